@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Latency models of descriptor reads: one file sim/mem/latency/NAME.c each. */
+#ifndef TWOSTAGE_MEM_LATENCY_H
+#define TWOSTAGE_MEM_LATENCY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "arch/types.h"
+
+struct latency_level {
+	uint64_t size_bytes; /* 0: no such level */
+	uint32_t ways, hit_cycles;
+};
+
+enum found_in { FOUND_L1D, FOUND_L2, FOUND_LLC, FOUND_DRAM, FOUND_COUNT };
+
+struct latency_config {
+	struct latency_level level[3]; /* by enum found_in */
+	uint32_t table_share_permille; /* of the ways of each level */
+	uint32_t dram_cycles, fixed_cycles;
+};
+
+struct latency_result {
+	uint32_t cycles;
+	enum found_in found_in;
+};
+
+struct latency_ops {
+	const char *name;
+	const char *help; /* one line */
+	size_t (*state_bytes)(const struct latency_config *config);
+	void (*init)(void *state, const struct latency_config *config);
+	struct latency_result (*read)(void *state, pa_t pa, bool cacheable);
+};
+
+extern const struct latency_ops *const latency_registry[];
+
+const struct latency_ops *latency_find(const char *name); /* NULL: no such model */
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/stats.h"
+
+const struct stat_row stat_rows[STAT_COUNT] = {
+#define STAT(name, unit, help) { #name, unit, help },
+#include "mmu/stats.def"
+#undef STAT
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The settings of one simulated point. Each field is one row of params.def, which gives its key,
+ * type, unit, range, default and help; nothing else may fill or name a field.
+ */
+#ifndef TWOSTAGE_RUN_CONFIG_H
+#define TWOSTAGE_RUN_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LEVEL_AUTO = 0 }; /* stage2.start_level: KVM's choice; else level + 2 */
+
+/* guest.pages and host.backing: a size by its log2, or by its place in the granule's tables. */
+enum page_size {
+	PAGE_SIZE_BASE = 0, /* one page of the granule */
+	PAGE_SIZE_PMD = 1,  /* one block at level 2 */
+	PAGE_SIZE_PUD = 2,  /* one block at level 1 */
+	/* any other value: log2 of the size in bytes */
+};
+
+struct tlb_config {
+	uint64_t entries;
+	uint64_t ways;	     /* 0: fully associative */
+	uint64_t page_sizes; /* bit n set: holds entries of 2^n bytes */
+	uint64_t hit_cycles;
+	const char *replacement; /* name of a repl_ops; points into the registry */
+};
+
+struct walk_cache_config {
+	uint64_t entries; /* 0: none */
+	uint64_t ways;	  /* 0: fully associative */
+	uint64_t hit_cycles;
+};
+
+struct cache_config {
+	uint64_t size_bytes; /* 0: none */
+	uint64_t ways;
+	uint64_t hit_cycles;
+};
+
+struct config {
+	struct {
+		uint64_t id_aa64mmfr0, id_aa64mmfr1, id_aa64mmfr2, id_aa64isar0;
+		uint64_t frequency_mhz;
+	} core;
+	struct {
+		uint64_t granule_bits, va_bits;
+	} stage1;
+	struct {
+		uint64_t granule_bits, ipa_bits, start_level;
+	} stage2;
+	struct {
+		const char *policy;
+		uint64_t pages, memory_base, memory_bytes;
+	} guest;
+	struct {
+		const char *block_rule;
+		uint64_t backing, va_bits;
+	} host;
+	struct {
+		struct tlb_config l1i, l1d, l2;
+	} tlb;
+	struct {
+		struct walk_cache_config s1, s2;
+	} walk_cache;
+	struct {
+		const char *model;
+		uint64_t fixed_cycles;
+	} latency;
+	struct {
+		struct cache_config l1d, l2, llc;
+		uint64_t table_share_permille;
+	} cache;
+	struct {
+		uint64_t latency_cycles;
+	} dram;
+	uint64_t seed;
+};
+
+#endif

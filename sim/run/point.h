@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One point: a configuration and a trace, run to the end, give a table of statistics. */
+#ifndef TWOSTAGE_RUN_POINT_H
+#define TWOSTAGE_RUN_POINT_H
+
+#include "base/diag.h"
+#include "mmu/stats.h"
+#include "run/config.h"
+#include "trace/trace.h"
+
+/* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
+#define ENGINE_VERSION "1"
+
+/*
+ * Can this configuration exist at all (legal geometry on this core, page sizes that the granules
+ * have, cache shapes)? STATUS_BAD_INPUT with the reason in diag if not.
+ */
+enum exit_status point_check(const struct config *config, struct diag *diag);
+
+struct point_progress {
+	/* Called between blocks with accesses done of all; non-zero return interrupts the run. */
+	int (*step)(void *ctx, uint64_t done_accesses, uint64_t all_accesses);
+	void *ctx;
+};
+
+/* `progress` may be NULL. STATUS_INTERRUPTED when a step asked for it. */
+enum exit_status point_run(const struct config *config, const struct trace_reader *trace,
+			   const struct point_progress *progress, struct stats *stats,
+			   struct diag *diag);
+
+#endif
