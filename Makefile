@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# No built-in rules: they would try to link the dependency files.
+MAKEFLAGS += -r
 CC ?= gcc
 CFLAGS ?= -O3 -g
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes

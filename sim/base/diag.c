@@ -22,3 +22,14 @@ enum exit_status diag_set(struct diag *diag, enum exit_status status, const char
 	va_end(args);
 	return status;
 }
+
+void diag_place(struct diag *diag, const char *format, ...)
+{
+	va_list args;
+
+	if (!diag || diag->status == STATUS_OK || diag->place[0])
+		return;
+	va_start(args, format);
+	vsnprintf(diag->place, sizeof(diag->place), format, args);
+	va_end(args);
+}

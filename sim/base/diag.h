@@ -20,10 +20,14 @@ enum exit_status {
 /* Written by whoever finds the fault, printed only by sim/cli. The first report is kept. */
 struct diag {
 	enum exit_status status; /* STATUS_OK: nothing reported */
-	char text[1024];	 /* one line, without "error:" and newline; place first if known */
+	char place[512];	 /* "file:line:column" or "--set key=value"; empty: not known */
+	char text[1024];	 /* one line, without "error:" and newline */
 };
 
-#define DIAG_INIT { .status = STATUS_OK, .text = "" }
+#define DIAG_INIT                                                                                  \
+	{                                                                                          \
+		.status = STATUS_OK, .place = "", .text = ""                                       \
+	}
 
 /*
  * Record a failure and return its status, so that callers can `return diag_set(...)`.
@@ -34,5 +38,11 @@ enum exit_status diag_set(struct diag *diag, enum exit_status status, const char
 
 enum exit_status diag_vset(struct diag *diag, enum exit_status status, const char *format,
 			   va_list args);
+
+/*
+ * Name the place of the failure that `diag` holds; printed as "PLACE: error: TEXT". A place that is
+ * already known is kept, so that each caller on the way up may add what it knows.
+ */
+void diag_place(struct diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -6,7 +6,11 @@
 struct command {
 	const char *name;
 	const char *summary; /* one line for `twostage --help` */
-	/* argv[0] is the command's name. Returns an enum exit_status. Parses with argp. */
+	/*
+	 * argv[0] is "twostage NAME", for usage messages. Returns an enum exit_status. Parses with
+	 * argp, whose own errors exit with STATUS_USAGE. main() flushes standard output and turns a
+	 * failed write into STATUS_IO.
+	 */
 	int (*run)(int argc, char **argv);
 };
 

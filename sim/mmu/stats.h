@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum stat {
+enum stat_id {
 #define STAT(name, unit, help) STAT_##name,
 #include "mmu/stats.def"
 #undef STAT

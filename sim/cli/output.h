@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What subcommands share when they print. */
+#ifndef TWOSTAGE_CLI_OUTPUT_H
+#define TWOSTAGE_CLI_OUTPUT_H
+
+#include <stdio.h>
+
+#include "base/diag.h"
+
+#define PROGRAM_VERSION "0.1"
+
+/*
+ * Print a failure on standard error, "PLACE: error: TEXT" or "twostage: error: TEXT", and return
+ * its status, so that commands can `return output_diag(&diag)`. Prints nothing for STATUS_OK.
+ */
+int output_diag(const struct diag *diag);
+
+/* As output_diag, from a format; returns `status`. */
+int output_error(enum exit_status status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
+void output_json_string(FILE *out, const char *text);
+
+#endif
