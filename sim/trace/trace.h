@@ -41,7 +41,7 @@ struct trace_key {
 enum trace_event_type {
 	EVENT_CONTEXT_SWITCH = 1, /* vcpu now runs asid of vm; args: TTBR0 or 0, TTBR1 or 0 */
 	EVENT_VM_SWITCH = 2,	  /* vcpu now runs vm */
-	EVENT_TLBI = 3,		  /* args: enum trace_tlbi, Xt operand */
+	EVENT_TLBI = 3,		  /* args: op1:CRn:CRm:op2 of the TLBI instruction (14 bits), Xt */
 	EVENT_UNMAP = 4,	  /* args: first VA, length in bytes: the guest unmaps it */
 };
 
