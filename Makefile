@@ -1,13 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause
+# make             build/twostage                       make report      sweep and results/report/index.html
+# make check       all tests                            make check-long  the same with long random runs
+# make bench       speed of replay, JSON on stdout      make format, lint, clean
+# Each installs the Debian packages that it misses first; SETUP=no leaves that out.
+
 # No built-in rules: they would try to link the dependency files.
 MAKEFLAGS += -r
-CC ?= gcc
+
+# make's own defaults (cc, f77, ...) are no choice of the user's.
+ifeq ($(origin CC),default)
+CC = gcc
+endif
 CFLAGS ?= -O3 -g
-WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes
+B ?= build
+SETUP ?= yes
+WERROR ?=
+
+# As many jobs as there are processors, unless the command line says otherwise.
+ifeq ($(MAKELEVEL),0)
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+endif
+
+WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes $(WERROR)
 CPPFLAGS_ALL = -Isim -I$(B)/gen -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL = -std=c17 $(WARN) $(CFLAGS) -MMD -MP
 LDLIBS = -lyaml -lzstd -lxxhash -lsqlite3 -llzma -lz -lpthread -lm
-B ?= build
 
 # A plug-in room is a folder whose files each define one object PREFIX_NAME; the registry of a room
 # lists them sorted by file name.
@@ -23,28 +42,114 @@ REG_OBJ = $(REGISTRIES:%=$(B)/gen/registry_%.o)
 
 SRC = $(sort $(wildcard sim/*/*.c sim/*/*/*.c))
 OBJ = $(SRC:%.c=$(B)/%.o) $(REG_OBJ)
-LIB_OBJ = $(filter-out $(B)/sim/cli/%,$(OBJ))
+LIB_OBJ = $(filter-out $(B)/sim/cli/% $(B)/gen/registry_cli.o,$(OBJ))
+
+# Test programs are tests/{unit,repro,conform,model}/test_*.c, one each; the other .c files there
+# are helpers that any of them may use. Benchmarks are tests/bench/*.c, one program each.
+TEST_ROOMS = unit repro conform model
+TEST_C = $(sort $(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*.c)))
+TEST_SRC = $(foreach r,$(TEST_ROOMS),$(filter tests/$(r)/test_%.c,$(TEST_C)))
+HELPER_OBJ = $(patsubst %.c,$(B)/%.o,$(filter-out $(TEST_SRC),$(TEST_C)))
+TEST_BIN = $(TEST_SRC:%.c=$(B)/%)
+BENCH_SRC = $(sort $(wildcard tests/bench/*.c))
+BENCH_BIN = $(BENCH_SRC:%.c=$(B)/%)
 
 all: $(B)/twostage
 
 $(B)/twostage: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
 
 $(B)/libtwostage.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
-$(B)/%.o: %.c
+$(B)/libhelpers.a: $(HELPER_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	rm -f $@ && ar rcs $@ $(HELPER_OBJ)
+
+$(TEST_BIN): $(B)/%: $(B)/%.o $(B)/libhelpers.a $(B)/libtwostage.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libhelpers.a $(B)/libtwostage.a -lcmocka $(LDLIBS)
+
+$(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libtwostage.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libtwostage.a $(LDLIBS)
+
+# Objects are made again when the compiler or its flags change.
+$(B)/%.o: %.c $(B)/flags | setup-build
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(if $(filter tests/%,$<),-I.) $(CFLAGS_ALL) -c -o $@ $<
 
 $(B)/gen/registry_%.c: scripts/registry.sh FORCE
 	@mkdir -p $(@D)
 	@sh scripts/registry.sh $* '$(REGISTRY_$*)' $@
 
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags | setup-build
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
+$(B)/flags: FORCE | setup-build
+	@mkdir -p $(@D)
+	@{ echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)'; $(CC) --version; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# ---- set-up --------------------------------------------------------------------------------------
+
+setup-build setup-report setup-check: setup-%:
+ifeq ($(SETUP),yes)
+	@sh scripts/setup.sh $* '$(CC)'
+endif
+
+# ---- report --------------------------------------------------------------------------------------
+
+REPORT_SPEC = workloads/sweeps/report.yaml
+REPORT_DB = results/report.db
+REPORT_DIR = results/report
+
+report: setup-report
+	@$(MAKE) --no-print-directory SETUP=no all
+	@mkdir -p results
+	$(B)/twostage sweep $(REPORT_SPEC) -o $(REPORT_DB)
+	$(B)/twostage report -d $(REPORT_DB) -o $(REPORT_DIR)
+
+# ---- tests ---------------------------------------------------------------------------------------
+
+test-programs: $(TEST_BIN)
+
+# Programs of the tests: gcc and clang as released, and gcc with the sanitizers. Warnings are errors.
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+SUBMAKE = $(MAKE) --no-print-directory SETUP=no WERROR=-Werror
+CHECK_BUILDS = check-build-gcc check-build-clang check-build-asan
+
+check-build-gcc: setup-check
+	@$(SUBMAKE) B=build-gcc CC=gcc CFLAGS='-O3 -g' all
+
+check-build-clang: setup-check
+	@$(SUBMAKE) B=build-clang CC=clang CFLAGS='-O2 -g' all
+
+check-build-asan: setup-check
+	@$(SUBMAKE) B=build-asan CC=gcc CFLAGS='$(SANITIZE)' all test-programs
+
+check check-long: $(CHECK_BUILDS)
+	@TWOSTAGE_LONG=$(if $(filter check-long,$@),1,) sh tests/run.sh
+
+# ---- speed ---------------------------------------------------------------------------------------
+
+# Only the JSON goes to stdout.
+bench:
+	@$(MAKE) --no-print-directory $(BENCH_BIN) >&2
+	@$(B)/tests/bench/replay
+
+# ---- upkeep --------------------------------------------------------------------------------------
+
+format: setup-check
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+lint: setup-check
+	@for check in scripts/check-*.sh; do sh "$$check" || exit 1; done
+
+clean:
+	rm -rf build build-gcc build-clang build-asan
+
 FORCE:
-.PHONY: all FORCE
-.PRECIOUS: $(B)/gen/registry_%.c
--include $(OBJ:.o=.d)
+.PHONY: all report check check-long bench format lint clean test-programs FORCE \
+	setup-build setup-report setup-check $(CHECK_BUILDS)
+.PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
+-include traces/capture/capture.mk
+-include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d)
