@@ -3,12 +3,12 @@
  * The native trace format .s2t (docs/formats.md): reading and writing blocks of records.
  *
  * A trace is a sequence of blocks of at most 65,536 records. Each block has a dictionary of keys,
- * one for each distinct (vCPU, VM, ASID, exception level, stream, page, IPA) in it, and columns with
- * one value a record, so that a reader decompresses only the columns it wants and a replay finds
- * with one 16-bit index everything that a TLB looks at.
+ * one for each distinct (vCPU, VM, ASID, exception level, stream, page, IPA) in it, and columns
+ * with one value a record, so that a reader decompresses only the columns it wants and a replay
+ * finds with one 16-bit index everything that a TLB looks at.
  *
- * A record is a run: consecutive accesses of one stream of one vCPU to one unit (4 KiB page, 64-byte
- * line, or a single access when raw). Records are ordered by their first access.
+ * A record is a run: consecutive accesses of one stream of one vCPU to one unit (4 KiB page,
+ * 64-byte line, or a single access when raw). Records are ordered by their first access.
  */
 #ifndef TWOSTAGE_TRACE_TRACE_H
 #define TWOSTAGE_TRACE_TRACE_H
@@ -29,12 +29,12 @@ enum trace_granularity { TRACE_RAW = 0, TRACE_LINE_RUNS = 6, TRACE_PAGE_RUNS = 1
 enum trace_stream { STREAM_FETCH = 0, STREAM_DATA = 1 };
 
 struct trace_key {
-	uint64_t va;	 /* aligned to the unit; raw: the exact address. Upper bits as the guest used */
-	uint64_t ipa;	 /* of va, or TRACE_IPA_UNKNOWN */
+	uint64_t va; /* aligned to the unit; raw: the exact address. Upper bits as the guest used */
+	uint64_t ipa; /* of va, or TRACE_IPA_UNKNOWN */
 	uint16_t vcpu, vm, asid;
-	uint8_t el;	 /* 0 or 1 */
-	uint8_t stream;	 /* enum trace_stream */
-	uint8_t device;	 /* 1: the IPA is not RAM */
+	uint8_t el;	   /* 0 or 1 */
+	uint8_t stream;	   /* enum trace_stream */
+	uint8_t device;	   /* 1: the IPA is not RAM */
 	uint8_t size_log2; /* raw: log2 of the access size; else 0 */
 };
 
@@ -54,10 +54,10 @@ struct trace_event {
 
 /* Columns of a block; a reader names those it wants. KEY is always decoded. */
 enum trace_column {
-	COLUMN_KEY = 1,	      /* u16 index into the keys */
-	COLUMN_COUNTS = 2,    /* loads (fetches), stores, splits: see struct trace_block */
+	COLUMN_KEY = 1,	       /* u16 index into the keys */
+	COLUMN_COUNTS = 2,     /* loads (fetches), stores, splits: see struct trace_block */
 	COLUMN_FIRST_KIND = 4, /* the first access is a store; offset of the first store */
-	COLUMN_ORDINALS = 8,  /* first and last ordinal */
+	COLUMN_ORDINALS = 8,   /* first and last ordinal */
 	COLUMN_INSTRUCTIONS = 16,
 	COLUMN_ALL = 31,
 };
@@ -65,7 +65,8 @@ enum trace_column {
 struct trace_totals {
 	uint64_t records, events;
 	uint64_t instructions, fetches, loads, stores;
-	uint64_t splits; /* pieces that lie in the second page of an access across a page boundary */
+	uint64_t
+		splits; /* pieces that lie in the second page of an access across a page boundary */
 };
 
 /* accesses = fetches + loads + stores; lookups in a TLB (page pieces) = accesses + splits. */
@@ -81,19 +82,20 @@ static inline uint64_t trace_accesses(const struct trace_totals *t)
 struct trace_block {
 	uint32_t n_records, n_keys, n_events;
 	struct trace_totals totals; /* of this block */
-	uint64_t first_ordinal;	    /* ordinal of the first access of record 0; ordinals count pieces */
+	uint64_t first_ordinal; /* ordinal of the first access of record 0; ordinals count pieces */
 	const struct trace_key *keys;
 	const struct trace_event *events; /* sorted by `before` */
 	const uint16_t *key;		  /* COLUMN_KEY */
-	const uint32_t *reads;		  /* COLUMN_COUNTS: loads of a data, fetches of a fetch record */
-	const uint32_t *stores;		  /* COLUMN_COUNTS */
-	const uint32_t *splits;		  /* COLUMN_COUNTS: pieces that are counted in no access */
-	const uint8_t *first_store;	  /* COLUMN_FIRST_KIND: 1 = the first access is a store */
-	const uint64_t *store_ordinal;	  /* COLUMN_FIRST_KIND: of the first store; UINT64_MAX: none */
-	const uint64_t *ordinal;	  /* COLUMN_ORDINALS: of the first access */
-	const uint64_t *last_ordinal;	  /* COLUMN_ORDINALS: of the last access */
-	const uint32_t *instructions;	  /* COLUMN_INSTRUCTIONS: begun since the record before, with it */
-	void *storage;			  /* owned; freed by trace_block_free */
+	const uint32_t *reads;	    /* COLUMN_COUNTS: loads of a data, fetches of a fetch record */
+	const uint32_t *stores;	    /* COLUMN_COUNTS */
+	const uint32_t *splits;	    /* COLUMN_COUNTS: pieces that are counted in no access */
+	const uint8_t *first_store; /* COLUMN_FIRST_KIND: 1 = the first access is a store */
+	const uint64_t *store_ordinal; /* COLUMN_FIRST_KIND: of the first store; UINT64_MAX: none */
+	const uint64_t *ordinal;       /* COLUMN_ORDINALS: of the first access */
+	const uint64_t *last_ordinal;  /* COLUMN_ORDINALS: of the last access */
+	const uint32_t
+		*instructions; /* COLUMN_INSTRUCTIONS: begun since the record before, with it */
+	void *storage;	       /* owned; freed by trace_block_free */
 };
 
 /* ---- reading: s2t_reader.c ---------------------------------------------------------------- */
@@ -135,15 +137,23 @@ struct trace_writer;
 
 struct trace_writer_options {
 	enum trace_granularity granularity;
-	int zstd_level;		/* 1..19; 0 = default */
-	const char *provenance; /* "key: value" lines; may be NULL */
+	int zstd_level;		/* 1..19; negative: faster than 1; 0 = default (3) */
+	bool atomic;		/* write under a temporary name beside `path`, rename at the end */
+	const char *provenance; /* "key: value" lines, at most 1 MiB; may be NULL */
 };
 
-/* Creates `path` (written under a temporary name beside it only if `atomic`). */
+/*
+ * Creates `path`; NULL on failure. After a failed write (full disk) each further call returns the
+ * same failure; unless `atomic`, the blocks before it stay and can be salvaged.
+ */
 struct trace_writer *trace_create(const char *path, const struct trace_writer_options *options,
 				  struct diag *diag);
 
-/* One run, already collapsed and in order of first access. Ordinals are absolute. */
+/*
+ * One run, already collapsed and in order of first access. Ordinals are absolute and count pieces
+ * (accesses and splits). A run with splits and without reads and stores is the second piece of an
+ * access over a page boundary; it is a store's if store_ordinal says so.
+ */
 struct trace_run {
 	struct trace_key key;
 	uint32_t reads, stores, splits, instructions;

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the stored bytes of one block to arrays (docs/formats.md). Trusts no size in them. */
+#include <stdlib.h>
+
+#include "trace/s2t_reader.h"
+
+enum { RECORDS = TRACE_BLOCK_RECORDS, SCRATCH_BYTES = RECORDS * 8 + 8 };
+
+struct decoding {
+	struct trace_block *block;
+	struct s2t_storage *storage;
+	enum trace_granularity granularity;
+	const char *path;
+	uint64_t offset;
+	struct diag *diag;
+	struct s2t_block_header header;
+	struct s2t_section sections[S2T_N_SECTION_TYPES]; /* by type; type 0: absent */
+	const unsigned char *data[S2T_N_SECTION_TYPES];
+};
+
+static enum exit_status bad(const struct decoding *d, const char *what)
+{
+	return diag_set(d->diag, STATUS_BAD_INPUT, "%s: byte %llu: in this block, %s", d->path,
+			(unsigned long long)d->offset, what);
+}
+
+/* Elements of a column of this type in the block. */
+static size_t elements_of(const struct decoding *d, unsigned type)
+{
+	if (type == S2T_EVENTS)
+		return d->header.n_events;
+	return type <= S2T_KEY_FLAGS ? d->header.n_keys : d->header.n_records;
+}
+
+static enum exit_status find_sections(struct decoding *d)
+{
+	const unsigned char *table = d->storage->bytes + sizeof(d->header);
+	uint64_t at = sizeof(d->header) + d->header.n_sections * sizeof(struct s2t_section);
+
+	for (uint32_t i = 0; i < d->header.n_sections; i++) {
+		struct s2t_section section;
+
+		memcpy(&section, table + i * sizeof(section), sizeof(section));
+		if (at + section.stored_bytes > d->header.block_bytes)
+			return bad(d, "a section reaches beyond the end");
+		if (section.type && section.type < S2T_N_SECTION_TYPES) {
+			if (d->sections[section.type].type)
+				return bad(d, "a section appears twice");
+			d->sections[section.type] = section;
+			d->data[section.type] = d->storage->bytes + at;
+		}
+		at += section.stored_bytes;
+	}
+	return STATUS_OK;
+}
+
+/* The section's content, which must be exactly n bytes, to `to`. */
+static enum exit_status unpack(const struct decoding *d, unsigned type, void *to, size_t n)
+{
+	const struct s2t_section *s = &d->sections[type];
+
+	if (s->encoding == S2T_STORED) {
+		if (s->stored_bytes != n)
+			return bad(d, "a stored section has the wrong size");
+		memcpy(to, d->data[type], n);
+		return STATUS_OK;
+	}
+	if (s->encoding != S2T_ZSTD)
+		return bad(d, "a section has an unknown encoding");
+	if (ZSTD_decompressDCtx(d->storage->dctx, to, n, d->data[type], s->stored_bytes) != n)
+		return bad(d, "a compressed section is not valid");
+	return STATUS_OK;
+}
+
+#define WIDEN(from_type)                                                                           \
+	for (size_t i = 0; i < n; i++) {                                                           \
+		from_type v;                                                                       \
+		memcpy(&v, from + i * sizeof(v), sizeof(v));                                       \
+		to[i] = v;                                                                         \
+	}
+
+static void widen16(uint16_t *restrict to, const unsigned char *restrict from, size_t n)
+{
+	WIDEN(uint8_t)
+}
+
+static void widen32(uint32_t *restrict to, const unsigned char *restrict from, unsigned width,
+		    size_t n)
+{
+	if (width == 1)
+		WIDEN(uint8_t)
+	else
+		WIDEN(uint16_t)
+}
+
+static void widen64(uint64_t *restrict to, const unsigned char *restrict from, unsigned width,
+		    size_t n)
+{
+	if (width == 1)
+		WIDEN(uint8_t)
+	else if (width == 2)
+		WIDEN(uint16_t)
+	else
+		WIDEN(uint32_t)
+}
+
+/* Where to unpack a column of `width` for a target of `target_width` bytes; NULL: neither. */
+static enum exit_status check_column(const struct decoding *d, unsigned type, unsigned target_width)
+{
+	unsigned width = d->sections[type].width;
+
+	if (d->sections[type].type == 0)
+		return bad(d, "a section that every block has is missing");
+	if ((width != 1 && width != 2 && width != 4 && width != 8) || width > target_width)
+		return bad(d, "a column has a width that its type cannot have");
+	if (d->sections[type].encoding == S2T_CONSTANT && target_width < 8 &&
+	    d->sections[type].value >> (8 * target_width))
+		return bad(d, "a constant column holds a value that its type cannot have");
+	return STATUS_OK;
+}
+
+static enum exit_status column16(const struct decoding *d, unsigned type, uint16_t *to)
+{
+	const struct s2t_section *s = &d->sections[type];
+	const size_t n = elements_of(d, type);
+	enum exit_status status = check_column(d, type, sizeof(*to));
+
+	if (status)
+		return status;
+	if (s->encoding == S2T_CONSTANT) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = (uint16_t)s->value;
+		return STATUS_OK;
+	}
+	if (s->width == sizeof(*to))
+		return unpack(d, type, to, n * sizeof(*to));
+	status = unpack(d, type, d->storage->scratch, n);
+	if (!status)
+		widen16(to, d->storage->scratch, n);
+	return status;
+}
+
+static enum exit_status column32(const struct decoding *d, unsigned type, uint32_t *to)
+{
+	const struct s2t_section *s = &d->sections[type];
+	const size_t n = elements_of(d, type);
+	enum exit_status status = check_column(d, type, sizeof(*to));
+
+	if (status)
+		return status;
+	if (s->encoding == S2T_CONSTANT) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = (uint32_t)s->value;
+		return STATUS_OK;
+	}
+	if (s->width == sizeof(*to))
+		return unpack(d, type, to, n * sizeof(*to));
+	status = unpack(d, type, d->storage->scratch, n * s->width);
+	if (!status)
+		widen32(to, d->storage->scratch, s->width, n);
+	return status;
+}
+
+static enum exit_status column64(const struct decoding *d, unsigned type, uint64_t *to)
+{
+	const struct s2t_section *s = &d->sections[type];
+	const size_t n = elements_of(d, type);
+	enum exit_status status = check_column(d, type, sizeof(*to));
+
+	if (status)
+		return status;
+	if (s->encoding == S2T_CONSTANT) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = s->value;
+		return STATUS_OK;
+	}
+	if (s->width == sizeof(*to))
+		return unpack(d, type, to, n * sizeof(*to));
+	status = unpack(d, type, d->storage->scratch, n * s->width);
+	if (!status)
+		widen64(to, d->storage->scratch, s->width, n);
+	return status;
+}
+
+/* The first value, then those byte planes of the differences that are not all zero. */
+static enum exit_status planes(const struct decoding *d, unsigned type, uint64_t *to)
+{
+	const struct s2t_section *s = &d->sections[type];
+	const size_t n = elements_of(d, type);
+	const unsigned char *plane = d->storage->scratch + 8;
+	enum exit_status status;
+	uint64_t sum;
+
+	if (s->type == 0)
+		return bad(d, "a section that every block has is missing");
+	if (s->width != 8 || s->value > 0xff)
+		return bad(d, "the byte planes of an address are not valid");
+	status = unpack(d, type, d->storage->scratch,
+			8 + n * (size_t)__builtin_popcountll(s->value));
+	if (status)
+		return status;
+	memset(to, 0, n * sizeof(*to));
+	for (unsigned b = 0; b < 8; b++) {
+		if (!(s->value >> b & 1))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			to[i] |= (uint64_t)plane[i] << (8 * b);
+		plane += n;
+	}
+	memcpy(&sum, d->storage->scratch, 8);
+	for (size_t i = 0; i < n; i++)
+		to[i] = sum += to[i];
+	return STATUS_OK;
+}
+
+static enum exit_status decode_keys(const struct decoding *d)
+{
+	const size_t n = d->header.n_keys;
+	const unsigned shift = d->granularity;
+	struct trace_key *keys = d->storage->keys;
+	uint64_t *column = d->storage->key_column;
+	uint16_t *column_u16 = (uint16_t *)(void *)column;
+	enum exit_status status;
+
+	if ((status = planes(d, S2T_KEY_VA, column)))
+		return status;
+	for (size_t i = 0; i < n; i++)
+		keys[i] = (struct trace_key){ .va = column[i] << shift };
+	if ((status = planes(d, S2T_KEY_IPA, column)))
+		return status;
+	for (size_t i = 0; i < n; i++)
+		keys[i].ipa = column[i] == TRACE_IPA_UNKNOWN ? column[i] : column[i] << shift;
+	if ((status = column16(d, S2T_KEY_VCPU, column_u16)))
+		return status;
+	for (size_t i = 0; i < n; i++)
+		keys[i].vcpu = column_u16[i];
+	if ((status = column16(d, S2T_KEY_VM, column_u16)))
+		return status;
+	for (size_t i = 0; i < n; i++)
+		keys[i].vm = column_u16[i];
+	if ((status = column16(d, S2T_KEY_ASID, column_u16)))
+		return status;
+	for (size_t i = 0; i < n; i++)
+		keys[i].asid = column_u16[i];
+	if ((status = column16(d, S2T_KEY_FLAGS, column_u16)))
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		keys[i].el = column_u16[i] & 3;
+		keys[i].stream = column_u16[i] >> 2 & 1;
+		keys[i].device = column_u16[i] >> 3 & 1;
+		keys[i].size_log2 = column_u16[i] >> 4 & 15;
+	}
+	return STATUS_OK;
+}
+
+static enum exit_status decode_index(const struct decoding *d)
+{
+	const size_t n = d->header.n_records;
+	uint16_t *key = d->storage->key;
+	enum exit_status status = column16(d, S2T_INDEX, key);
+	uint16_t max = 0;
+
+	if (status)
+		return status;
+	for (size_t i = 0; i < n; i++)
+		max = key[i] > max ? key[i] : max;
+	if (max >= d->header.n_keys)
+		return bad(d, "a record names a key beyond the last one");
+	return STATUS_OK;
+}
+
+static enum exit_status decode_ordinals(const struct decoding *d, unsigned columns)
+{
+	const size_t n = d->header.n_records;
+	struct s2t_storage *s = d->storage;
+	enum exit_status status = column64(d, S2T_ORDINAL, s->ordinal);
+	uint64_t sum = d->header.first_ordinal;
+
+	if (status)
+		return status;
+	for (size_t i = 0; i < n; i++)
+		s->ordinal[i] = sum += s->ordinal[i];
+	if (columns & COLUMN_ORDINALS) {
+		if ((status = column64(d, S2T_LAST_OFFSET, s->last_ordinal)))
+			return status;
+		for (size_t i = 0; i < n; i++)
+			s->last_ordinal[i] += s->ordinal[i];
+	}
+	if (columns & COLUMN_FIRST_KIND) {
+		if ((status = column64(d, S2T_STORE_OFFSET, s->store_ordinal)))
+			return status;
+		for (size_t i = 0; i < n; i++) {
+			uint64_t offset = s->store_ordinal[i];
+
+			s->first_store[i] = offset == 1;
+			s->store_ordinal[i] = offset ? s->ordinal[i] + offset - 1 : UINT64_MAX;
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum exit_status decode_events(const struct decoding *d)
+{
+	const struct s2t_section *s = &d->sections[S2T_EVENTS];
+	const size_t n = d->header.n_events;
+	struct s2t_event *from;
+	enum exit_status status;
+	uint32_t before = 0;
+
+	if (s->type == 0 || s->width != sizeof(*from))
+		return bad(d, "the events are missing or of a wrong size");
+	from = malloc(n * sizeof(*from));
+	if (!from)
+		return diag_set(d->diag, STATUS_INTERNAL, "%s: out of memory", d->path);
+	status = unpack(d, S2T_EVENTS, from, n * sizeof(*from));
+	for (size_t i = 0; !status && i < n; i++) {
+		if (from[i].before < before || from[i].before > d->header.n_records)
+			status = bad(d, "an event is out of order");
+		else if (from[i].type < EVENT_CONTEXT_SWITCH || from[i].type > EVENT_UNMAP)
+			status = bad(d, "an event has an unknown type");
+		before = from[i].before;
+		d->storage->events[i] = (struct trace_event){
+			.before = before,
+			.type = from[i].type,
+			.vcpu = from[i].vcpu,
+			.vm = from[i].vm,
+			.asid = from[i].asid,
+			.args = { from[i].args[0], from[i].args[1] },
+		};
+	}
+	free(from);
+	return status;
+}
+
+static enum exit_status decode_records(const struct decoding *d, unsigned columns)
+{
+	struct s2t_storage *s = d->storage;
+	enum exit_status status = decode_keys(d);
+
+	if (!status)
+		status = decode_index(d);
+	if (!status && columns & COLUMN_COUNTS) {
+		status = column32(d, S2T_READS, s->reads);
+		status = status ? status : column32(d, S2T_STORES, s->stores);
+		status = status ? status : column32(d, S2T_SPLITS, s->splits);
+	}
+	if (!status && columns & (COLUMN_ORDINALS | COLUMN_FIRST_KIND))
+		status = decode_ordinals(d, columns);
+	if (!status && columns & COLUMN_INSTRUCTIONS)
+		status = column32(d, S2T_INSTRUCTIONS, s->instructions);
+	return status;
+}
+
+static void publish(struct trace_block *block, const struct s2t_block_header *h, unsigned columns)
+{
+	struct s2t_storage *s = block->storage;
+	const bool counts = columns & COLUMN_COUNTS, kinds = columns & COLUMN_FIRST_KIND;
+	const bool ordinals = columns & COLUMN_ORDINALS;
+
+	*block = (struct trace_block){
+		.n_records = h->n_records,
+		.n_keys = h->n_keys,
+		.n_events = h->n_events,
+		.totals = { .records = h->n_records,
+			    .events = h->n_events,
+			    .instructions = h->instructions,
+			    .fetches = h->fetches,
+			    .loads = h->loads,
+			    .stores = h->stores,
+			    .splits = h->splits },
+		.first_ordinal = h->first_ordinal,
+		.keys = s->keys,
+		.events = s->events,
+		.key = s->key,
+		.reads = counts ? s->reads : NULL,
+		.stores = counts ? s->stores : NULL,
+		.splits = counts ? s->splits : NULL,
+		.first_store = kinds ? s->first_store : NULL,
+		.store_ordinal = kinds ? s->store_ordinal : NULL,
+		.ordinal = ordinals ? s->ordinal : NULL,
+		.last_ordinal = ordinals ? s->last_ordinal : NULL,
+		.instructions = columns & COLUMN_INSTRUCTIONS ? s->instructions : NULL,
+		.storage = s,
+	};
+}
+
+enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granularity granularity,
+				  unsigned columns, const char *path, uint64_t offset,
+				  struct diag *diag)
+{
+	struct decoding d = {
+		.block = block,
+		.storage = block->storage,
+		.granularity = granularity,
+		.path = path,
+		.offset = offset,
+		.diag = diag,
+	};
+	enum exit_status status;
+
+	memcpy(&d.header, d.storage->bytes, sizeof(d.header));
+	status = find_sections(&d);
+	if (!status && d.header.n_events)
+		status = decode_events(&d);
+	if (!status && d.header.n_records)
+		status = decode_records(&d, columns);
+	if (!status)
+		publish(block, &d.header, columns);
+	return status;
+}
+
+/* ---- storage ------------------------------------------------------------------------------- */
+
+static bool get_room(void *array, size_t n)
+{
+	void **p = array;
+
+	if (!*p)
+		*p = malloc(n);
+	return *p != NULL;
+}
+
+static bool get_columns(struct s2t_storage *s, unsigned columns)
+{
+	bool ok = get_room(&s->scratch, SCRATCH_BYTES) &&
+		  get_room(&s->keys, RECORDS * sizeof(*s->keys)) &&
+		  get_room(&s->key_column, RECORDS * sizeof(*s->key_column)) &&
+		  get_room(&s->events, S2T_MAX_EVENTS * sizeof(*s->events)) &&
+		  get_room(&s->key, RECORDS * sizeof(*s->key));
+
+	if (ok && columns & COLUMN_COUNTS)
+		ok = get_room(&s->reads, RECORDS * sizeof(*s->reads)) &&
+		     get_room(&s->stores, RECORDS * sizeof(*s->stores)) &&
+		     get_room(&s->splits, RECORDS * sizeof(*s->splits));
+	if (ok && columns & (COLUMN_ORDINALS | COLUMN_FIRST_KIND))
+		ok = get_room(&s->ordinal, RECORDS * sizeof(*s->ordinal)) &&
+		     get_room(&s->last_ordinal, RECORDS * sizeof(*s->last_ordinal));
+	if (ok && columns & COLUMN_FIRST_KIND)
+		ok = get_room(&s->first_store, RECORDS) &&
+		     get_room(&s->store_ordinal, RECORDS * sizeof(*s->store_ordinal));
+	if (ok && columns & COLUMN_INSTRUCTIONS)
+		ok = get_room(&s->instructions, RECORDS * sizeof(*s->instructions));
+	return ok;
+}
+
+enum exit_status s2t_prepare(struct trace_block *block, size_t block_bytes, unsigned columns,
+			     const char *path, struct diag *diag)
+{
+	struct s2t_storage *s = block->storage;
+
+	if (!s)
+		block->storage = s = calloc(1, sizeof(*s));
+	if (s && !s->dctx)
+		s->dctx = ZSTD_createDCtx();
+	if (s && s->max_bytes < block_bytes) {
+		free(s->bytes);
+		s->max_bytes = block_bytes;
+		s->bytes = malloc(block_bytes);
+	}
+	if (!s || !s->dctx || !s->bytes || !get_columns(s, columns)) {
+		if (s && !s->bytes)
+			s->max_bytes = 0;
+		return diag_set(diag, STATUS_INTERNAL, "%s: out of memory", path);
+	}
+	return STATUS_OK;
+}
+
+void trace_block_free(struct trace_block *block)
+{
+	struct s2t_storage *s = block->storage;
+
+	if (s) {
+		void *const owned[] = {
+			s->bytes,	s->scratch,	  s->keys,    s->key_column,
+			s->events,	s->key,		  s->reads,   s->stores,
+			s->splits,	s->instructions,  s->ordinal, s->last_ordinal,
+			s->first_store, s->store_ordinal,
+		};
+
+		for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+			free(owned[i]);
+		ZSTD_freeDCtx(s->dctx);
+		free(s);
+	}
+	*block = (struct trace_block){ 0 };
+}

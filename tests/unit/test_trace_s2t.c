@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The native trace format: what is written comes back; what is damaged is refused. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "trace/trace.h"
+
+static uint64_t rng_state;
+
+static uint64_t rng(void)
+{
+	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static char path[64];
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(path, "/tmp/test_trace_XXXXXX");
+	int fd = mkstemp(path);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+static struct trace_run random_run(unsigned shift, uint64_t ordinal, uint64_t pages)
+{
+	bool upper = rng() % 5 == 0;
+	uint64_t va = (rng() % pages << shift) | (upper ? UINT64_C(0xffff) << 48 : 0);
+	struct trace_run run = {
+		.key = { .va = va,
+			 .ipa = rng() % 3 ? (rng() % 4 * pages + rng() % pages) << shift
+					  : TRACE_IPA_UNKNOWN,
+			 .vcpu = (uint16_t)(rng() % 3),
+			 .vm = (uint16_t)(rng() % 2),
+			 .asid = (uint16_t)(rng() % 2 * 65535),
+			 .el = rng() % 2,
+			 .stream = rng() % 2,
+			 .device = rng() % 2,
+			 .size_log2 = rng() % 8 },
+		.reads = (uint32_t)(rng() >> rng() % 64),
+		.stores = (uint32_t)(rng() % 300),
+		.splits = rng() % 2,
+		.instructions = (uint32_t)(rng() % 70000),
+		.ordinal = ordinal,
+		.last_ordinal = ordinal + (rng() >> (16 + rng() % 47)),
+		.store_ordinal = UINT64_MAX,
+	};
+
+	if (rng() % 2)
+		run.store_ordinal = ordinal + rng() % (run.last_ordinal - ordinal + 1);
+	return run;
+}
+
+static struct trace_event event_at(uint64_t i)
+{
+	return (struct trace_event){ .type = (uint8_t)(1 + i % 4),
+				     .vcpu = (uint16_t)(i % 3),
+				     .vm = (uint16_t)(i % 2),
+				     .asid = (uint16_t)i,
+				     .args = { i, ~i } };
+}
+
+/* Writes n runs, an event before each one whose number is a multiple of 1000. */
+static void write_trace(enum trace_granularity granularity, uint64_t n, uint64_t pages,
+			struct trace_info *info)
+{
+	struct trace_writer_options options = { .granularity = granularity,
+						.provenance = "program: test\n" };
+	struct diag diag = DIAG_INIT;
+	struct trace_writer *w = trace_create(path, &options, &diag);
+	uint64_t ordinal = 0;
+
+	assert_non_null(w);
+	for (uint64_t i = 0; i < n; i++) {
+		struct trace_run run;
+
+		if (i % 1000 == 0) {
+			struct trace_event event = event_at(i);
+
+			assert_int_equal(trace_put_event(w, &event, &diag), STATUS_OK);
+		}
+		ordinal += 1 + rng() % 100;
+		run = random_run(granularity, ordinal, pages);
+		assert_int_equal(trace_put_run(w, &run, &diag), STATUS_OK);
+	}
+	assert_int_equal(trace_finish(w, info, &diag), STATUS_OK);
+}
+
+static void check_record(const struct trace_block *b, uint32_t i, const struct trace_run *run)
+{
+	const struct trace_key *k = &b->keys[b->key[i]];
+
+	assert_int_equal(k->va, run->key.va);
+	assert_int_equal(k->ipa, run->key.ipa);
+	assert_int_equal(k->vcpu, run->key.vcpu);
+	assert_int_equal(k->vm, run->key.vm);
+	assert_int_equal(k->asid, run->key.asid);
+	assert_int_equal(k->el, run->key.el);
+	assert_int_equal(k->stream, run->key.stream);
+	assert_int_equal(k->device, run->key.device);
+	assert_int_equal(k->size_log2, run->key.size_log2);
+	assert_int_equal(b->reads[i], run->reads);
+	assert_int_equal(b->stores[i], run->stores);
+	assert_int_equal(b->splits[i], run->splits);
+	assert_int_equal(b->instructions[i], run->instructions);
+	assert_int_equal(b->ordinal[i], run->ordinal);
+	assert_int_equal(b->last_ordinal[i], run->last_ordinal);
+	assert_int_equal(b->store_ordinal[i], run->store_ordinal);
+	assert_int_equal(b->first_store[i], run->store_ordinal == run->ordinal);
+}
+
+static void check_event(const struct trace_event *event, const struct trace_event *want)
+{
+	assert_int_equal(event->before, want->before);
+	assert_int_equal(event->type, want->type);
+	assert_int_equal(event->vcpu, want->vcpu);
+	assert_int_equal(event->vm, want->vm);
+	assert_int_equal(event->asid, want->asid);
+	assert_int_equal(event->args[0], want->args[0]);
+	assert_int_equal(event->args[1], want->args[1]);
+}
+
+/* Checks records of a trace from write_trace with the same random state; returns their number. */
+static uint64_t check_trace(const struct trace_reader *r, uint64_t pages)
+{
+	const struct trace_info *info = trace_info(r);
+	struct trace_block block = { 0 };
+	struct diag diag = DIAG_INIT;
+	uint64_t n = 0, ordinal = 0;
+
+	for (uint64_t b = 0; b < info->blocks; b++) {
+		uint32_t event = 0;
+
+		assert_int_equal(trace_read_block(r, b, COLUMN_ALL, &block, &diag), STATUS_OK);
+		for (uint32_t i = 0; i < block.n_records; i++, n++) {
+			struct trace_run run;
+
+			/* The event is in the block before if this record opens a block. */
+			if (n % 1000 == 0 && i > 0) {
+				struct trace_event want = event_at(n);
+
+				assert_true(event < block.n_events);
+				want.before = i;
+				check_event(&block.events[event], &want);
+			}
+			while (event < block.n_events && block.events[event].before <= i)
+				event++;
+			ordinal += 1 + rng() % 100;
+			run = random_run(info->granularity, ordinal, pages);
+			check_record(&block, i, &run);
+		}
+	}
+	trace_block_free(&block);
+	return n;
+}
+
+static void round_trip(enum trace_granularity granularity, uint64_t n, uint64_t pages)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_info info;
+	struct trace_reader *r;
+
+	rng_state = n;
+	write_trace(granularity, n, pages, &info);
+	r = trace_open(path, false, &diag);
+	assert_non_null(r);
+	assert_int_equal(trace_info(r)->totals.records, n);
+	assert_int_equal(trace_info(r)->totals.events, (n + 999) / 1000);
+	assert_memory_equal(&trace_info(r)->totals, &info.totals, sizeof(info.totals));
+	assert_int_equal(trace_info(r)->content_digest, info.content_digest);
+	assert_int_equal(trace_info(r)->granularity, granularity);
+	assert_string_equal(trace_info(r)->provenance, "program: test\n");
+	rng_state = n;
+	assert_int_equal(check_trace(r, pages), n);
+	trace_close(r);
+}
+
+static void records_come_back(void **state)
+{
+	(void)state;
+	round_trip(TRACE_PAGE_RUNS, 0, 1);
+	round_trip(TRACE_PAGE_RUNS, 1, 1);
+	round_trip(TRACE_LINE_RUNS, 70000, 20);
+	round_trip(TRACE_PAGE_RUNS, 65536, UINT64_C(1) << 35);
+	round_trip(TRACE_RAW, 200001, UINT64_C(1) << 47);
+}
+
+static unsigned char *load(size_t *n)
+{
+	FILE *f = fopen(path, "rb");
+	unsigned char *bytes = malloc(1 << 22);
+
+	assert_non_null(f);
+	*n = fread(bytes, 1, 1 << 22, f);
+	fclose(f);
+	return bytes;
+}
+
+static void store(const unsigned char *bytes, size_t n)
+{
+	FILE *f = fopen(path, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Opens and reads everything: STATUS_OK, or the failure, which must say something. */
+static enum exit_status read_all(bool salvage, uint64_t *records)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *r = trace_open(path, salvage, &diag);
+	struct trace_block block = { 0 };
+
+	*records = 0;
+	for (uint64_t i = 0; r && i < trace_info(r)->blocks; i++) {
+		if (trace_read_block(r, i, COLUMN_ALL, &block, &diag) != STATUS_OK)
+			break;
+		*records += block.n_records;
+	}
+	trace_block_free(&block);
+	trace_close(r);
+	if (diag.status)
+		assert_non_null(strstr(diag.text, path));
+	return diag.status;
+}
+
+static void truncation_is_refused(void **state)
+{
+	uint64_t records;
+	size_t n;
+
+	(void)state;
+	rng_state = 7;
+	write_trace(TRACE_PAGE_RUNS, 40, 5, NULL);
+	unsigned char *bytes = load(&n);
+
+	for (size_t cut = 0; cut < n; cut++) {
+		store(bytes, cut);
+		assert_int_equal(read_all(false, &records), STATUS_BAD_INPUT);
+		enum exit_status status = read_all(true, &records);
+
+		assert_true(cut < 80 ? status == STATUS_BAD_INPUT : status == STATUS_OK);
+		assert_true(records == 0 || records == 40);
+	}
+	store(bytes, n);
+	assert_int_equal(read_all(false, &records), STATUS_OK);
+	assert_int_equal(records, 40);
+	free(bytes);
+}
+
+static void every_flipped_bit_is_found(void **state)
+{
+	uint64_t records;
+	size_t n;
+
+	(void)state;
+	rng_state = 8;
+	write_trace(TRACE_PAGE_RUNS, 30, 5, NULL);
+	unsigned char *bytes = load(&n);
+
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		store(bytes, n);
+		assert_int_equal(read_all(false, &records), STATUS_BAD_INPUT);
+		bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	free(bytes);
+}
+
+static void salvage_keeps_what_was_before(void **state)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *r;
+	size_t n;
+
+	(void)state;
+	rng_state = 9;
+	write_trace(TRACE_PAGE_RUNS, 200000, 5, NULL);
+	unsigned char *bytes = load(&n);
+
+	bytes[n / 2] ^= 1; /* in the second or third of four blocks */
+	store(bytes, n);
+	r = trace_open(path, true, &diag);
+	assert_non_null(r);
+	assert_false(trace_info(r)->complete);
+	rng_state = 9;
+	uint64_t kept = check_trace(r, 5);
+
+	assert_int_equal(kept, trace_info(r)->totals.records);
+	assert_true(kept == 65536 || kept == 2 * 65536);
+	trace_close(r);
+	free(bytes);
+}
+
+static void full_disk_is_told(void **state)
+{
+	struct trace_writer_options options = { .granularity = TRACE_PAGE_RUNS };
+	struct diag diag = DIAG_INIT;
+
+	(void)state;
+	assert_null(trace_create("/dev/full", &options, &diag));
+	assert_int_equal(diag.status, STATUS_IO);
+	assert_non_null(strstr(diag.text, "No space left"));
+	diag = (struct diag)DIAG_INIT;
+	assert_null(trace_open("/nonexistent/x.s2t", false, &diag));
+	assert_int_equal(diag.status, STATUS_NO_INPUT);
+}
+
+static void disorder_is_refused(void **state)
+{
+	struct trace_writer_options options = { .granularity = TRACE_PAGE_RUNS, .atomic = true };
+	struct trace_run run = { .key = { .va = 0x1000, .ipa = TRACE_IPA_UNKNOWN },
+				 .ordinal = 5,
+				 .last_ordinal = 9,
+				 .store_ordinal = UINT64_MAX };
+	struct diag diag = DIAG_INIT;
+	struct trace_writer *w = trace_create(path, &options, &diag);
+
+	(void)state;
+	assert_int_equal(trace_put_run(w, &run, &diag), STATUS_OK);
+	assert_int_equal(trace_put_run(w, &run, &diag), STATUS_INTERNAL);
+	assert_int_equal(trace_finish(w, NULL, &diag), STATUS_INTERNAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_come_back),
+		cmocka_unit_test(truncation_is_refused),
+		cmocka_unit_test(every_flipped_bit_is_found),
+		cmocka_unit_test(salvage_keeps_what_was_before),
+		cmocka_unit_test(full_disk_is_told),
+		cmocka_unit_test(disorder_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
