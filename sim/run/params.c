@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/params.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "run/param_text.h"
+
+#define TYPE_INT	  PARAM_INT, NULL, NULL
+#define TYPE_HEX	  PARAM_HEX, NULL, NULL
+#define TYPE_BYTES	  PARAM_BYTES, NULL, NULL
+#define TYPE_COUNT0(name) PARAM_COUNT0, #name, NULL
+#define TYPE_SIZES	  PARAM_SIZES, NULL, NULL
+#define TYPE_PAGE	  PARAM_PAGE, NULL, NULL
+#define TYPE_LEVEL	  PARAM_LEVEL, NULL, NULL
+#define TYPE_GRANULE	  PARAM_GRANULE, NULL, NULL
+#define TYPE_PLUGIN(room) PARAM_PLUGIN, NULL, #room
+
+const struct param params[PARAM_COUNT] = {
+#define PARAM(key, field, type, unit, min, max, default_text, help)                                \
+	{ key, TYPE_##type, offsetof(struct config, field), unit, min, max, default_text, help },
+#include "run/params.def"
+#undef PARAM
+};
+
+const struct param *params_find(const char *key)
+{
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		if (strcmp(params[i].key, key) == 0)
+			return &params[i];
+	}
+	return NULL;
+}
+
+enum exit_status params_unknown(const char *key, struct diag *diag)
+{
+	struct suggest search;
+
+	suggest_init(&search, key);
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		suggest_offer(&search, params[i].key);
+	if (search.best)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"unknown parameter '%.80s'; did you mean '%s'?", key, search.best);
+	return diag_set(diag, STATUS_BAD_INPUT,
+			"unknown parameter '%.80s'; 'twostage list params' names them all", key);
+}
+
+enum exit_status params_defaults(struct config *config, struct diag *diag)
+{
+	struct diag why = DIAG_INIT;
+
+	memset(config, 0, sizeof(*config));
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		if (params_set_row(config, &params[i], params[i].default_text, &why) != STATUS_OK)
+			return diag_set(diag, STATUS_INTERNAL, "default of %s: %s", params[i].key,
+					why.text);
+	}
+	return STATUS_OK;
+}
+
+static void *field_of(struct config *config, const struct param *param)
+{
+	return (char *)config + param->offset;
+}
+
+enum exit_status params_set_row(struct config *config, const struct param *param, const char *text,
+				struct diag *diag)
+{
+	union param_value value;
+	enum exit_status status = param_text_parse(param, text, &value, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	if (param->type == PARAM_PLUGIN)
+		memcpy(field_of(config, param), &value.name, sizeof(value.name));
+	else
+		memcpy(field_of(config, param), &value.number, sizeof(value.number));
+	return STATUS_OK;
+}
+
+enum exit_status params_set(struct config *config, const char *key, const char *text,
+			    struct diag *diag)
+{
+	const struct param *param = params_find(key);
+
+	return param ? params_set_row(config, param, text, diag) : params_unknown(key, diag);
+}
+
+enum exit_status params_set_option(struct config *config, const char *option, struct diag *diag)
+{
+	const char *equals = strchr(option, '=');
+	enum exit_status status;
+	char *key;
+
+	if (!equals) {
+		status = diag_set(diag, STATUS_BAD_INPUT, "no '='; expected KEY=VALUE");
+	} else {
+		key = strndup(option, (size_t)(equals - option));
+		if (!key)
+			return diag_set(diag, STATUS_INTERNAL, "out of memory");
+		status = params_set(config, key, equals + 1, diag);
+		free(key);
+	}
+	if (status != STATUS_OK)
+		diag_place(diag, "--set %.200s", option);
+	return status;
+}
+
+int params_is_number(const struct param *param)
+{
+	return param->type == PARAM_INT || param->type == PARAM_BYTES ||
+	       param->type == PARAM_COUNT0;
+}
+
+uint64_t params_number(const struct config *config, const struct param *param)
+{
+	uint64_t number;
+
+	memcpy(&number, (const char *)config + param->offset, sizeof(number));
+	return number;
+}
+
+void params_format(const struct config *config, const struct param *param,
+		   char text[PARAM_TEXT_MAX])
+{
+	union param_value value;
+
+	if (param->type == PARAM_PLUGIN)
+		memcpy(&value.name, (const char *)config + param->offset, sizeof(value.name));
+	else
+		value.number = params_number(config, param);
+	param_text_format(param, value, text);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct param *const *pa = a, *const *pb = b;
+
+	return strcmp((*pa)->key, (*pb)->key);
+}
+
+char *params_canonical(const struct config *config)
+{
+	const struct param *sorted[PARAM_COUNT];
+	char text[PARAM_TEXT_MAX], *all = NULL;
+	size_t n_bytes = 0;
+	FILE *out = open_memstream(&all, &n_bytes);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		sorted[i] = &params[i];
+	qsort(sorted, PARAM_COUNT, sizeof(sorted[0]), by_key);
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		params_format(config, sorted[i], text);
+		fprintf(out, "%s=%s\n", sorted[i]->key, text);
+	}
+	if (fclose(out) == 0)
+		return all;
+	free(all);
+	return NULL;
+}
