@@ -16,7 +16,7 @@ enum page_size {
 	PAGE_SIZE_BASE = 0, /* one page of the granule */
 	PAGE_SIZE_PMD = 1,  /* one block at level 2 */
 	PAGE_SIZE_PUD = 2,  /* one block at level 1 */
-	/* any other value: log2 of the size in bytes */
+			    /* any other value: log2 of the size in bytes */
 };
 
 struct tlb_config {

@@ -35,13 +35,42 @@ const struct param *params_find(const char *key)
 	return NULL;
 }
 
+static size_t count_dots(const char *key)
+{
+	size_t n = 0;
+
+	for (; *key; key++)
+		n += *key == '.';
+	return n;
+}
+
+/* Bytes of the first n_dots + 1 parts of a key. */
+static size_t prefix_length(const char *key, size_t n_dots)
+{
+	const char *end = key;
+
+	for (;;) {
+		end += strcspn(end, ".");
+		if (!*end || n_dots-- == 0)
+			return (size_t)(end - key);
+		end++;
+	}
+}
+
 enum exit_status params_unknown(const char *key, struct diag *diag)
 {
+	char groups[PARAM_COUNT][64];
+	size_t n_dots = count_dots(key);
 	struct suggest search;
 
 	suggest_init(&search, key);
 	for (size_t i = 0; i < PARAM_COUNT; i++)
 		suggest_offer(&search, params[i].key);
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		snprintf(groups[i], sizeof(groups[i]), "%.*s",
+			 (int)prefix_length(params[i].key, n_dots), params[i].key);
+		suggest_offer(&search, groups[i]);
+	}
 	if (search.best)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"unknown parameter '%.80s'; did you mean '%s'?", key, search.best);
