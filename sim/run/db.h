@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The result database: one SQLite file, one row of table `point` for each point (docs/results.md).
+ *
+ * Columns of `point`: key, model, trace, trace_digest, trace_accesses, engine, status, reason; then
+ * one column a parameter, named by its dotted key, and one a statistic, by its name. Parameters
+ * that are plain numbers (params_is_number) are INTEGER, others TEXT in canonical form; statistics
+ * are INTEGER and NULL where status is 'impossible'. Table `sweep` names the points of the last
+ * sweep of each name in order; table `effort` keeps how long a point took, which is no part of its
+ * result.
+ */
+#ifndef TWOSTAGE_RUN_DB_H
+#define TWOSTAGE_RUN_DB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "mmu/stats.h"
+#include "run/config.h"
+
+enum {
+	DB_APPLICATION_ID = 0x32737467, /* PRAGMA application_id: "2stg" */
+	DB_SCHEMA_VERSION = 1,		/* PRAGMA user_version */
+	DB_KEY_TEXT = 33,		/* 32 hexadecimal digits and a NUL */
+};
+
+struct db;
+struct sqlite3;
+
+enum db_access { DB_READ, DB_WRITE };
+
+/*
+ * Open a database. DB_WRITE creates it if it is not there and takes the program's settings (WAL,
+ * synchronous=FULL, a busy timeout); DB_READ refuses a file that is not there with STATUS_NO_INPUT.
+ * A file that is no database of ours, or of another schema or parameter table, is STATUS_BAD_INPUT.
+ * NULL on failure. A process that forks must not use it in the child.
+ */
+struct db *db_open(const char *path, enum db_access access, struct diag *diag);
+
+/* Close; STATUS_IO if what was written could not be made safe. `db` may be NULL. */
+enum exit_status db_close(struct db *db, struct diag *diag);
+
+const char *db_path(const struct db *db);
+
+/* The connection, for queries of the caller's own; it stays the database's. */
+struct sqlite3 *db_connection(struct db *db);
+
+/* What names a trace in results. */
+struct db_trace {
+	const char *name;  /* file name without folder */
+	uint64_t digest;   /* trace_info.content_digest */
+	uint64_t accesses; /* fetches + loads + stores of the whole trace */
+};
+
+enum db_status { DB_POINT_OK, DB_POINT_IMPOSSIBLE };
+
+struct db_point {
+	char key[DB_KEY_TEXT];
+	const char *model; /* name of the model: a label, no part of the key */
+	struct db_trace trace;
+	struct config config;
+	enum db_status status;
+	const char *reason;   /* DB_POINT_IMPOSSIBLE: why this core cannot have it; else NULL */
+	struct stats stats;   /* DB_POINT_OK */
+	uint64_t wall_micros; /* time it took; kept apart from the results */
+};
+
+/*
+ * The key of a point: XXH3-128 over "key=value" of all parameters sorted by key, the trace's
+ * content digest and ENGINE_VERSION. STATUS_INTERNAL: out of memory.
+ */
+enum exit_status db_key(const struct config *config, uint64_t trace_digest, char key[DB_KEY_TEXT],
+			struct diag *diag);
+
+/* Is the point there already? */
+enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag);
+
+/* Store one point and commit. A point that is there already is left as it is. */
+enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag);
+
+/* Say that `keys`, in this order, are the points of the sweep `name`, in one transaction. */
+enum exit_status db_put_sweep(struct db *db, const char *name, const char (*keys)[DB_KEY_TEXT],
+			      size_t n_keys, struct diag *diag);
+
+/*
+ * Visit all points in an order that depends on their contents alone: by model, trace, parameters.
+ * Text in *point holds during the visit. A non-zero return of `visit` ends the scan and is
+ * returned.
+ */
+enum exit_status db_scan(struct db *db,
+			 enum exit_status (*visit)(void *ctx, const struct db_point *point,
+						   struct diag *diag),
+			 void *ctx, struct diag *diag);
+
+/*
+ * Prove the database sound: SQLite's integrity check, the key of each row computed again, and the
+ * identities between counters. STATUS_BAD_INPUT with the first fault. *n_points: rows looked at.
+ */
+enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag);
+
+/*
+ * Copy all points of the database at `path` that `db` lacks, in one transaction. Two different
+ * results of one key are STATUS_BAD_INPUT and change nothing. *n_new: points copied.
+ */
+enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, struct diag *diag);
+
+/* Do the counters of one point contradict each other? STATUS_BAD_INPUT names the identity. */
+enum exit_status db_check_stats(const struct stats *stats, struct diag *diag);
+
+#endif
