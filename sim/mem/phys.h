@@ -10,7 +10,25 @@
 
 #include "arch/types.h"
 
-struct phys_mem;
+#define PHYS_PAGE_BITS 12
+
+/*
+ * Open hash table of 4 KiB pages. Four neighbouring pages share a bucket of one host cache line,
+ * since table pages are mostly allocated next to each other. The layout is visible only so that
+ * reads can be inlined.
+ */
+struct phys_slot {
+	uint64_t key;	 /* page number + 1; 0: empty */
+	uint64_t *words; /* 512 */
+};
+
+struct phys_mem {
+	struct phys_slot *slots; /* a power of two, never full */
+	unsigned hash_shift;	 /* 64 - log2 of the number of buckets */
+	size_t slot_mask;
+	unsigned abort_ranges;
+	struct phys_private *private;
+};
 
 /* Returns NULL when out of memory. */
 struct phys_mem *phys_create(void);
@@ -23,8 +41,30 @@ void phys_reset(struct phys_mem *mem);
 bool phys_add_abort_range(struct phys_mem *mem, pa_t first, pa_t end);
 bool phys_aborts(const struct phys_mem *mem, pa_t pa);
 
+/* First slot to look at for a page number. */
+static inline size_t phys_slot_of(const struct phys_mem *mem, uint64_t page)
+{
+	uint64_t hash = (page >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> mem->hash_shift;
+
+	return (size_t)(hash << 2 | (page & 3));
+}
+
 /* 64-bit word at pa, which must be 8-byte aligned. */
-uint64_t phys_read64(const struct phys_mem *mem, pa_t pa);
+static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
+{
+	uint64_t page = pa.v >> PHYS_PAGE_BITS;
+	size_t i = phys_slot_of(mem, page);
+
+	for (;;) {
+		const struct phys_slot *slot = &mem->slots[i];
+
+		if (slot->key == page + 1)
+			return slot->words[pa.v >> 3 & 511];
+		if (slot->key == 0)
+			return 0;
+		i = (i + 1) & mem->slot_mask;
+	}
+}
 
 /* False when out of memory. */
 bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value);
