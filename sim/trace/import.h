@@ -13,7 +13,7 @@ struct byte_source; /* plain, .gz, .xz or .zst bytes: sim/trace/source.h */
 /* One memory reference of a foreign trace. */
 struct trace_ref {
 	uint64_t va;
-	uint64_t ipa;	      /* TRACE_IPA_UNKNOWN where the format has none */
+	uint64_t ipa;	       /* TRACE_IPA_UNKNOWN where the format has none */
 	uint32_t instructions; /* instructions begun with this reference: usually 1 for a fetch */
 	uint16_t vcpu, vm, asid;
 	uint8_t el;

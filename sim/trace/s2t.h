@@ -136,6 +136,16 @@ static inline unsigned s2t_va_bits(uint64_t va)
 	return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
 }
 
+/* XXH3-64 over the checksums of n blocks: names the contents of a trace. */
+uint64_t s2t_digest(const struct s2t_index_entry *entries, uint64_t n);
+
+/* Add a block of the index to the totals; false if they overflow. */
+bool s2t_count_entry(struct trace_totals *totals, const struct s2t_index_entry *entry);
+
+/* Fill the entry of the block at `offset` and add the block to `info`; false on overflow. */
+bool s2t_count_block(struct trace_info *info, struct s2t_index_entry *entry,
+		     const struct s2t_block_header *block, uint64_t offset);
+
 /* As trace_create and trace_open, on a descriptor that they own from then on (closed on failure
  * too); `name` is for messages. */
 struct trace_writer *trace_create_fd(int fd, const char *name,

@@ -115,34 +115,6 @@ const char *s2t_refuse_block_header(const struct s2t_block_header *h, uint64_t m
 
 /* ---- the index ----------------------------------------------------------------------------- */
 
-static bool add(uint64_t *sum, uint64_t more)
-{
-	return !__builtin_add_overflow(*sum, more, sum);
-}
-
-/* Add a block to the totals; false if they overflow. */
-static bool count_entry(struct trace_totals *t, const struct s2t_index_entry *e)
-{
-	return add(&t->records, e->n_records) && add(&t->events, e->n_events) &&
-	       add(&t->instructions, e->instructions) && add(&t->fetches, e->fetches) &&
-	       add(&t->loads, e->loads) && add(&t->stores, e->stores) && add(&t->splits, e->splits);
-}
-
-static uint64_t digest_of(const struct s2t_index_entry *entries, uint64_t n)
-{
-	XXH3_state_t *state = XXH3_createState();
-	uint64_t digest;
-
-	if (!state)
-		return 0;
-	XXH3_64bits_reset(state);
-	for (uint64_t i = 0; i < n; i++)
-		XXH3_64bits_update(state, &entries[i].checksum, 8);
-	digest = XXH3_64bits_digest(state);
-	XXH3_freeState(state);
-	return digest;
-}
-
 /* The blocks must lie one behind the other between header and footer. */
 static const char *refuse_entries(struct trace_reader *r, uint64_t n, uint64_t footer_offset)
 {
@@ -157,7 +129,7 @@ static const char *refuse_entries(struct trace_reader *r, uint64_t n, uint64_t f
 		offset += e->block_bytes;
 		if (offset > footer_offset)
 			return "footer: an entry of the index points behind the blocks";
-		if (!count_entry(&r->info.totals, e))
+		if (!s2t_count_entry(&r->info.totals, e))
 			return "footer: its totals overflow";
 	}
 	return offset == footer_offset ? NULL : "footer: the index does not cover all blocks";
@@ -187,7 +159,7 @@ static const char *read_index(struct trace_reader *r, const unsigned char *bytes
 		memcpy(&r->entries[i], bytes + sizeof(h) + i * h.entry_bytes, sizeof(*r->entries));
 	if ((wrong = refuse_entries(r, h.n_blocks, trailer->footer_offset)))
 		return wrong;
-	if (digest_of(r->entries, h.n_blocks) != h.content_digest)
+	if (s2t_digest(r->entries, h.n_blocks) != h.content_digest)
 		return "footer: its digest does not match";
 	r->info.blocks = h.n_blocks;
 	r->info.va_bits = h.va_bits;
@@ -237,7 +209,6 @@ static bool keep_block(struct trace_reader *r, const struct s2t_block_header *h,
 		       uint64_t *max)
 {
 	struct trace_info *info = &r->info;
-	struct s2t_index_entry *entry;
 
 	if (info->blocks == *max) {
 		uint64_t more = *max ? 2 * *max : 64;
@@ -248,28 +219,7 @@ static bool keep_block(struct trace_reader *r, const struct s2t_block_header *h,
 		r->entries = entries;
 		*max = more;
 	}
-	entry = &r->entries[info->blocks];
-	*entry = (struct s2t_index_entry){
-		.offset = offset,
-		.block_bytes = h->block_bytes,
-		.n_records = h->n_records,
-		.n_events = h->n_events,
-		.first_ordinal = h->first_ordinal,
-		.checksum = h->checksum,
-		.instructions = h->instructions,
-		.fetches = h->fetches,
-		.loads = h->loads,
-		.stores = h->stores,
-		.splits = h->splits,
-	};
-	if (!count_entry(&info->totals, entry))
-		return false;
-	info->blocks++;
-	info->va_bits = h->va_bits > info->va_bits ? h->va_bits : info->va_bits;
-	info->ipa_bits = h->ipa_bits > info->ipa_bits ? h->ipa_bits : info->ipa_bits;
-	info->vcpus = h->vcpus > info->vcpus ? h->vcpus : info->vcpus;
-	info->vms = h->vms > info->vms ? h->vms : info->vms;
-	return true;
+	return s2t_count_block(info, &r->entries[info->blocks], h, offset);
 }
 
 /* Header and bytes of a sound block at `offset` into block->storage, or what is wrong. */
@@ -328,7 +278,7 @@ static enum exit_status scan_blocks(struct trace_reader *r, struct diag *diag)
 		offset += h.block_bytes;
 	}
 	trace_block_free(&block);
-	r->info.content_digest = digest_of(r->entries, r->info.blocks);
+	r->info.content_digest = s2t_digest(r->entries, r->info.blocks);
 	return status;
 }
 

@@ -198,8 +198,6 @@ struct trace_writer *trace_create(const char *path, const struct trace_writer_op
 
 static enum exit_status add_entry(struct trace_writer *w, uint64_t offset, struct diag *diag)
 {
-	const struct s2t_block_header *b = &w->block;
-
 	if (w->n_entries == w->max_entries) {
 		uint64_t max = w->max_entries ? 2 * w->max_entries : 64;
 		void *entries = realloc(w->entries, max * sizeof(*w->entries));
@@ -209,30 +207,9 @@ static enum exit_status add_entry(struct trace_writer *w, uint64_t offset, struc
 		w->entries = entries;
 		w->max_entries = max;
 	}
-	w->entries[w->n_entries++] = (struct s2t_index_entry){
-		.offset = offset,
-		.block_bytes = b->block_bytes,
-		.n_records = b->n_records,
-		.n_events = b->n_events,
-		.first_ordinal = b->first_ordinal,
-		.checksum = b->checksum,
-		.instructions = b->instructions,
-		.fetches = b->fetches,
-		.loads = b->loads,
-		.stores = b->stores,
-		.splits = b->splits,
-	};
-	w->totals.records += b->n_records;
-	w->totals.events += b->n_events;
-	w->totals.instructions += b->instructions;
-	w->totals.fetches += b->fetches;
-	w->totals.loads += b->loads;
-	w->totals.stores += b->stores;
-	w->totals.splits += b->splits;
-	w->va_bits = b->va_bits > w->va_bits ? b->va_bits : w->va_bits;
-	w->ipa_bits = b->ipa_bits > w->ipa_bits ? b->ipa_bits : w->ipa_bits;
-	w->vcpus = b->vcpus > w->vcpus ? b->vcpus : w->vcpus;
-	w->vms = b->vms > w->vms ? b->vms : w->vms;
+	if (!s2t_count_block(&w->info, &w->entries[w->n_entries], &w->block, offset))
+		return s2t_writer_fail(w, diag, STATUS_INTERNAL, "the totals overflow", 0);
+	w->n_entries++;
 	return STATUS_OK;
 }
 
@@ -413,10 +390,10 @@ static enum exit_status write_footer(struct trace_writer *w, uint64_t digest, st
 		.magic = S2T_FOOTER_MAGIC,
 		.entry_bytes = sizeof(*w->entries),
 		.n_blocks = w->n_entries,
-		.va_bits = (uint8_t)w->va_bits,
-		.ipa_bits = (uint8_t)w->ipa_bits,
-		.vcpus = w->vcpus,
-		.vms = w->vms,
+		.va_bits = (uint8_t)w->info.va_bits,
+		.ipa_bits = (uint8_t)w->info.ipa_bits,
+		.vcpus = w->info.vcpus,
+		.vms = w->info.vms,
 		.content_digest = digest,
 	};
 	struct s2t_trailer trailer = { .footer_offset = w->offset, .footer_bytes = n };
@@ -440,27 +417,12 @@ static enum exit_status write_footer(struct trace_writer *w, uint64_t digest, st
 /* The address sizes are known only now. 64 bytes at the start: one sector, never torn. */
 static enum exit_status rewrite_header(struct trace_writer *w, struct diag *diag)
 {
-	w->header.va_bits = (uint8_t)w->va_bits;
-	w->header.ipa_bits = (uint8_t)w->ipa_bits;
+	w->header.va_bits = (uint8_t)w->info.va_bits;
+	w->header.ipa_bits = (uint8_t)w->info.ipa_bits;
 	header_checksum(&w->header, w->provenance, w->out);
 	if (pwrite(w->fd, &w->header, sizeof(w->header), 0) != (ssize_t)sizeof(w->header))
 		return s2t_writer_fail(w, diag, STATUS_IO, "cannot write the header", errno);
 	return STATUS_OK;
-}
-
-static uint64_t content_digest(const struct trace_writer *w)
-{
-	XXH3_state_t *state = XXH3_createState();
-	uint64_t digest;
-
-	if (!state)
-		return 0;
-	XXH3_64bits_reset(state);
-	for (uint64_t i = 0; i < w->n_entries; i++)
-		XXH3_64bits_update(state, &w->entries[i].checksum, 8);
-	digest = XXH3_64bits_digest(state);
-	XXH3_freeState(state);
-	return digest;
 }
 
 static enum exit_status commit(struct trace_writer *w, struct diag *diag)
@@ -488,25 +450,19 @@ enum exit_status trace_finish(struct trace_writer *w, struct trace_info *info, s
 	else
 		status = flush_block(w, diag);
 	if (!status) {
-		digest = content_digest(w);
+		digest = s2t_digest(w->entries, w->n_entries);
 		status = write_footer(w, digest, diag);
 	}
 	status = status ? status : rewrite_header(w, diag);
 	status = status ? status : commit(w, diag);
-	if (info)
-		*info = (struct trace_info){
-			.granularity = w->granularity,
-			.version = S2T_VERSION,
-			.va_bits = w->va_bits,
-			.ipa_bits = w->ipa_bits,
-			.vcpus = w->vcpus,
-			.vms = w->vms,
-			.has_ipa = w->ipa_bits > 0,
-			.complete = status == STATUS_OK,
-			.blocks = w->n_entries,
-			.totals = w->totals,
-			.content_digest = digest,
-		};
+	if (info) {
+		*info = w->info;
+		info->granularity = w->granularity;
+		info->version = S2T_VERSION;
+		info->has_ipa = w->info.ipa_bits > 0;
+		info->complete = status == STATUS_OK;
+		info->content_digest = digest;
+	}
 	if (status && w->temp_path)
 		(void)unlink(w->temp_path);
 	free_writer(w);

@@ -31,9 +31,7 @@ struct trace_writer {
 	ZSTD_CCtx *cctx;
 
 	struct s2t_block_header block;
-	struct trace_totals totals; /* of the blocks written */
-	unsigned va_bits, ipa_bits;
-	uint32_t vcpus, vms;
+	struct trace_info info; /* of the blocks written */
 	struct s2t_index_entry *entries;
 	uint64_t n_entries, max_entries;
 
