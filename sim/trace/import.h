@@ -17,8 +17,8 @@ struct trace_ref {
 	uint32_t instructions; /* instructions begun with this reference: usually 1 for a fetch */
 	uint16_t vcpu, vm, asid;
 	uint8_t el;
-	uint8_t kind; /* enum access_kind */
-	uint8_t size; /* bytes, 1..255 */
+	uint8_t kind;  /* enum access_kind */
+	uint16_t size; /* bytes, 1..4096; 1 where the format has none */
 	uint8_t device;
 };
 

@@ -65,8 +65,7 @@ enum trace_column {
 struct trace_totals {
 	uint64_t records, events;
 	uint64_t instructions, fetches, loads, stores;
-	uint64_t
-		splits; /* pieces that lie in the second page of an access across a page boundary */
+	uint64_t splits; /* pieces in the second page of an access across a page boundary */
 };
 
 /* accesses = fetches + loads + stores; lookups in a TLB (page pieces) = accesses + splits. */
@@ -93,9 +92,8 @@ struct trace_block {
 	const uint64_t *store_ordinal; /* COLUMN_FIRST_KIND: of the first store; UINT64_MAX: none */
 	const uint64_t *ordinal;       /* COLUMN_ORDINALS: of the first access */
 	const uint64_t *last_ordinal;  /* COLUMN_ORDINALS: of the last access */
-	const uint32_t
-		*instructions; /* COLUMN_INSTRUCTIONS: begun since the record before, with it */
-	void *storage;	       /* owned; freed by trace_block_free */
+	const uint32_t *instructions;  /* COLUMN_INSTRUCTIONS: see struct trace_run */
+	void *storage;		       /* owned; freed by trace_block_free */
 };
 
 /* ---- reading: s2t_reader.c ---------------------------------------------------------------- */
@@ -153,6 +151,10 @@ struct trace_writer *trace_create(const char *path, const struct trace_writer_op
  * One run, already collapsed and in order of first access. Ordinals are absolute and count pieces
  * (accesses and splits). A run with splits and without reads and stores is the second piece of an
  * access over a page boundary; it is a store's if store_ordinal says so.
+ *
+ * `instructions` are those begun after the first access of the record before, up to and with the
+ * first access of this one; the last record before an event or the end of the trace has also those
+ * begun after its first access. So their sum is the trace's number of instructions.
  */
 struct trace_run {
 	struct trace_key key;
@@ -172,28 +174,49 @@ enum exit_status trace_finish(struct trace_writer *writer, struct trace_info *in
 /* Close and remove what was written. */
 void trace_abandon(struct trace_writer *writer);
 
-/* ---- collapsing: collapse.c --------------------------------------------------------------- */
-
-struct trace_collapser;
+/* ---- collapsing: collapse.c, convert.c ---------------------------------------------------- */
 
 /*
- * Single accesses in, runs of `granularity` out, into `writer`, in order of their first access.
- * Splits data accesses that straddle a page; closes the runs of a vCPU when its VM, ASID or
- * exception level changes, and all open runs at each event.
+ * Single accesses in, runs of `granularity` out, into `writer` (which has the same granularity), in
+ * order of their first access. An access counts once, where it starts; the part of a data access in
+ * the next page becomes a piece there (splits); one over a line boundary belongs to its first line.
+ * Closes the runs of a vCPU when its VM, ASID or exception level changes, and all open runs at each
+ * event. At most one run for each (vCPU, stream) is open; a run may be closed early, which costs a
+ * record and changes no count.
  */
+struct trace_collapser;
+
+/* NULL when there is no memory. */
 struct trace_collapser *trace_collapser_create(struct trace_writer *writer,
 					       enum trace_granularity granularity);
 struct trace_ref;
 enum exit_status trace_collapse(struct trace_collapser *collapser, const struct trace_ref *refs,
 				size_t n, struct diag *diag);
+/* A run of a finer or the same granularity, in order of first access. */
+enum exit_status trace_collapse_run(struct trace_collapser *collapser, const struct trace_run *run,
+				    struct diag *diag);
 enum exit_status trace_collapse_event(struct trace_collapser *collapser,
 				      const struct trace_event *event, struct diag *diag);
 /* Closes all runs and frees the collapser (not the writer). */
 enum exit_status trace_collapser_finish(struct trace_collapser *collapser, struct diag *diag);
 
+/* Record i of a block that was read with COLUMN_ALL. */
+struct trace_run trace_block_run(const struct trace_block *block, uint32_t i);
+
+/*
+ * Copy all records and events of `reader` through `collapser`. The collapser's granularity must not
+ * be finer than the trace's.
+ */
+enum exit_status trace_collapse_trace(struct trace_collapser *collapser,
+				      const struct trace_reader *reader, struct diag *diag);
+
+/* ---- any format: import.c ----------------------------------------------------------------- */
+
 /*
  * Open any trace: native, or foreign through an importer (`from`: its name, NULL: the content
- * decides), converted in memory to `granularity` when foreign. A native file is opened as it is.
+ * decides), converted to `granularity` in an unnamed temporary file when foreign. A native file is
+ * opened as it is. With `salvage`, a damaged foreign trace is opened up to the damage,
+ * info.complete is false and diag says what was wrong.
  */
 struct trace_reader *trace_open_any(const char *path, const char *from, bool salvage,
 				    enum trace_granularity granularity, struct diag *diag);

@@ -28,7 +28,7 @@ static char path[64];
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(path, "/tmp/test_trace_XXXXXX");
+	snprintf(path, sizeof(path), "%s/test_trace_XXXXXX", P_tmpdir);
 	int fd = mkstemp(path);
 
 	return fd < 0 ? -1 : close(fd);
