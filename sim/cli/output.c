@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/output.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include "run/params.h"
 
 int output_diag(const struct diag *diag)
 {
@@ -70,4 +73,109 @@ void output_json_string(FILE *out, const char *text)
 		s += length ? length : 1;
 	}
 	fputc('"', out);
+}
+
+void output_json_params(FILE *out, const struct config *config)
+{
+	char text[PARAM_TEXT_MAX];
+
+	fputc('{', out);
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		fprintf(out, "%s\"%s\":", i ? "," : "", params[i].key);
+		params_format(config, &params[i], text);
+		if (params_is_number(&params[i]))
+			fprintf(out, "%" PRIu64, params_number(config, &params[i]));
+		else
+			output_json_string(out, text);
+	}
+	fputc('}', out);
+}
+
+void output_json_stats(FILE *out, const struct stats *stats)
+{
+	fputc('{', out);
+	for (size_t i = 0; i < STAT_COUNT; i++)
+		fprintf(out, "%s\"%s\":%" PRIu64, i ? "," : "", stat_rows[i].name, stats->v[i]);
+	fputc('}', out);
+}
+
+/* 12345678 as "12,345,678". */
+static const char *grouped(uint64_t number, char text[32])
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%" PRIu64, number);
+	size_t used = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			text[used++] = ',';
+		text[used++] = digits[i];
+	}
+	text[used] = '\0';
+	return text;
+}
+
+/* A row of the statistics table opens each section. */
+static const char *section_title(size_t row)
+{
+	switch (row) {
+	case STAT_accesses:
+		return "Accesses";
+	case STAT_l1i_tlb_hits:
+		return "TLBs";
+	case STAT_walks:
+		return "Walks";
+	case STAT_walk_cycles:
+		return "Cycles";
+	case STAT_l1i_splintered:
+		return "Entries";
+	case STAT_s1_faults:
+		return "Faults and tables";
+	case STAT_s1_mapped_4k:
+		return "Leaves mapped at the end";
+	default:
+		return NULL;
+	}
+}
+
+static void output_ratio(FILE *out, const char *name, uint64_t scale, uint64_t part, uint64_t whole)
+{
+	if (whole)
+		fprintf(out, "  %-34s %18.3f\n", name,
+			(double)scale * (double)part / (double)whole);
+}
+
+static void output_derived(FILE *out, const struct stats *stats)
+{
+	const uint64_t *v = stats->v;
+
+	fprintf(out, "Derived\n");
+	output_ratio(out, "L1 TLB misses per 1000 accesses", 1000,
+		     v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses], v[STAT_accesses]);
+	output_ratio(out, "L2 TLB misses per 1000 accesses", 1000, v[STAT_l2_tlb_misses],
+		     v[STAT_accesses]);
+	output_ratio(out, "walks per 1000 instructions", 1000, v[STAT_walks], v[STAT_instructions]);
+	output_ratio(out, "descriptor reads per walk", 1, v[STAT_walk_reads], v[STAT_walks]);
+	output_ratio(out, "cycles per walk", 1, v[STAT_walk_cycles], v[STAT_walks]);
+	output_ratio(out, "translation cycles per access", 1, v[STAT_translation_cycles],
+		     v[STAT_accesses]);
+}
+
+void output_stats(FILE *out, const struct stats *stats)
+{
+	const char *title = NULL;
+	char text[32];
+
+	for (size_t i = 0; i < STAT_COUNT; i++) {
+		if (section_title(i))
+			title = section_title(i);
+		if (stats->v[i] == 0)
+			continue;
+		if (title)
+			fprintf(out, "%s\n", title);
+		title = NULL;
+		fprintf(out, "  %-26s %26s %s\n", stat_rows[i].name, grouped(stats->v[i], text),
+			stat_rows[i].unit);
+	}
+	output_derived(out, stats);
 }

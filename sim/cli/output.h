@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 #include "base/diag.h"
+#include "mmu/stats.h"
+#include "run/config.h"
 
 #define PROGRAM_VERSION "0.1"
 
@@ -21,5 +23,14 @@ int output_error(enum exit_status status, const char *format, ...)
 
 /* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
 void output_json_string(FILE *out, const char *text);
+
+/* {"key": value, ...}: plain numbers where params_is_number(), else canonical text. */
+void output_json_params(FILE *out, const struct config *config);
+
+/* {"name": value, ...} */
+void output_json_stats(FILE *out, const struct stats *stats);
+
+/* Statistics as text: grouped, rows of 0 left out, derived figures at the end. */
+void output_stats(FILE *out, const struct stats *stats);
 
 #endif

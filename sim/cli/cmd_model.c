@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/group.h"
+#include "cli/output.h"
+#include "run/model.h"
+
+enum { NAMES_MAX = 256 };
+
+struct arguments {
+	const char *names[NAMES_MAX];
+	size_t n_names, max_names;
+	int json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'j':
+		arguments->json = 1;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (arguments->n_names == arguments->max_names)
+			argp_error(state, "too many arguments");
+		arguments->names[arguments->n_names++] = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static int run_list(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "List the models that can be named with -c: those in ./models, beside the "
+		       "program, and in $TWOSTAGE_MODELS.",
+	};
+	struct arguments arguments = { .max_names = 0 };
+	struct diag diag = DIAG_INIT;
+	struct model_entry *entries;
+	size_t n;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (model_list(&entries, &n, &diag) != STATUS_OK)
+		return output_diag(&diag);
+	if (arguments.json)
+		printf("{\"schema\":1,\"models\":[");
+	for (size_t i = 0; i < n && diag.status == STATUS_OK; i++) {
+		struct model *model = model_load(entries[i].path, &diag);
+		const char *description = model && model->description ? model->description : "";
+
+		if (arguments.json) {
+			printf("%s{\"name\":", i ? "," : "");
+			output_json_string(stdout, entries[i].name);
+			printf(",\"path\":");
+			output_json_string(stdout, entries[i].path);
+			printf(",\"description\":");
+			output_json_string(stdout, description);
+			putchar('}');
+		} else if (model) {
+			printf("%-16s %s\n", entries[i].name, description);
+		}
+		model_free(model);
+	}
+	if (arguments.json)
+		printf("]}\n");
+	model_list_free(entries, n);
+	return output_diag(&diag);
+}
+
+static const char *origin_name(enum model_origin origin)
+{
+	switch (origin) {
+	case ORIGIN_DEFAULT:
+		return "default";
+	case ORIGIN_SOURCE:
+		return "source";
+	case ORIGIN_ASSUMED:
+		return "assumed";
+	case ORIGIN_OPTION:
+		return "option";
+	case ORIGIN_PLAIN:
+		break;
+	}
+	return "no source";
+}
+
+static void show_text(const struct model *model)
+{
+	char text[PARAM_TEXT_MAX];
+
+	printf("%s: %s\n%s\n", model->name, model->description ? model->description : "",
+	       model->files[0]->path);
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		const struct model_value *value = &model->values[i];
+
+		params_format(&model->config, &params[i], text);
+		printf("%-28s %s%s%s%s\n", params[i].key, text, *params[i].unit ? " " : "",
+		       params[i].unit, value->origin == ORIGIN_DEFAULT ? " (default)" : "");
+		if (value->origin != ORIGIN_DEFAULT)
+			printf("%-28s   %s%s%s\n", "", origin_name(value->origin),
+			       value->note ? ": " : "", value->note ? value->note : "");
+	}
+}
+
+static void show_json(const struct model *model)
+{
+	printf("{\"schema\":1,\"model\":");
+	output_json_string(stdout, model->name);
+	printf(",\"params\":");
+	output_json_params(stdout, &model->config);
+	printf(",\"origins\":{");
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		const struct model_value *value = &model->values[i];
+
+		printf("%s\"%s\":{\"origin\":\"%s\"", i ? "," : "", params[i].key,
+		       origin_name(value->origin));
+		if (value->note) {
+			printf(",\"note\":");
+			output_json_string(stdout, value->note);
+		}
+		putchar('}');
+	}
+	printf("}}\n");
+}
+
+static int run_show(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "MODEL",
+		.doc = "Print every parameter of a model with its unit, and where the value comes "
+		       "from: a source, an assumption with its reason, or the default.",
+	};
+	struct arguments arguments = { .max_names = 1 };
+	struct diag diag = DIAG_INIT;
+	struct model *model;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.n_names == 0)
+		return output_error(STATUS_USAGE, "no model; try 'twostage model list'");
+	model = model_load(arguments.names[0], &diag);
+	if (!model)
+		return output_diag(&diag);
+	if (arguments.json)
+		show_json(model);
+	else
+		show_text(model);
+	model_free(model);
+	return STATUS_OK;
+}
+
+/* Prints what is wrong, or how many values there are of each origin. */
+static int check_model(const char *name)
+{
+	struct diag diag = DIAG_INIT;
+	struct model *model = model_load(name, &diag);
+	size_t n[ORIGIN_OPTION + 1] = { 0 };
+
+	if (!model)
+		return output_diag(&diag);
+	if (model_check_sources(model, &diag) == STATUS_OK) {
+		for (size_t i = 0; i < PARAM_COUNT; i++)
+			n[model->values[i].origin]++;
+		printf("%s: ok, %zu values with a source, %zu assumed, %zu left at the default\n",
+		       model->name, n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
+	}
+	model_free(model);
+	return output_diag(&diag);
+}
+
+static int run_check(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "[MODEL...]",
+		.doc = "Check models, all that can be named if none is given: every value has a "
+		       "source or is marked assumed.",
+	};
+	struct arguments arguments = { .max_names = NAMES_MAX };
+	struct diag diag = DIAG_INIT;
+	struct model_entry *entries;
+	int status = STATUS_OK, one;
+	size_t n;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	for (size_t i = 0; i < arguments.n_names; i++) {
+		one = check_model(arguments.names[i]);
+		status = status ? status : one;
+	}
+	if (arguments.n_names)
+		return status;
+	if (model_list(&entries, &n, &diag) != STATUS_OK)
+		return output_diag(&diag);
+	for (size_t i = 0; i < n; i++) {
+		one = check_model(entries[i].path);
+		status = status ? status : one;
+	}
+	model_list_free(entries, n);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct command list = { "list", "models that can be named", run_list };
+	static const struct command show = { "show", "values of a model and their sources",
+					     run_show };
+	static const struct command check = { "check", "refuse values without a source",
+					      run_check };
+	static const struct command *const commands[] = { &check, &list, &show, NULL };
+	static const struct command_group group = {
+		.name = "twostage model",
+		.intro = "Core models: YAML files that set parameters and name their sources.\n",
+		.outro = "",
+		.commands = commands,
+	};
+
+	return group_run(&group, argc, argv);
+}
+
+const struct command cmd_model = { "model", "core models: list, show, check", run };
