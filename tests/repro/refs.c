@@ -76,9 +76,8 @@ static struct refs_item random_access(struct rng *rng, const struct refs_options
 		c->el ^= 1;
 	/* Half of the jumps stay in a small set of pages. */
 	if (!c->page[stream] || !rng_chance(rng, o->same_page_percent))
-		c->page[stream] =
-			page_va(c, stream,
-				rng_below(rng, rng_chance(rng, 50) ? 1 + o->pages / 8 : o->pages));
+		c->page[stream] = page_va(
+			stream, rng_below(rng, rng_chance(rng, 50) ? 1 + o->pages / 8 : o->pages));
 	va = c->page[stream];
 	*r = (struct trace_ref){ .ipa = TRACE_IPA_UNKNOWN,
 				 .vcpu = (uint16_t)vcpu,
