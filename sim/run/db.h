@@ -27,6 +27,7 @@ enum {
 
 struct db;
 struct sqlite3;
+struct sqlite3_stmt;
 
 enum db_access { DB_READ, DB_WRITE };
 
@@ -43,8 +44,21 @@ enum exit_status db_close(struct db *db, struct diag *diag);
 
 const char *db_path(const struct db *db);
 
+/* The SQL that makes an empty database; to be freed. NULL: out of memory. */
+char *db_schema(void);
+
+/* Name of column `index` of `point`; NULL behind the last. */
+const char *db_column_name(size_t index);
+
 /* The connection, for queries of the caller's own; it stays the database's. */
 struct sqlite3 *db_connection(struct db *db);
+
+/* Prepare one statement; sqlite3_finalize() it. */
+enum exit_status db_prepare(struct db *db, const char *statement, struct sqlite3_stmt **prepared,
+			    struct diag *diag);
+
+/* Report the latest failure of the connection: "PATH: what SQLite says", with its status. */
+enum exit_status db_failure(struct db *db, struct diag *diag);
 
 /* What names a trace in results. */
 struct db_trace {
@@ -59,6 +73,7 @@ struct db_point {
 	char key[DB_KEY_TEXT];
 	const char *model; /* name of the model: a label, no part of the key */
 	struct db_trace trace;
+	const char *engine; /* when read: the ENGINE_VERSION that gave it; db_put() ignores it */
 	struct config config;
 	enum db_status status;
 	const char *reason;   /* DB_POINT_IMPOSSIBLE: why this core cannot have it; else NULL */

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/group.h"
+#include "cli/output.h"
+#include "run/db.h"
+#include "run/params.h"
+
+enum { FILES_MAX = 4096 };
+
+struct arguments {
+	const char *files[FILES_MAX];
+	size_t n_files, max_files;
+	int json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'j':
+		arguments->json = 1;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (arguments->n_files == arguments->max_files)
+			argp_error(state, "too many arguments");
+		arguments->files[arguments->n_files++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (arguments->n_files == 0 && arguments->max_files)
+			argp_error(state, "which database?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option json_option[] = {
+	{ "json", 'j', NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+/* Run a query and print each row by `print`; *diag as usual. */
+static enum exit_status each_row(struct db *db, const char *statement,
+				 void (*print)(sqlite3_stmt *row, int json, int first), int json,
+				 struct diag *diag)
+{
+	sqlite3_stmt *query;
+	enum exit_status status = db_prepare(db, statement, &query, diag);
+	int step = SQLITE_DONE, first = 1;
+
+	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW) {
+		print(query, json, first);
+		first = 0;
+	}
+	if (status == STATUS_OK && step != SQLITE_DONE)
+		status = db_failure(db, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
+static const char *text_of(sqlite3_stmt *row, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(row, column);
+
+	return text ? text : "";
+}
+
+static void print_group(sqlite3_stmt *row, int json, int first)
+{
+	if (!json) {
+		printf("  %-16s %-20s engine %-4s %6lld ok %6lld impossible\n", text_of(row, 0),
+		       text_of(row, 1), text_of(row, 2), sqlite3_column_int64(row, 3),
+		       sqlite3_column_int64(row, 4));
+		return;
+	}
+	printf("%s{\"model\":", first ? "" : ",");
+	output_json_string(stdout, text_of(row, 0));
+	printf(",\"trace\":");
+	output_json_string(stdout, text_of(row, 1));
+	printf(",\"engine\":");
+	output_json_string(stdout, text_of(row, 2));
+	printf(",\"ok\":%lld,\"impossible\":%lld}", sqlite3_column_int64(row, 3),
+	       sqlite3_column_int64(row, 4));
+}
+
+static void print_sweep(sqlite3_stmt *row, int json, int first)
+{
+	if (!json) {
+		printf("  %-16s %lld points, %lld of them done\n", text_of(row, 0),
+		       sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2));
+		return;
+	}
+	printf("%s{\"name\":", first ? "" : ",");
+	output_json_string(stdout, text_of(row, 0));
+	printf(",\"points\":%lld,\"done\":%lld}", sqlite3_column_int64(row, 1),
+	       sqlite3_column_int64(row, 2));
+}
+
+static const char group_query[] =
+	"SELECT model, trace, engine, sum(status = 'ok'), sum(status <> 'ok') FROM point "
+	"GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+static const char sweep_query[] =
+	"SELECT name, count(*), count(p.\"key\") FROM sweep AS s LEFT JOIN point AS p "
+	"USING (\"key\") GROUP BY 1 ORDER BY 1";
+
+static int run_info(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = json_option,
+		.parser = parse,
+		.args_doc = "DATABASE",
+		.doc = "Say what a result database holds: points by model and trace, and sweeps.",
+	};
+	struct arguments arguments = { .max_files = 1 };
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	db = db_open(arguments.files[0], DB_READ, &diag);
+	if (!db)
+		return output_diag(&diag);
+	if (arguments.json)
+		printf("{\"schema\":1,\"version\":%d,\"points\":[", DB_SCHEMA_VERSION);
+	else
+		printf("%s: schema version %d\npoints\n", db_path(db), DB_SCHEMA_VERSION);
+	each_row(db, group_query, print_group, arguments.json, &diag);
+	printf(arguments.json ? "],\"sweeps\":[" : "sweeps\n");
+	if (diag.status == STATUS_OK)
+		each_row(db, sweep_query, print_sweep, arguments.json, &diag);
+	printf(arguments.json ? "]}\n" : "");
+	db_close(db, &diag);
+	return output_diag(&diag);
+}
+
+static int run_check(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "DATABASE...",
+		.doc = "Prove databases sound: SQLite's integrity check, the key of each point "
+		       "computed again, and the identities between its counters.",
+	};
+	struct arguments arguments = { .max_files = FILES_MAX };
+	int status = STATUS_OK;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	for (size_t i = 0; i < arguments.n_files; i++) {
+		struct diag diag = DIAG_INIT;
+		struct db *db = db_open(arguments.files[i], DB_READ, &diag);
+		uint64_t n_points = 0;
+
+		if (db && db_check(db, &n_points, &diag) == STATUS_OK)
+			printf("%s: ok, %" PRIu64 " points\n", arguments.files[i], n_points);
+		db_close(db, &diag);
+		if (diag.status != STATUS_OK && !status)
+			status = (int)diag.status;
+		output_diag(&diag);
+	}
+	return status;
+}
+
+/* One field of a CSV record (RFC 4180). */
+static void csv_field(const char *text, int first)
+{
+	if (!first)
+		putchar(',');
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, stdout);
+		return;
+	}
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"')
+			putchar('"');
+		putchar(*text);
+	}
+	putchar('"');
+}
+
+static enum exit_status print_csv(void *ctx, const struct db_point *point, struct diag *diag)
+{
+	char text[PARAM_TEXT_MAX];
+
+	(void)ctx;
+	(void)diag;
+	csv_field(point->key, 1);
+	csv_field(point->model, 0);
+	csv_field(point->trace.name, 0);
+	printf(",%016" PRIx64 ",%" PRIu64 ",", point->trace.digest, point->trace.accesses);
+	csv_field(point->engine, 1);
+	csv_field(point->status == DB_POINT_OK ? "ok" : "impossible", 0);
+	csv_field(point->reason ? point->reason : "", 0);
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		params_format(&point->config, &params[i], text);
+		if (params_is_number(&params[i]))
+			printf(",%" PRIu64, params_number(&point->config, &params[i]));
+		else
+			csv_field(text, 0);
+	}
+	for (size_t i = 0; i < STAT_COUNT; i++) {
+		if (point->status == DB_POINT_OK)
+			printf(",%" PRIu64, point->stats.v[i]);
+		else
+			putchar(',');
+	}
+	putchar('\n');
+	return STATUS_OK;
+}
+
+static int run_export(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "DATABASE",
+		.doc = "Print all points as CSV, in an order that depends on their contents alone. "
+		       "Statistics of impossible points are empty.",
+	};
+	struct arguments arguments = { .max_files = 1 };
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	db = db_open(arguments.files[0], DB_READ, &diag);
+	if (!db)
+		return output_diag(&diag);
+	for (size_t i = 0; db_column_name(i); i++)
+		csv_field(db_column_name(i), i == 0);
+	putchar('\n');
+	db_scan(db, print_csv, NULL, &diag);
+	db_close(db, &diag);
+	return output_diag(&diag);
+}
+
+static int run_merge(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "INTO FROM...",
+		.doc = "Copy the points of databases into one, which is made if it is not there. "
+		       "Different results of one point are refused.",
+	};
+	struct arguments arguments = { .max_files = FILES_MAX };
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.n_files < 2)
+		return output_error(STATUS_USAGE, "merge: INTO and at least one FROM expected");
+	db = db_open(arguments.files[0], DB_WRITE, &diag);
+	for (size_t i = 1; db && i < arguments.n_files && diag.status == STATUS_OK; i++) {
+		uint64_t n_new;
+
+		if (db_merge(db, arguments.files[i], &n_new, &diag) == STATUS_OK)
+			printf("%s: %" PRIu64 " new points from %s\n", db_path(db), n_new,
+			       arguments.files[i]);
+	}
+	db_close(db, &diag);
+	return output_diag(&diag);
+}
+
+static int run_schema(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = parse,
+		.doc = "Print the SQL that makes an empty database (results/schema.sql).",
+	};
+	struct arguments arguments = { .max_files = 0 };
+	char *schema;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	schema = db_schema();
+	if (!schema)
+		return output_error(STATUS_INTERNAL, "out of memory");
+	printf("-- SPDX-License-Identifier: BSD-2-Clause\n"
+	       "-- Printed by `twostage db schema`.\n%s",
+	       schema);
+	free(schema);
+	return STATUS_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct command info = { "info", "what a database holds", run_info };
+	static const struct command check = { "check", "prove a database sound", run_check };
+	static const struct command export = { "export", "all points as CSV", run_export };
+	static const struct command merge = { "merge", "join databases into one", run_merge };
+	static const struct command schema = { "schema", "SQL of the tables", run_schema };
+	static const struct command *const commands[] = { &check, &export, &info,
+							  &merge, &schema, NULL };
+	static const struct command_group group = {
+		.name = "twostage db",
+		.intro = "Result databases, as `twostage sweep` writes them.\n",
+		.outro = "",
+		.commands = commands,
+	};
+
+	return group_run(&group, argc, argv);
+}
+
+const struct command cmd_db = { "db", "result databases: info, check, export, merge", run };

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/db.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "run/db_private.h"
+#include "run/params.h"
+#include "run/point.h"
+
+/* Longer than any commit of another sweep takes, shorter than a user waits in silence. */
+enum { BUSY_TIMEOUT_MS = 30000 };
+
+enum exit_status db_failure(struct db *db, struct diag *diag)
+{
+	enum exit_status status;
+
+	switch (sqlite3_errcode(db->sql)) {
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		status = STATUS_BAD_INPUT;
+		break;
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		status = STATUS_IO;
+		break;
+	default:
+		status = STATUS_INTERNAL;
+		break;
+	}
+	return diag_set(diag, status, "%s: %s", db->path, sqlite3_errmsg(db->sql));
+}
+
+static enum exit_status no_memory(struct diag *diag)
+{
+	return diag_set(diag, STATUS_INTERNAL, "out of memory");
+}
+
+enum exit_status db_execute(struct db *db, const char *statement, struct diag *diag)
+{
+	if (sqlite3_exec(db->sql, statement, NULL, NULL, NULL) == SQLITE_OK)
+		return STATUS_OK;
+	return db_failure(db, diag);
+}
+
+enum exit_status db_prepare(struct db *db, const char *statement, sqlite3_stmt **prepared,
+			    struct diag *diag)
+{
+	*prepared = NULL;
+	if (sqlite3_prepare_v2(db->sql, statement, -1, prepared, NULL) == SQLITE_OK)
+		return STATUS_OK;
+	return db_failure(db, diag);
+}
+
+void db_text_open(struct db_text *text)
+{
+	*text = (struct db_text){ 0 };
+	text->stream = open_memstream(&text->text, &text->n_bytes);
+}
+
+enum exit_status db_text_prepare(struct db *db, struct db_text *text, sqlite3_stmt **prepared,
+				 struct diag *diag)
+{
+	enum exit_status status;
+
+	*prepared = NULL;
+	if (!text->stream || fclose(text->stream) != 0) {
+		free(text->text);
+		return no_memory(diag);
+	}
+	status = db_prepare(db, text->text, prepared, diag);
+	free(text->text);
+	return status;
+}
+
+static void roll_back(struct db *db)
+{
+	sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* Make the tables if the file has none. Two programs may do this at once. */
+static enum exit_status create_tables(struct db *db, struct diag *diag)
+{
+	enum exit_status status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	sqlite3_stmt *query = NULL;
+	char *schema;
+
+	if (status != STATUS_OK)
+		return status;
+	status = db_prepare(db, "SELECT count(*) FROM sqlite_schema", &query, diag);
+	if (status == STATUS_OK && sqlite3_step(query) != SQLITE_ROW)
+		status = db_failure(db, diag);
+	if (status == STATUS_OK && sqlite3_column_int64(query, 0) == 0) {
+		schema = db_schema();
+		status = schema ? db_execute(db, schema, diag) : no_memory(diag);
+		free(schema);
+	}
+	sqlite3_finalize(query);
+	if (status == STATUS_OK)
+		status = db_execute(db, "COMMIT", diag);
+	if (status != STATUS_OK)
+		roll_back(db);
+	return status;
+}
+
+static enum exit_status prepare_writes(struct db *db, struct diag *diag)
+{
+	enum exit_status status;
+	struct db_text text;
+
+	status = db_prepare(db, "INSERT INTO effort VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+			    &db->put_effort, diag);
+	if (status != STATUS_OK)
+		return status;
+	db_text_open(&text);
+	if (text.stream) {
+		fputs("INSERT INTO point VALUES (?", text.stream);
+		for (size_t i = 1; db_column_name(i); i++)
+			fputs(", ?", text.stream);
+		fputs(") ON CONFLICT(\"key\") DO NOTHING", text.stream);
+	}
+	return db_text_prepare(db, &text, &db->put_point, diag);
+}
+
+static enum exit_status open_connection(struct db *db, struct diag *diag)
+{
+	int flags = db->access == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+					   : SQLITE_OPEN_READONLY;
+	enum exit_status status;
+	struct stat file;
+
+	if (db->access == DB_READ && stat(db->path, &file) != 0)
+		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", db->path);
+	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
+		return db->sql ? db_failure(db, diag) : no_memory(diag);
+	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
+	if (db->access == DB_WRITE) {
+		/* Where WAL cannot be had (network file systems) the rollback journal stays. */
+		sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+		status = db_execute(db, "PRAGMA synchronous = FULL", diag);
+		if (status == STATUS_OK)
+			status = create_tables(db, diag);
+		if (status != STATUS_OK)
+			return status;
+	}
+	status = db_validate(db, diag);
+	if (status == STATUS_OK && db->access == DB_WRITE)
+		status = prepare_writes(db, diag);
+	if (status == STATUS_OK)
+		status = db_prepare(db, "SELECT 1 FROM point WHERE \"key\" = ?1", &db->has, diag);
+	return status;
+}
+
+struct db *db_open(const char *path, enum db_access access, struct diag *diag)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (!db || !(db->path = strdup(path))) {
+		free(db);
+		no_memory(diag);
+		return NULL;
+	}
+	db->access = access;
+	if (open_connection(db, diag) == STATUS_OK)
+		return db;
+	db_close(db, NULL);
+	return NULL;
+}
+
+enum exit_status db_close(struct db *db, struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+
+	if (!db)
+		return STATUS_OK;
+	sqlite3_finalize(db->has);
+	sqlite3_finalize(db->put_point);
+	sqlite3_finalize(db->put_effort);
+	if (db->sql && db->access == DB_WRITE) {
+		/* Leaves one file that can be copied, and read in a folder without write access;
+		 * not possible, and not needed, while somebody else has it open. */
+		sqlite3_busy_timeout(db->sql, 0);
+		sqlite3_exec(db->sql, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+	}
+	if (sqlite3_close(db->sql) != SQLITE_OK)
+		status = diag_set(diag, STATUS_IO, "%s: cannot be closed", db->path);
+	free(db->path);
+	free(db);
+	return status;
+}
+
+const char *db_path(const struct db *db)
+{
+	return db->path;
+}
+
+struct sqlite3 *db_connection(struct db *db)
+{
+	return db->sql;
+}
+
+enum exit_status db_key_of(const struct config *config, uint64_t trace_digest, const char *engine,
+			   char key[DB_KEY_TEXT], struct diag *diag)
+{
+	char *canonical = params_canonical(config);
+	char *text = NULL;
+	XXH128_hash_t hash;
+	int length;
+
+	if (!canonical)
+		return no_memory(diag);
+	length = asprintf(&text, "%strace=%016" PRIx64 "\nengine=%s\n", canonical, trace_digest,
+			  engine);
+	free(canonical);
+	if (length < 0)
+		return no_memory(diag);
+	hash = XXH3_128bits(text, (size_t)length);
+	free(text);
+	snprintf(key, DB_KEY_TEXT, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+	return STATUS_OK;
+}
+
+enum exit_status db_key(const struct config *config, uint64_t trace_digest, char key[DB_KEY_TEXT],
+			struct diag *diag)
+{
+	return db_key_of(config, trace_digest, ENGINE_VERSION, key, diag);
+}
+
+enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag)
+{
+	int step;
+
+	sqlite3_bind_text(db->has, 1, key, -1, SQLITE_STATIC);
+	step = sqlite3_step(db->has);
+	*found = step == SQLITE_ROW;
+	if (step != SQLITE_ROW && step != SQLITE_DONE) {
+		enum exit_status status = db_failure(db, diag);
+
+		sqlite3_reset(db->has);
+		return status;
+	}
+	sqlite3_reset(db->has);
+	return STATUS_OK;
+}
+
+static void bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+	if (text)
+		sqlite3_bind_text(statement, index, text, -1, SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_null(statement, index);
+}
+
+/* Parameter indices of the statement are those of the columns plus one. */
+static void bind_point(sqlite3_stmt *statement, const struct db_point *point)
+{
+	int index = DB_COLUMN_PARAMS + 1;
+	char text[PARAM_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, point->trace.digest);
+	bind_text(statement, DB_COLUMN_KEY + 1, point->key);
+	bind_text(statement, DB_COLUMN_MODEL + 1, point->model);
+	bind_text(statement, DB_COLUMN_TRACE + 1, point->trace.name);
+	bind_text(statement, DB_COLUMN_TRACE_DIGEST + 1, text);
+	sqlite3_bind_int64(statement, DB_COLUMN_TRACE_ACCESSES + 1,
+			   (sqlite3_int64)point->trace.accesses);
+	bind_text(statement, DB_COLUMN_ENGINE + 1, ENGINE_VERSION);
+	bind_text(statement, DB_COLUMN_STATUS + 1,
+		  point->status == DB_POINT_OK ? "ok" : "impossible");
+	bind_text(statement, DB_COLUMN_REASON + 1,
+		  point->status == DB_POINT_OK ? NULL : point->reason);
+	for (size_t i = 0; i < PARAM_COUNT; i++, index++) {
+		params_format(&point->config, &params[i], text);
+		if (params_is_number(&params[i]))
+			sqlite3_bind_int64(
+				statement, index,
+				(sqlite3_int64)params_number(&point->config, &params[i]));
+		else
+			bind_text(statement, index, text);
+	}
+	for (size_t i = 0; i < STAT_COUNT; i++, index++) {
+		if (point->status == DB_POINT_OK)
+			sqlite3_bind_int64(statement, index, (sqlite3_int64)point->stats.v[i]);
+		else
+			sqlite3_bind_null(statement, index);
+	}
+}
+
+static enum exit_status step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		status = db_failure(db, diag);
+	sqlite3_reset(statement);
+	return status;
+}
+
+enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag)
+{
+	enum exit_status status;
+
+	for (size_t i = 0; i < STAT_COUNT; i++) {
+		if (point->stats.v[i] > INT64_MAX)
+			return diag_set(diag, STATUS_INTERNAL, "%s exceeds 63 bits",
+					stat_rows[i].name);
+	}
+	status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	if (status != STATUS_OK)
+		return status;
+	bind_point(db->put_point, point);
+	status = step_once(db, db->put_point, diag);
+	if (status == STATUS_OK) {
+		bind_text(db->put_effort, 1, point->key);
+		sqlite3_bind_int64(db->put_effort, 2, (sqlite3_int64)point->wall_micros);
+		status = step_once(db, db->put_effort, diag);
+	}
+	if (status == STATUS_OK)
+		status = db_execute(db, "COMMIT", diag);
+	if (status != STATUS_OK)
+		roll_back(db);
+	return status;
+}
+
+static enum exit_status put_sweep_rows(struct db *db, const char *name,
+				       const char (*keys)[DB_KEY_TEXT], size_t n_keys,
+				       struct diag *diag)
+{
+	sqlite3_stmt *clear = NULL, *insert = NULL;
+	enum exit_status status =
+		db_prepare(db, "DELETE FROM sweep WHERE \"name\" = ?1", &clear, diag);
+
+	if (status == STATUS_OK)
+		status = db_prepare(db, "INSERT INTO sweep VALUES (?1, ?2, ?3)", &insert, diag);
+	if (status == STATUS_OK) {
+		bind_text(clear, 1, name);
+		status = step_once(db, clear, diag);
+	}
+	for (size_t i = 0; i < n_keys && status == STATUS_OK; i++) {
+		bind_text(insert, 1, name);
+		sqlite3_bind_int64(insert, 2, (sqlite3_int64)i);
+		bind_text(insert, 3, keys[i]);
+		status = step_once(db, insert, diag);
+	}
+	sqlite3_finalize(clear);
+	sqlite3_finalize(insert);
+	return status;
+}
+
+enum exit_status db_put_sweep(struct db *db, const char *name, const char (*keys)[DB_KEY_TEXT],
+			      size_t n_keys, struct diag *diag)
+{
+	enum exit_status status = db_execute(db, "BEGIN IMMEDIATE", diag);
+
+	if (status != STATUS_OK)
+		return status;
+	status = put_sweep_rows(db, name, keys, n_keys, diag);
+	if (status == STATUS_OK)
+		status = db_execute(db, "COMMIT", diag);
+	if (status != STATUS_OK)
+		roll_back(db);
+	return status;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading a whole result database: scan, check, merge. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/db.h"
+#include "run/db_private.h"
+#include "run/params.h"
+
+/* Sums that must be equal on every point (stats.def); each ends with STAT_COUNT. */
+static const struct {
+	const char *text;
+	enum stat_id left[6], right[6];
+} identities[] = {
+#define END STAT_COUNT
+	{ "accesses = fetches + loads + stores",
+	  { STAT_accesses, END },
+	  { STAT_fetches, STAT_loads, STAT_stores, END } },
+	{ "l1i_tlb_hits + l1i_tlb_misses = fetches",
+	  { STAT_l1i_tlb_hits, STAT_l1i_tlb_misses, END },
+	  { STAT_fetches, END } },
+	{ "l1d_tlb_hits + l1d_tlb_misses = loads + stores + page_splits",
+	  { STAT_l1d_tlb_hits, STAT_l1d_tlb_misses, END },
+	  { STAT_loads, STAT_stores, STAT_page_splits, END } },
+	{ "l2_tlb_hits + l2_tlb_misses = l1i_tlb_misses + l1d_tlb_misses",
+	  { STAT_l2_tlb_hits, STAT_l2_tlb_misses, END },
+	  { STAT_l1i_tlb_misses, STAT_l1d_tlb_misses, END } },
+	{ "walks = l2_tlb_misses + dirty_rewalks",
+	  { STAT_walks, END },
+	  { STAT_l2_tlb_misses, STAT_dirty_rewalks, END } },
+	{ "walk_reads = walk_reads_s1 + walk_reads_s2",
+	  { STAT_walk_reads, END },
+	  { STAT_walk_reads_s1, STAT_walk_reads_s2, END } },
+	{ "walk_reads_s1 = sum over its levels",
+	  { STAT_walk_reads_s1, END },
+	  { STAT_walk_reads_s1_lm1, STAT_walk_reads_s1_l0, STAT_walk_reads_s1_l1,
+	    STAT_walk_reads_s1_l2, STAT_walk_reads_s1_l3, END } },
+	{ "walk_reads_s2 = sum over its levels",
+	  { STAT_walk_reads_s2, END },
+	  { STAT_walk_reads_s2_lm1, STAT_walk_reads_s2_l0, STAT_walk_reads_s2_l1,
+	    STAT_walk_reads_s2_l2, STAT_walk_reads_s2_l3, END } },
+	{ "walk_reads = sum over where they were found",
+	  { STAT_walk_reads, END },
+	  { STAT_walk_reads_l1d, STAT_walk_reads_l2, STAT_walk_reads_llc, STAT_walk_reads_dram,
+	    END } },
+	{ "walk_cache_s1_hits + walk_cache_s1_misses = walks",
+	  { STAT_walk_cache_s1_hits, STAT_walk_cache_s1_misses, END },
+	  { STAT_walks, END } },
+#undef END
+};
+
+static uint64_t sum(const struct stats *stats, const enum stat_id *ids)
+{
+	uint64_t total = 0;
+
+	for (; *ids != STAT_COUNT; ids++)
+		total += stats->v[*ids];
+	return total;
+}
+
+enum exit_status db_check_stats(const struct stats *stats, struct diag *diag)
+{
+	for (size_t i = 0; i < sizeof(identities) / sizeof(identities[0]); i++) {
+		uint64_t left = sum(stats, identities[i].left);
+		uint64_t right = sum(stats, identities[i].right);
+
+		if (left != right)
+			return diag_set(diag, STATUS_BAD_INPUT,
+					"%s does not hold: %" PRIu64 " and %" PRIu64,
+					identities[i].text, left, right);
+	}
+	return STATUS_OK;
+}
+
+static const char *column_text(sqlite3_stmt *row, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(row, column);
+
+	return text ? text : "";
+}
+
+/* Fill *point from a row of all columns; text points into the row. */
+static enum exit_status read_point(sqlite3_stmt *row, struct db_point *point, struct diag *diag)
+{
+	int column = DB_COLUMN_PARAMS;
+	enum exit_status status;
+
+	memset(point, 0, sizeof(*point));
+	snprintf(point->key, sizeof(point->key), "%s", column_text(row, DB_COLUMN_KEY));
+	point->model = column_text(row, DB_COLUMN_MODEL);
+	point->engine = column_text(row, DB_COLUMN_ENGINE);
+	point->trace.name = column_text(row, DB_COLUMN_TRACE);
+	point->trace.digest = strtoull(column_text(row, DB_COLUMN_TRACE_DIGEST), NULL, 16);
+	point->trace.accesses = (uint64_t)sqlite3_column_int64(row, DB_COLUMN_TRACE_ACCESSES);
+	point->status = strcmp(column_text(row, DB_COLUMN_STATUS), "ok") == 0 ? DB_POINT_OK
+									      : DB_POINT_IMPOSSIBLE;
+	if (point->status == DB_POINT_IMPOSSIBLE)
+		point->reason = column_text(row, DB_COLUMN_REASON);
+	for (size_t i = 0; i < PARAM_COUNT; i++, column++) {
+		status = params_set_row(&point->config, &params[i], column_text(row, column), diag);
+		if (status != STATUS_OK) {
+			diag_place(diag, "point %s", point->key);
+			return status;
+		}
+	}
+	for (size_t i = 0; i < STAT_COUNT; i++, column++)
+		point->stats.v[i] = (uint64_t)sqlite3_column_int64(row, column);
+	return STATUS_OK;
+}
+
+static enum exit_status prepare_scan(struct db *db, sqlite3_stmt **query, struct diag *diag)
+{
+	struct db_text text;
+
+	db_text_open(&text);
+	if (text.stream) {
+		fputs("SELECT * FROM point ORDER BY \"model\", \"trace\", \"trace_digest\"",
+		      text.stream);
+		for (size_t i = 0; i < PARAM_COUNT; i++)
+			fprintf(text.stream, ", \"%s\"", params[i].key);
+		fputs(", \"engine\", \"key\"", text.stream);
+	}
+	return db_text_prepare(db, &text, query, diag);
+}
+
+enum exit_status db_scan(struct db *db,
+			 enum exit_status (*visit)(void *ctx, const struct db_point *point,
+						   struct diag *diag),
+			 void *ctx, struct diag *diag)
+{
+	enum exit_status status;
+	struct db_point point;
+	sqlite3_stmt *query;
+	int step = SQLITE_DONE;
+
+	status = prepare_scan(db, &query, diag);
+	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW) {
+		status = read_point(query, &point, diag);
+		if (status == STATUS_OK)
+			status = visit(ctx, &point, diag);
+	}
+	if (status == STATUS_OK && step != SQLITE_DONE)
+		status = db_failure(db, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
+static enum exit_status check_point(void *ctx, const struct db_point *point, struct diag *diag)
+{
+	char key[DB_KEY_TEXT];
+	uint64_t *n_points = ctx;
+	enum exit_status status =
+		db_key_of(&point->config, point->trace.digest, point->engine, key, diag);
+
+	++*n_points;
+	if (status == STATUS_OK && strcmp(key, point->key) != 0)
+		status = diag_set(diag, STATUS_BAD_INPUT,
+				  "the key does not fit its row, whose parameters give %s", key);
+	if (status == STATUS_OK && point->status == DB_POINT_OK)
+		status = db_check_stats(&point->stats, diag);
+	diag_place(diag, "point %s", point->key);
+	return status;
+}
+
+static enum exit_status check_integrity(struct db *db, struct diag *diag)
+{
+	sqlite3_stmt *query;
+	enum exit_status status = db_prepare(db, "PRAGMA integrity_check(1)", &query, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	if (sqlite3_step(query) != SQLITE_ROW)
+		status = db_failure(db, diag);
+	else if (strcmp(column_text(query, 0), "ok") != 0)
+		status = diag_set(diag, STATUS_BAD_INPUT, "%s: damaged: %s", db->path,
+				  column_text(query, 0));
+	sqlite3_finalize(query);
+	return status;
+}
+
+enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag)
+{
+	enum exit_status status = check_integrity(db, diag);
+
+	*n_points = 0;
+	return status ? status : db_scan(db, check_point, n_points, diag);
+}
+
+/* Report the first key that has different results in `main` and `other`. */
+static enum exit_status refuse_conflicts(struct db *db, const char *path, struct diag *diag)
+{
+	enum exit_status status;
+	sqlite3_stmt *query;
+	struct db_text text;
+	int step;
+
+	db_text_open(&text);
+	if (text.stream) {
+		fputs("SELECT a.\"key\" FROM main.point AS a JOIN other.point AS b USING (\"key\") "
+		      "WHERE a.\"status\" IS NOT b.\"status\" OR a.\"reason\" IS NOT b.\"reason\"",
+		      text.stream);
+		for (size_t i = 0; i < STAT_COUNT; i++)
+			fprintf(text.stream, " OR a.\"%s\" IS NOT b.\"%s\"", stat_rows[i].name,
+				stat_rows[i].name);
+		fputs(" ORDER BY 1 LIMIT 1", text.stream);
+	}
+	status = db_text_prepare(db, &text, &query, diag);
+	if (status != STATUS_OK)
+		return status;
+	step = sqlite3_step(query);
+	if (step == SQLITE_ROW)
+		status = diag_set(diag, STATUS_BAD_INPUT,
+				  "%s and %s have different results of point %s", db->path, path,
+				  column_text(query, 0));
+	else if (step != SQLITE_DONE)
+		status = db_failure(db, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
+static enum exit_status copy_rows(struct db *db, uint64_t *n_new, struct diag *diag)
+{
+	enum exit_status status =
+		db_execute(db,
+			   "INSERT INTO main.point SELECT * FROM other.point WHERE true "
+			   "ORDER BY rowid ON CONFLICT DO NOTHING",
+			   diag);
+
+	if (status != STATUS_OK)
+		return status;
+	*n_new = (uint64_t)sqlite3_changes64(db->sql);
+	return db_execute(db,
+			  "INSERT INTO main.effort SELECT * FROM other.effort WHERE true "
+			  "ON CONFLICT DO NOTHING;"
+			  "INSERT INTO main.sweep SELECT * FROM other.sweep WHERE true "
+			  "ON CONFLICT DO NOTHING",
+			  diag);
+}
+
+static enum exit_status attach(struct db *db, const char *path, struct diag *diag)
+{
+	sqlite3_stmt *statement;
+	enum exit_status status = db_prepare(db, "ATTACH ?1 AS other", &statement, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		status = db_failure(db, diag);
+	sqlite3_finalize(statement);
+	return status;
+}
+
+enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, struct diag *diag)
+{
+	struct db *other = db_open(path, DB_READ, diag);
+	enum exit_status status;
+
+	*n_new = 0;
+	if (!other)
+		return diag ? diag->status : STATUS_BAD_INPUT;
+	db_close(other, NULL);
+	status = attach(db, path, diag);
+	if (status != STATUS_OK)
+		return status;
+	status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	if (status == STATUS_OK) {
+		status = refuse_conflicts(db, path, diag);
+		if (status == STATUS_OK)
+			status = copy_rows(db, n_new, diag);
+		if (status == STATUS_OK)
+			status = db_execute(db, "COMMIT", diag);
+		if (status != STATUS_OK)
+			sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	}
+	sqlite3_exec(db->sql, "DETACH other", NULL, NULL, NULL);
+	return status;
+}

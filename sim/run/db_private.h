@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the result database share. */
+#ifndef TWOSTAGE_RUN_DB_PRIVATE_H
+#define TWOSTAGE_RUN_DB_PRIVATE_H
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "run/db.h"
+
+struct db {
+	sqlite3 *sql;
+	char *path;
+	enum db_access access;
+	sqlite3_stmt *has, *put_point, *put_effort;
+};
+
+/* Columns of `point` in front of the parameters. */
+enum db_column {
+	DB_COLUMN_KEY,
+	DB_COLUMN_MODEL,
+	DB_COLUMN_TRACE,
+	DB_COLUMN_TRACE_DIGEST,
+	DB_COLUMN_TRACE_ACCESSES,
+	DB_COLUMN_ENGINE,
+	DB_COLUMN_STATUS,
+	DB_COLUMN_REASON,
+	DB_COLUMN_PARAMS, /* the first of them */
+};
+
+/* Run SQL without results. */
+enum exit_status db_execute(struct db *db, const char *statement, struct diag *diag);
+
+/* Prepare what was written to a memory stream, and close and free it. */
+struct db_text {
+	char *text;
+	size_t n_bytes;
+	FILE *stream; /* NULL: out of memory */
+};
+void db_text_open(struct db_text *text);
+enum exit_status db_text_prepare(struct db *db, struct db_text *text, sqlite3_stmt **prepared,
+				 struct diag *diag);
+
+/* The file is one of ours with the schema and the columns of this program. */
+enum exit_status db_validate(struct db *db, struct diag *diag);
+
+/* The key of a point that engine version `engine` gave. */
+enum exit_status db_key_of(const struct config *config, uint64_t trace_digest, const char *engine,
+			   char key[DB_KEY_TEXT], struct diag *diag);
+
+#endif
