@@ -97,11 +97,13 @@ void cpu_init(struct arch_cpu *cpu, const struct arch_id *id)
 	cpu->ttl = id_field(id->mmfr2, 48) >= 1;
 	cpu->bbm = (uint8_t)(id_field(id->mmfr2, 52) < 2 ? id_field(id->mmfr2, 52) : 2);
 	cpu->e0pd = id_field(id->mmfr2, 60) >= 1;
+	cpu->pauth = cpu->ttst || cpu->fwb || cpu->ttl;
 	cpu->tlbi_range = id_field(id->isar0, 56) >= 2;
 
 	cpu->txsz_out_of_range = TXSZ_FAULT;
 	cpu->contiguous_misprogrammed = CONTIGUOUS_IGNORE;
 	cpu->nt_block = NT_IGNORE;
+	cpu->fetch_device = FETCH_DEVICE_ALLOW;
 }
 
 bool cpu_has_granule(const struct arch_cpu *cpu, int stage, enum granule granule)

@@ -23,6 +23,9 @@ enum contiguous_choice { CONTIGUOUS_IGNORE, CONTIGUOUS_FAULT };
 /* A Block descriptor with nT = 1 (FEAT_BBM levels 1 and 2). */
 enum nt_choice { NT_IGNORE, NT_FAULT };
 
+/* An instruction fetch from Device memory: permission fault, or as from Normal memory. */
+enum fetch_device_choice { FETCH_DEVICE_ALLOW, FETCH_DEVICE_FAULT };
+
 struct arch_cpu {
 	struct arch_id id;
 	uint8_t pa_bits; /* 32, 36, 40, 42, 44, 48 or 52 */
@@ -46,6 +49,7 @@ struct arch_cpu {
 	bool fwb;	 /* FEAT_S2FWB */
 	bool ttl;	 /* FEAT_TTL */
 	bool e0pd;	 /* FEAT_E0PD */
+	bool pauth;	 /* FEAT_PAuth, for TCR.TBIDn: implied by the Armv8.4 features above */
 	bool tlbi_range; /* FEAT_TLBIRANGE */
 	uint8_t bbm;	 /* ID_AA64MMFR2_EL1.BBM: 0, 1 or 2 */
 
@@ -53,12 +57,13 @@ struct arch_cpu {
 	enum txsz_choice txsz_out_of_range;
 	enum contiguous_choice contiguous_misprogrammed;
 	enum nt_choice nt_block;
+	enum fetch_device_choice fetch_device;
 };
 
 /*
  * Decode ID registers. The choices become those of QEMU and of most cores: TXSZ_FAULT,
- * CONTIGUOUS_IGNORE, NT_IGNORE; change them afterwards if wanted. Reserved field values count as
- * the nearest lower defined one.
+ * CONTIGUOUS_IGNORE, NT_IGNORE, FETCH_DEVICE_ALLOW; change them afterwards if wanted. Reserved
+ * field values count as the nearest lower defined one.
  */
 void cpu_init(struct arch_cpu *cpu, const struct arch_id *id);
 

@@ -40,13 +40,14 @@ struct walk_read {
 
 /* What a walk cache knows about an input address of one stage. */
 struct walk_point {
-	int8_t level;	    /* of the table to read next, or of the leaf */
-	bool leaf;	    /* desc is the leaf descriptor of ia; nothing left to read */
-	uint64_t desc;	    /* leaf: the descriptor; otherwise unused */
-	uint64_t table;	    /* not leaf: output address (stage 1: IPA) of the next table */
-	pa_t table_pa;	    /* stage 1, not leaf: PA of that table, stage 2 applied */
-	uint8_t hierarchy;  /* stage 1: APTable/XNTable/PXNTable gathered so far */
+	int8_t level;	       /* of the table to read next, or of the leaf */
+	bool leaf;	       /* desc is the leaf descriptor of ia; nothing left to read */
+	uint64_t desc;	       /* leaf: the descriptor; otherwise unused */
+	uint64_t table;	       /* not leaf: output address (stage 1: IPA) of the next table */
+	pa_t table_pa;	       /* stage 1, not leaf: PA of that table, stage 2 applied */
+	uint8_t hierarchy;     /* stage 1: APTable/XNTable/PXNTable gathered so far */
 	uint8_t table_s2_bits; /* stage 1, not leaf: log2 size of the stage-2 leaf of the table */
+	uint8_t table_attr;    /* stage 1, not leaf: memory attributes of reads of the table */
 };
 
 /* All optional (NULL); `ctx` is passed through. Calls come in the order of the walk. */
@@ -63,18 +64,19 @@ struct walk_hooks {
 /* Result of a walk without fault; with fault.type != FAULT_NONE only `fault` and `ipa` count. */
 struct translation {
 	struct fault fault;
-	pa_t pa;	    /* stage1_only: the IPA */
-	ipa_t ipa;	    /* final IPA (equal to the VA when stage 1 is off) */
-	uint8_t s1_bits;    /* log2 of the stage-1 leaf; 0: stage 1 off */
-	uint8_t s2_bits;    /* log2 of the stage-2 leaf; 0: stage 2 off */
-	uint8_t s1_span_bits; /* log2 of the contiguous span if the hint may be used, else s1_bits */
+	pa_t pa;	      /* stage1_only: the IPA */
+	ipa_t ipa;	      /* final IPA (equal to the VA when stage 1 is off) */
+	uint8_t s1_bits;      /* log2 of the stage-1 leaf; 0: stage 1 off */
+	uint8_t s2_bits;      /* log2 of the stage-2 leaf; 0: stage 2 off */
+	uint8_t s1_span_bits; /* log2 of the contiguous span if the hint may be used, else s1_bits
+			       */
 	uint8_t s2_span_bits;
-	bool global;	    /* stage-1 leaf with nG = 0, or stage 1 off */
+	bool global; /* stage-1 leaf with nG = 0, or stage 1 off */
 	/* A store through a cached copy must walk again: it would set dirty state. */
 	bool dirty_clear;
-	uint8_t perms;	    /* PERM_* bits below, both stages combined */
-	uint8_t attr;	    /* MAIR-encoded memory attributes, both stages combined */
-	uint8_t sh;	    /* shareability: 0 NSH, 2 OSH, 3 ISH */
+	uint8_t perms; /* PERM_* bits below, both stages combined */
+	uint8_t attr;  /* MAIR-encoded memory attributes, both stages combined */
+	uint8_t sh;    /* shareability: 0 NSH, 2 OSH, 3 ISH */
 };
 
 enum perm_bits {
@@ -88,7 +90,8 @@ enum perm_bits {
 
 /*
  * Translate one access. Faults are results, never errors. May write descriptors (hardware updates
- * of access flag and dirty state). Reads at most 2 * 36 descriptors.
+ * of access flag and dirty state). Reads at most 5 * 6 + 5 descriptors and as many again for each
+ * hardware update that is lost to another one.
  */
 void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct access *access,
 	      const struct walk_hooks *hooks, struct translation *out);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A translation regime: system registers and PE features decoded once into what a walk needs. The
+ * stages differ in these values only; one loop walks both.
+ */
+#ifndef TWOSTAGE_MMU_REGIME_H
+#define TWOSTAGE_MMU_REGIME_H
+
+#include "arch/cpu.h"
+#include "arch/desc.h"
+#include "arch/fault.h"
+#include "arch/regs.h"
+#include "arch/types.h"
+
+/* One stage, and of stage 1 one half of the address space. */
+struct regime_stage {
+	/*
+	 * The set-up itself faults, at level 0: FAULT_TRANSLATION for sizes and start levels that
+	 * are not legal, FAULT_ADDRESS_SIZE for a table base beyond the output size.
+	 */
+	enum fault_type setup_fault;
+	int8_t start_level;
+	uint8_t granule_bits, stride_bits;
+	uint8_t ia_bits, oa_bits;
+	uint64_t base; /* of the start table(s), aligned */
+	struct desc_format format;
+	bool hw_af, hw_dirty; /* HA, and HD with HA, in effect */
+	bool big_endian;      /* descriptors */
+	bool contiguous_fault, nt_fault;
+	bool sh_from_regs; /* DS = 1: shareability is `sh` */
+	uint8_t sh;
+	uint8_t walk_attr; /* memory attributes of descriptor reads (IRGN, ORGN, C) */
+	/* Stage 1 only. */
+	bool epd, e0pd, tbi, tbid;
+	bool hpd; /* no hierarchical permissions */
+	/* Stage 2 only. */
+	bool xnx, fwb;
+	bool protect_walk;  /* HCR_EL2.PTW */
+	bool disable_cache; /* HCR_EL2.CD */
+};
+
+enum regime_kind {
+	REGIME_EL10, /* EL1&0, with stage 2 */
+	REGIME_EL20, /* EL2&0: a host with HCR_EL2.E2H = 1 */
+};
+
+struct regime {
+	enum regime_kind kind;
+	bool s1_on, s2_on;
+	struct regime_stage s1[2]; /* TTBR0, TTBR1 */
+	struct regime_stage s2;
+	uint64_t mair;
+	uint8_t pa_bits;
+	bool default_cacheable;	   /* HCR_EL2.DC: stage 1 off, Normal write-back */
+	bool s1_dcache, s1_icache; /* SCTLR.C and SCTLR.I */
+	bool wxn, pan, epan;
+	bool fetch_device_faults;
+	uint16_t asid; /* of the TTBR that TCR.A1 chooses; 8 bits if TCR.AS = 0 */
+	uint16_t vmid; /* 8 bits if VTCR_EL2.VS = 0 */
+};
+
+/* Decode; any register values are legal. Nothing is kept of the arguments. */
+void regime_init(struct regime *regime, const struct arch_cpu *cpu, const struct mmu_regs *regs,
+		 enum regime_kind kind);
+
+/* The half of the address space (0 or 1) that holds a VA: bit 55. */
+static inline unsigned regime_half(va_t va)
+{
+	return (unsigned)(va.v >> 55 & 1);
+}
+
+/*
+ * The VA without its tag: with TBI the top byte becomes a copy of bit 55, as TLBs and walk caches
+ * compare it.
+ */
+static inline uint64_t regime_untag(const struct regime *regime, va_t va, enum access_kind kind)
+{
+	const struct regime_stage *s1 = &regime->s1[regime_half(va)];
+
+	if (!s1->tbi || (s1->tbid && kind == ACCESS_FETCH))
+		return va.v;
+	return regime_half(va) ? va.v | ~low_mask(56) : va.v & low_mask(56);
+}
+
+#endif
