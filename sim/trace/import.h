@@ -3,10 +3,12 @@
 #ifndef TWOSTAGE_TRACE_IMPORT_H
 #define TWOSTAGE_TRACE_IMPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "trace/trace.h"
 
 struct byte_source; /* plain, .gz, .xz or .zst bytes: sim/trace/source.h */
 
@@ -35,5 +37,31 @@ struct import_ops {
 };
 
 extern const struct import_ops *const fmt_registry[];
+
+/* ---- any input, native or foreign: import.c ------------------------------------------------- */
+
+struct trace_input;
+struct trace_reader;
+struct trace_writer;
+
+/*
+ * Open `path` ("-": standard input) and find its format; `from` forces an importer by name, or
+ * "s2t". `salvage` reads damaged input up to the damage. NULL on failure.
+ */
+struct trace_input *trace_input_open(const char *path, const char *from, bool salvage,
+				     struct diag *diag);
+void trace_input_close(struct trace_input *input);
+/* "s2t" or the importer's name. */
+const char *trace_input_format(const struct trace_input *input);
+/* The reader of a native input, else NULL; belongs to the input. */
+struct trace_reader *trace_input_native(struct trace_input *input);
+
+/*
+ * Copy everything into `writer`, collapsed to `granularity`, the writer's; refuses to make a native
+ * trace finer. With salvage, damage in a foreign input ends the copy: the result is STATUS_OK and
+ * diag says what was wrong.
+ */
+enum exit_status trace_input_copy(struct trace_input *input, struct trace_writer *writer,
+				  enum trace_granularity granularity, struct diag *diag);
 
 #endif

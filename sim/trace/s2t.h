@@ -152,4 +152,7 @@ struct trace_writer *trace_create_fd(int fd, const char *name,
 				     const struct trace_writer_options *options, struct diag *diag);
 struct trace_reader *trace_open_fd(int fd, const char *name, bool salvage, struct diag *diag);
 
+/* What was converted to this trace was damaged: info.complete becomes false. */
+void s2t_mark_incomplete(struct trace_reader *reader);
+
 #endif

@@ -375,6 +375,11 @@ const struct trace_info *trace_info(const struct trace_reader *r)
 	return &r->info;
 }
 
+void s2t_mark_incomplete(struct trace_reader *r)
+{
+	r->info.complete = false;
+}
+
 const char *trace_path(const struct trace_reader *r)
 {
 	return r->path;
