@@ -43,7 +43,7 @@ do for [i = 1:n] {
 	set title panel offset 0, -0.4 noenhanced
 	plot for [s = 1:series] ARG1 using \
 		(strcol(1) eq panel ? (column(s + 2) > 0 ? column(s + 2) : edge) : NaN):(place(strcol(2))) \
-		with points ls s ps (1.9 - 0.35 * s)
+		with points ls s ps (1.9 - 0.35 * s) title word(ARG5, s)
 	unset label
 }
 unset multiplot

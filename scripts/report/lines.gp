@@ -23,7 +23,7 @@ do for [s = 1:series] {
 do for [i = 1:n] {
 	panel = word(panels, i)
 	set title panel offset 0, -0.4 noenhanced
-	plot for [s = 1:series] ARG1 using 2:(strcol(1) eq panel ? column(s + 2) : NaN) with linespoints ls s
+	plot for [s = 1:series] ARG1 using 2:(strcol(1) eq panel ? column(s + 2) : NaN) with linespoints ls s title word(ARG5, s)
 	unset label
 }
 unset multiplot

@@ -17,6 +17,6 @@ do for [s = 1:series] {
 	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s offset 1.2, 0 noenhanced
 }
 plot for [s = 1:series] ARG1 using 1:(column(s + 1)) with linespoints ls s \
-		lw (2.5 + 3.0 * (series - s)) ps (0.8 + 0.5 * (series - s)), \
+		lw (2.5 + 3.0 * (series - s)) ps (0.8 + 0.5 * (series - s)) title word(ARG5, s), \
 	for [s = 1:series] ARG1 using 1:(column(s + 1)):(strcol(s + 1 + series)) with labels \
-		offset 0, (s == 1 ? 1.1 : -1.1) tc ls s font ",12"
+		offset 0, (s == 1 ? 1.1 : -1.1) tc ls s font ",12" title word(ARG5, s)

@@ -179,6 +179,7 @@ static char *read_text(const char *path)
 static char *embed(const char *svg, const struct figure *figure)
 {
 	static const char *const mark[] = { "id=\"", "id='", "href='#", "href=\"#", "url(#" };
+	static const char no_title[] = "<title>Gnuplot</title>";
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out;
@@ -196,6 +197,8 @@ static char *embed(const char *svg, const struct figure *figure)
 		}
 		if (length)
 			fprintf(out, "%.*s%s-", (int)length, svg, figure->name);
+		else if (strncmp(svg, no_title, strlen(no_title)) == 0)
+			length = strlen(no_title); /* it would show as a hint over the drawing */
 		else
 			fputc(*svg, out);
 		svg += length ? length : 1;

@@ -54,7 +54,11 @@ static enum exit_status load_row(struct points *points, sqlite3_stmt *stmt, stru
 	return STATUS_OK;
 }
 
-/* The query of all points of this engine, in an order that depends on their contents alone. */
+/*
+ * The query of this engine's points, in an order that depends on their contents alone. Points that
+ * no sweep names any more (its spec or a trace has changed since) stay out; a database without
+ * sweeps, such as a merged one, counts as a whole.
+ */
 static char *points_sql(void)
 {
 	char *sql = NULL;
@@ -63,7 +67,10 @@ static char *points_sql(void)
 
 	if (!out)
 		return NULL;
-	fputs("SELECT * FROM point WHERE engine = '" ENGINE_VERSION "' ORDER BY model, trace", out);
+	fputs("SELECT * FROM point WHERE engine = '" ENGINE_VERSION
+	      "' AND (key IN (SELECT key FROM "
+	      "sweep) OR NOT EXISTS (SELECT 1 FROM sweep)) ORDER BY model, trace",
+	      out);
 	for (size_t i = 0; i < PARAM_COUNT; i++)
 		fprintf(out, ", \"%s\"", params[i].key);
 	if (fclose(out) != 0) {
