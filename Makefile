@@ -54,35 +54,49 @@ TEST_BIN = $(TEST_SRC:%.c=$(B)/%)
 BENCH_SRC = $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN = $(BENCH_SRC:%.c=$(B)/%)
 
+# One short line for each step; V=1 shows the commands.
+ifeq ($(V),1)
+SAY = @:
+else
+Q = @
+SAY = @printf '  %-5s %s\n'
+endif
+
 all: $(B)/twostage
 
 $(B)/twostage: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LDLIBS)
 
 $(B)/libtwostage.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $(LIB_OBJ)
+	$(SAY) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
 
 $(B)/libhelpers.a: $(HELPER_OBJ)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $(HELPER_OBJ)
+	@rm -f $@ && ar rcs $@ $(HELPER_OBJ)
 
 $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/libhelpers.a $(B)/libtwostage.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libhelpers.a $(B)/libtwostage.a -lcmocka $(LDLIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libhelpers.a $(B)/libtwostage.a -lcmocka $(LDLIBS)
 
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libtwostage.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libtwostage.a $(LDLIBS)
+	$(SAY) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libtwostage.a $(LDLIBS)
 
 # Objects are made again when the compiler or its flags change.
 $(B)/%.o: %.c $(B)/flags | setup-build
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(if $(filter tests/%,$<),-I.) $(CFLAGS_ALL) -c -o $@ $<
+	$(SAY) CC $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(if $(filter tests/%,$<),-I.) $(CFLAGS_ALL) -c -o $@ $<
 
 $(B)/gen/registry_%.c: scripts/registry.sh FORCE
 	@mkdir -p $(@D)
 	@sh scripts/registry.sh $* '$(REGISTRY_$*)' $@
 
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags | setup-build
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	$(SAY) CC $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
 $(B)/flags: FORCE | setup-build
 	@mkdir -p $(@D)
@@ -103,7 +117,7 @@ REPORT_DB = results/report.db
 REPORT_DIR = results/report
 
 report: setup-report
-	@$(MAKE) --no-print-directory SETUP=no all
+	@+$(MAKE) --no-print-directory SETUP=no all
 	@mkdir -p results
 	$(B)/twostage sweep $(REPORT_SPEC) -o $(REPORT_DB)
 	$(B)/twostage report -d $(REPORT_DB) -o $(REPORT_DIR)
@@ -117,14 +131,18 @@ SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sani
 SUBMAKE = $(MAKE) --no-print-directory SETUP=no WERROR=-Werror
 CHECK_BUILDS = check-build-gcc check-build-clang check-build-asan
 
+# A build that fails does not keep the tests of the others from being run and counted.
 check-build-gcc: setup-check
-	@$(SUBMAKE) B=build-gcc CC=gcc CFLAGS='-O3 -g' all
+	@+$(call check_build,build-gcc) CC=gcc CFLAGS='-O3 -g' all $(CHECKED)
 
 check-build-clang: setup-check
-	@$(SUBMAKE) B=build-clang CC=clang CFLAGS='-O2 -g' all
+	@+$(call check_build,build-clang) CC=clang CFLAGS='-O2 -g' all $(CHECKED)
 
 check-build-asan: setup-check
-	@$(SUBMAKE) B=build-asan CC=gcc CFLAGS='$(SANITIZE)' all test-programs
+	@+$(call check_build,build-asan) CC=gcc CFLAGS='$(SANITIZE)' all test-programs $(CHECKED)
+
+check_build = b=$(1); rm -f $$b/failed; $(SUBMAKE) -k B=$$b
+CHECKED = || { mkdir -p $$b && touch $$b/failed; }
 
 check check-long: $(CHECK_BUILDS)
 	@TWOSTAGE_LONG=$(if $(filter check-long,$@),1,) sh tests/run.sh
@@ -133,7 +151,7 @@ check check-long: $(CHECK_BUILDS)
 
 # Only the JSON goes to stdout.
 bench:
-	@$(MAKE) --no-print-directory $(BENCH_BIN) >&2
+	@+$(MAKE) --no-print-directory $(BENCH_BIN) >&2
 	@$(B)/tests/bench/replay
 
 # ---- upkeep --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 for b in build-gcc build-clang build-asan; do
+	[ ! -e $b/failed ] || { echo "$b: the build failed; see above the tests"; exit 1; }
 	[ -x $b/twostage ] || { echo "$b/twostage was not built"; exit 1; }
 	grep -q -e '-Wconversion.*-Werror' $b/flags || { echo "$b was not built with -Werror"; exit 1; }
 	$b/twostage --version >/dev/null
