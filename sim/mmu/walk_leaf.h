@@ -76,7 +76,7 @@ static inline uint8_t walk_needed(const struct access *access)
 	};
 	uint8_t perm = needed[access->kind];
 
-	return access->el == 0 ? (uint8_t)(perm << 3) : perm;
+	return (uint8_t)(access->el == 0 ? perm << 3 : perm);
 }
 
 /* With HA and HD, DBM = 1 makes a leaf writable; AP and S2AP then say whether it is dirty. */

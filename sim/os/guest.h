@@ -11,9 +11,9 @@
 /* What a policy is asked: a stage-1 translation fault of one page. */
 struct guest_fault {
 	va_t va;
-	uint64_t known_ipa;  /* of va, from the trace; UINT64_MAX: not known */
-	unsigned leaf_bits;  /* log2 of the page size that guest.pages asks for */
-	unsigned page_bits;  /* log2 of the granule */
+	uint64_t known_ipa; /* of va, from the trace; UINT64_MAX: not known */
+	unsigned leaf_bits; /* log2 of the page size that guest.pages asks for */
+	unsigned page_bits; /* log2 of the granule */
 };
 
 struct guest_leaf {
