@@ -11,15 +11,37 @@
 struct host_fault {
 	enum granule granule;
 	unsigned levels;       /* of the stage-2 tables */
-	unsigned start_level;  /* 4 - levels, 0..2 */
-	unsigned backing_bits; /* log2 of the host page behind the address (the VMA's page size) */
+	unsigned backing_bits; /* log2 of the host page behind the address: the VMA's page size */
+	/*
+	 * Bit n set: a block of 2^n bytes around the fault lies inside the memslot, and IPA and user
+	 * address agree modulo its size (fault_supports_stage2_huge_mapping).
+	 */
+	uint64_t fitting;
 };
+
+/* log2 of what one entry maps at level 2 (PMD) and level 1 (PUD). */
+static inline unsigned host_pmd_bits(const struct host_fault *fault)
+{
+	return level_shift(fault->granule, 2);
+}
+
+static inline unsigned host_pud_bits(const struct host_fault *fault)
+{
+	return level_shift(fault->granule, 1);
+}
+
+static inline bool host_fits(const struct host_fault *fault, unsigned bits)
+{
+	return fault->fitting >> bits & 1;
+}
 
 struct host_ops {
 	const char *name;
 	const char *help; /* one line */
-	/* log2 of the largest leaf this rule maps for the fault, before memslot alignment:
-	 * backing_bits if the rule allows it, else what that kernel falls back to. */
+	/*
+	 * log2 of the bytes this rule maps for the fault: the granule, a PMD or a PUD. A size that the
+	 * tables have no level for is mapped by the largest leaves they have.
+	 */
 	unsigned (*block_bits)(const struct host_fault *fault);
 };
 

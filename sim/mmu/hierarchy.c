@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/hierarchy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* No legal access faults more often than each table and the page themselves: twice five levels. */
+enum { MAX_RETRIES = 64 };
+
+/* What one walk did so far; goes into the statistics when it completes. */
+struct walk_account {
+	struct mmu *mmu;
+	struct mmu_vcpu *vcpu;
+	uint32_t s1_context, s2_context;
+	uint64_t cycles;
+	uint32_t reads;
+	uint32_t by_level[2][5]; /* stage - 1, level + 1 */
+	uint32_t by_place[FOUND_COUNT];
+	uint32_t final_reads;
+	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses;
+};
+
+static bool vcpu_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shape, uint32_t index)
+{
+	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
+
+	l1i.seed += index;
+	l1d.seed += index;
+	l2.seed += index;
+	return tlb_init(&vcpu->l1[MMU_FETCH], &l1i) && tlb_init(&vcpu->l1[MMU_DATA], &l1d) &&
+	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) &&
+	       walk_cache_init(&vcpu->s1, shape->s1.entries, shape->s1.ways, shape->s1.hit_cycles,
+			       shape->s1_granule) &&
+	       walk_cache_init(&vcpu->s2, shape->s2.entries, shape->s2.ways, shape->s2.hit_cycles,
+			       shape->s2_granule);
+}
+
+bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
+	      const struct mmu_os *os)
+{
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->shape = *shape;
+	mmu->mem = mem;
+	mmu->os = *os;
+	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
+	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
+	if (!mmu->vcpu || !mmu->latency_state) {
+		mmu_fini(mmu);
+		return false;
+	}
+	shape->latency->init(mmu->latency_state, &shape->latency_config);
+	for (uint32_t i = 0; i < shape->vcpus; i++) {
+		if (!vcpu_init(&mmu->vcpu[i], shape, i)) {
+			mmu_fini(mmu);
+			return false;
+		}
+	}
+	return true;
+}
+
+void mmu_fini(struct mmu *mmu)
+{
+	for (uint32_t i = 0; mmu->vcpu && i < mmu->shape.vcpus; i++) {
+		struct mmu_vcpu *vcpu = &mmu->vcpu[i];
+
+		tlb_fini(&vcpu->l1[MMU_FETCH]);
+		tlb_fini(&vcpu->l1[MMU_DATA]);
+		tlb_fini(&vcpu->l2);
+		walk_cache_fini(&vcpu->s1);
+		walk_cache_fini(&vcpu->s2);
+	}
+	free(mmu->vcpu);
+	free(mmu->latency_state);
+	mmu->vcpu = NULL;
+	mmu->latency_state = NULL;
+}
+
+static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
+{
+	struct walk_account *account = ctx;
+	struct walk_cache *cache = stage == 1 ? &account->vcpu->s1 : &account->vcpu->s2;
+	const uint32_t context = stage == 1 ? account->s1_context : account->s2_context;
+	const bool hit = walk_cache_probe(cache, context, ia, out);
+
+	account->cycles += hit ? cache->hit_cycles : 0;
+	if (stage == 1)
+		account->s1_hits += hit;
+	else if (!hit)
+		account->s2_misses++;
+	else if (out->leaf)
+		account->s2_leaf_hits++;
+	else
+		account->s2_table_hits++;
+	return hit;
+}
+
+/* Stage-1 leaves belong to the TLBs, not to the walk cache. */
+static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)
+{
+	struct walk_account *account = ctx;
+
+	if (stage == 2)
+		walk_cache_learn(&account->vcpu->s2, account->s2_context, ia, point);
+	else if (!point->leaf)
+		walk_cache_learn(&account->vcpu->s1, account->s1_context, ia, point);
+}
+
+static void hook_read(void *ctx, const struct walk_read *read)
+{
+	struct walk_account *account = ctx;
+	struct mmu *mmu = account->mmu;
+	const struct latency_result found =
+		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
+
+	account->cycles += found.cycles;
+	account->reads++;
+	account->by_level[read->stage - 1][read->level + 1]++;
+	account->by_place[found.found_in]++;
+	account->final_reads += read->stage == 2 && read->for_level == 4;
+	if (mmu->watch)
+		mmu->watch(mmu->watch_ctx, read, found);
+}
+
+static void account_commit(const struct walk_account *account)
+{
+	struct mmu *mmu = account->mmu;
+	uint64_t *v = mmu->stats.v;
+
+	v[STAT_walks]++;
+	v[STAT_walk_cycles] += account->cycles;
+	for (unsigned level = 0; level < 5; level++) {
+		v[STAT_walk_reads_s1_lm1 + level] += account->by_level[0][level];
+		v[STAT_walk_reads_s2_lm1 + level] += account->by_level[1][level];
+	}
+	for (unsigned place = 0; place < FOUND_COUNT; place++)
+		v[STAT_walk_reads_l1d + place] += account->by_place[place];
+	v[STAT_walk_reads_s2_final] += account->final_reads;
+	v[STAT_walk_cache_s1_hits] += account->s1_hits;
+	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
+	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
+	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+	histogram_add(&mmu->walk_latency, account->cycles);
+}
+
+static bool handle_fault(struct mmu *mmu, const struct mmu_request *request,
+			 const struct translation *result)
+{
+	if (result->fault.stage == 1)
+		return mmu->os.s1_fault(mmu->os.ctx, request, &result->fault);
+	return mmu->os.s2_fault(mmu->os.ctx, request, result->ipa, &result->fault);
+}
+
+/* Walk until it completes; false when a fault could not be handled. */
+static bool walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+		 struct tlb_leaf *leaf)
+{
+	const struct mmu_space *space = request->space;
+	const struct access access = {
+		.va = request->va,
+		.kind = request->kind,
+		/* docs/model.md: user pages below, kernel pages above, whatever runs. */
+		.el = (uint8_t)(request->va.v >> 55 & 1),
+	};
+	struct translation result;
+
+	for (int tries = 0; tries < MAX_RETRIES; tries++) {
+		struct walk_account account = {
+			.mmu = mmu,
+			.vcpu = &mmu->vcpu[vcpu],
+			.s1_context = (uint32_t)space->context.vmid << 16 | space->context.asid,
+			.s2_context = (uint32_t)space->context.vmid << 16,
+		};
+		const struct walk_hooks hooks = {
+			.ctx = &account,
+			.probe = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_probe :
+										      NULL,
+			.learn = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_learn :
+										      NULL,
+			.read = hook_read,
+		};
+
+		mmu_walk(space->regime, mmu->mem, &access, &hooks, &result);
+		if (result.fault.type == FAULT_NONE) {
+			account_commit(&account);
+			const uint8_t s1 = result.s1_bits, s2 = result.s2_bits;
+			const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
+
+			*leaf = (struct tlb_leaf){
+				.pa = pa_of(result.pa.v & ~low_mask(bits)),
+				.size_bits = bits,
+				.leaf_bits = bits,
+				.s1_bits = s1,
+				.s2_bits = s2,
+				.perms = result.perms,
+				.global = result.global,
+				.dirty_clear = result.dirty_clear,
+			};
+			return true;
+		}
+		mmu->stats.v[STAT_walk_retries]++;
+		mmu->stats.v[STAT_retry_reads] += account.reads;
+		if (!handle_fault(mmu, request, &result))
+			return false;
+	}
+	return false;
+}
+
+static enum mmu_stream stream_of(const struct mmu_request *request)
+{
+	return request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA;
+}
+
+uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+			uint32_t slot)
+{
+	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	struct tlb *l1 = &own->l1[stream_of(request)];
+	struct tlb_leaf leaf;
+	uint32_t l2_slot;
+
+	mmu->stats.v[STAT_dirty_rewalks]++;
+	if (!walk(mmu, vcpu, request, &leaf))
+		return TLB_NONE;
+	/* The same page with new permissions: no replacement state changes in either level. */
+	l1->leaf[slot].dirty_clear = leaf.dirty_clear;
+	if (own->l2.shape.sets) {
+		l2_slot = tlb_find(&own->l2, request->space->context, request->va);
+		if (l2_slot != TLB_NONE)
+			own->l2.leaf[l2_slot].dirty_clear = leaf.dirty_clear;
+	}
+	return slot;
+}
+
+uint32_t mmu_l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
+{
+	const struct tlb_context context = request->space->context;
+	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	struct tlb *l1 = &own->l1[stream_of(request)], *l2 = &own->l2;
+	struct tlb_leaf leaf;
+	uint32_t slot;
+
+	mmu->stats.v[l1 == &own->l1[MMU_FETCH] ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
+	slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
+	if (slot != TLB_NONE) {
+		mmu->stats.v[STAT_l2_tlb_hits]++;
+		tlb_touch(l2, slot);
+		slot = tlb_fill(l1, context, request->va, &l2->leaf[slot]);
+		if (request->kind == ACCESS_STORE && l1->leaf[slot].dirty_clear)
+			return mmu_dirty_walk(mmu, vcpu, request, slot);
+		return slot;
+	}
+	mmu->stats.v[STAT_l2_tlb_misses]++;
+	if (!walk(mmu, vcpu, request, &leaf))
+		return TLB_NONE;
+	if (l2->shape.sets)
+		tlb_fill(l2, context, request->va, &leaf);
+	return tlb_fill(l1, context, request->va, &leaf);
+}
+
+uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
+{
+	struct tlb *l1 = mmu_l1(mmu, vcpu, stream_of(request));
+	const uint32_t slot = tlb_find(l1, request->space->context, request->va);
+
+	if (slot == TLB_NONE)
+		return mmu_l1_miss(mmu, vcpu, request);
+	tlb_touch(l1, slot);
+	if (request->kind == ACCESS_STORE && l1->leaf[slot].dirty_clear)
+		return mmu_dirty_walk(mmu, vcpu, request, slot);
+	return slot;
+}
+
+void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope)
+{
+	const uint32_t context = (uint32_t)match->context.vmid << 16 | match->context.asid;
+	const uint32_t mask = match->scope == TLB_SCOPE_ALL ? 0 :
+			      match->scope == TLB_SCOPE_ASID || match->scope == TLB_SCOPE_VA ?
+							      UINT32_MAX :
+							      UINT32_C(0xffff0000);
+	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
+
+	mmu->stats.v[STAT_tlbis]++;
+	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
+		struct mmu_vcpu *vcpu = &mmu->vcpu[i];
+
+		tlb_invalidate(&vcpu->l1[MMU_FETCH], match);
+		tlb_invalidate(&vcpu->l1[MMU_DATA], match);
+		if (vcpu->l2.shape.sets)
+			tlb_invalidate(&vcpu->l2, match);
+		if (scope != WALK_CACHE_KEEP)
+			walk_cache_invalidate(&vcpu->s1, context, mask, by_va ? match->first : 0,
+					      by_va ? match->last : UINT64_MAX);
+		if (scope == WALK_CACHE_BOTH)
+			walk_cache_invalidate(&vcpu->s2, context, mask & UINT32_C(0xffff0000), 0,
+					      UINT64_MAX);
+	}
+}
+
+void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, uint64_t first, uint64_t last)
+{
+	mmu->stats.v[STAT_tlbis]++;
+	for (uint32_t i = 0; i < mmu->shape.vcpus; i++)
+		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16,
+				      UINT32_C(0xffff0000), first, last);
+}
+
+static void finish_splintered(struct mmu *mmu)
+{
+	uint64_t *v = mmu->stats.v;
+
+	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
+		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
+		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
+		v[STAT_l2_splintered] += mmu->vcpu[i].l2.splintered;
+	}
+}
+
+void mmu_finish(struct mmu *mmu)
+{
+	uint64_t *v = mmu->stats.v;
+
+	for (unsigned level = 0; level < 5; level++) {
+		v[STAT_walk_reads_s1] += v[STAT_walk_reads_s1_lm1 + level];
+		v[STAT_walk_reads_s2] += v[STAT_walk_reads_s2_lm1 + level];
+	}
+	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
+	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
+	v[STAT_walk_cycles_p50] = histogram_quantile(&mmu->walk_latency, 500);
+	v[STAT_walk_cycles_p90] = histogram_quantile(&mmu->walk_latency, 900);
+	v[STAT_walk_cycles_p99] = histogram_quantile(&mmu->walk_latency, 990);
+	v[STAT_walk_cycles_max] = mmu->walk_latency.max;
+	finish_splintered(mmu);
+}

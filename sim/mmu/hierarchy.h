@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The MMUs of all vCPUs: L1 instruction and data TLBs, a unified L2 TLB, walk caches and the walker of
+ * each, over one simulated memory. Non-inclusive: L1 hits tell nothing to the levels below, and
+ * nothing below takes anything out of L1.
+ *
+ * Guest OS and KVM are known only as two fault functions (struct mmu_os), which run/ wires to os/.
+ */
+#ifndef TWOSTAGE_MMU_HIERARCHY_H
+#define TWOSTAGE_MMU_HIERARCHY_H
+
+#include "mem/latency.h"
+#include "mmu/histogram.h"
+#include "mmu/stats.h"
+#include "mmu/tlb.h"
+#include "mmu/walk.h"
+#include "mmu/walk_cache.h"
+
+/* One translation context: the registers of one address space of one VM. */
+struct mmu_space {
+	const struct regime *regime;
+	struct tlb_context context;
+	void *os; /* the owner's, for the fault functions */
+};
+
+/* One access to translate: the first of a run. */
+struct mmu_request {
+	const struct mmu_space *space;
+	va_t va;
+	enum access_kind kind;
+	uint64_t known_ipa; /* from the trace; UINT64_MAX: not known */
+};
+
+/* Both return false when the fault cannot be handled: the run ends, the owner knows why. */
+struct mmu_os {
+	void *ctx;
+	bool (*s1_fault)(void *ctx, const struct mmu_request *request, const struct fault *fault);
+	bool (*s2_fault)(void *ctx, const struct mmu_request *request, ipa_t ipa,
+			 const struct fault *fault);
+};
+
+struct walk_cache_shape {
+	uint32_t entries, ways, hit_cycles; /* entries = 0: none; ways = 0: fully associative */
+};
+
+struct mmu_shape {
+	uint32_t vcpus;
+	struct tlb_shape l1i, l1d, l2; /* l2.sets = 0: no L2 TLB */
+	struct walk_cache_shape s1, s2;
+	enum granule s1_granule, s2_granule;
+	const struct latency_ops *latency;
+	struct latency_config latency_config;
+};
+
+struct mmu_vcpu {
+	struct tlb l1[2]; /* by enum mmu_stream */
+	struct tlb l2;
+	struct walk_cache s1, s2;
+};
+
+enum mmu_stream { MMU_FETCH, MMU_DATA };
+
+struct mmu {
+	struct mmu_shape shape;
+	struct mmu_vcpu *vcpu;
+	struct phys_mem *mem; /* not owned */
+	struct mmu_os os;
+	void *latency_state;
+	struct histogram walk_latency;
+	struct stats stats; /* counts of what happened here; mmu_finish() adds the derived ones */
+	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
+	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);
+	void *watch_ctx;
+};
+
+/* `mem` must outlive the mmu. False when out of memory. */
+bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
+	      const struct mmu_os *os);
+void mmu_fini(struct mmu *mmu);
+
+static inline struct tlb *mmu_l1(struct mmu *mmu, uint32_t vcpu, enum mmu_stream stream)
+{
+	return &mmu->vcpu[vcpu].l1[stream];
+}
+
+/*
+ * Translate one access through the hierarchy: fills what it missed, lets the OS handle faults.
+ * Returns the slot of the L1 TLB that now holds the page, or TLB_NONE when a fault could not be
+ * handled.
+ */
+uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
+
+/* The rest of mmu_access() for an access that was looked up in L1 by the caller and missed. */
+uint32_t mmu_l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
+
+/* A store hit an L1 entry (`slot`) with dirty_clear: walk again and renew the entry in place. */
+uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+			uint32_t slot);
+
+/* What of the walk caches a TLB invalidation takes along. */
+enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
+
+/* On every vCPU (inner shareable). */
+void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope);
+
+/* Entries of the stage-2 caches for IPAs first..last of a VMID: IPAS2E1IS. */
+void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, uint64_t first, uint64_t last);
+
+/* Percentiles, sums and splinter counts into mmu->stats. Call once, at the end. */
+void mmu_finish(struct mmu *mmu);
+
+#endif

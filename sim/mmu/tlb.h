@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One TLB: combined VA to PA entries of several sizes, tagged with VMID and ASID, in sets and ways.
+ * Several sizes are probed in parallel: each size resident in the TLB indexes its own set.
+ */
+#ifndef TWOSTAGE_MMU_TLB_H
+#define TWOSTAGE_MMU_TLB_H
+
+#include "arch/types.h"
+#include "mmu/repl.h"
+#include "mmu/repl/lru.h"
+
+struct tlb_shape {
+	uint32_t sets, ways;	/* sets = 1: fully associative */
+	uint64_t page_sizes;	/* bit n: holds entries of 2^n bytes, n >= 12 */
+	uint32_t hit_cycles;
+	const struct repl_ops *repl;
+	uint64_t seed;
+};
+
+/* The translation context that tags an entry. */
+struct tlb_context {
+	uint16_t vmid, asid;
+};
+
+/* What an entry knows besides its tag. */
+struct tlb_leaf {
+	pa_t pa;	     /* of the first byte of the entry */
+	uint8_t size_bits;   /* log2 of what the entry covers */
+	uint8_t leaf_bits;   /* log2 of the smaller of the two leaves it came from */
+	uint8_t s1_bits, s2_bits; /* log2 of those; 0: the stage is off */
+	uint8_t perms;	     /* enum perm_bits */
+	bool global;	     /* matches any ASID */
+	bool dirty_clear;    /* a store must walk again */
+};
+
+enum { TLB_NONE = UINT32_MAX };
+
+struct tlb {
+	struct tlb_shape shape;
+	struct lru *lru;	/* the state when the policy is LRU, else NULL */
+	void *repl_state;
+	uint64_t *key;		/* per slot: page << 6 | size_bits; KEY_INVALID */
+	uint64_t *context;	/* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
+	uint32_t *generation;	/* per slot: changes whenever the slot's entry does */
+	struct tlb_leaf *leaf;
+	uint32_t used;		/* valid entries */
+	uint64_t resident;	/* bit n: an entry of 2^n bytes is valid */
+	uint32_t count[64];	/* valid entries by size */
+	uint64_t splintered;	/* fills smaller than the leaf */
+};
+
+/* False when out of memory. */
+bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape);
+void tlb_fini(struct tlb *tlb);
+
+/* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
+uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
+
+static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
+{
+	if (tlb->lru)
+		tlb->lru->stamp[slot] = ++tlb->lru->clock;
+	else
+		tlb->shape.repl->on_hit(tlb->repl_state, slot / tlb->shape.ways,
+					slot % tlb->shape.ways);
+}
+
+/*
+ * Put in the entry for va out of `leaf` (whose pa and size_bits are those of the whole leaf): the
+ * largest size that this TLB holds and that is not above the leaf's. No entry for va may be present.
+ * Returns the slot, or TLB_NONE when the TLB holds no size that small.
+ */
+uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
+		  const struct tlb_leaf *leaf);
+
+/* What an invalidation matches; fields not used by `scope` are ignored. */
+enum tlb_scope {
+	TLB_SCOPE_ALL,	/* all VMIDs: ALLE1 */
+	TLB_SCOPE_VMID, /* VMALLE1, VMALLS12E1 */
+	TLB_SCOPE_ASID, /* ASIDE1: globals are spared */
+	TLB_SCOPE_VA,	/* VAE1: the ASID's, and globals */
+	TLB_SCOPE_VAA,	/* VAAE1: all ASIDs */
+};
+
+struct tlb_match {
+	enum tlb_scope scope;
+	struct tlb_context context;
+	uint64_t first, last; /* VA: bytes first..last */
+};
+
+/* Returns the number of entries removed. */
+uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match);
+
+#endif

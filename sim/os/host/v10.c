@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Linux v4.20, the "Stage2 PUD huge page" series, version 10 (commit b8e0ba7c8bea): a PUD needs
+ * kvm_stage2_has_pud(), that is more than 3 levels. A size that is refused falls to a page.
+ */
+#include "os/host.h"
+
+static unsigned block_bits(const struct host_fault *fault)
+{
+	const unsigned size = fault->backing_bits;
+
+	if (size == host_pmd_bits(fault) && host_fits(fault, size))
+		return size;
+	if (size == host_pud_bits(fault) && fault->levels > 3 && host_fits(fault, size))
+		return size;
+	return fault->granule;
+}
+
+const struct host_ops host_v10 = {
+	.name = "v10",
+	.help = "v4.20: PUD blocks only with 4 levels of stage 2; what is refused becomes a page",
+	.block_bits = block_bits,
+};
