@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mem/table.h"
+
+#include "arch/desc.h"
+
+void table_init(struct table *table, struct phys_mem *mem, const struct table_ops *ops, void *ctx,
+		enum granule granule, int start_level, unsigned ia_bits, bool wide,
+		uint64_t root)
+{
+	*table = (struct table){
+		.mem = mem,
+		.ops = ops,
+		.ctx = ctx,
+		.granule = granule,
+		.start_level = start_level,
+		.ia_bits = ia_bits,
+		.wide = wide,
+		.root = root,
+		.last_level = -2, /* no table yet */
+	};
+}
+
+/* The root's index is wider than a stride when tables are concatenated. */
+static pa_t entry_of(const struct table *table, uint64_t at, int level, uint64_t ia)
+{
+	const unsigned shift = level_shift(table->granule, level);
+	const unsigned index_bits =
+		level == table->start_level ? table->ia_bits - shift : granule_stride(table->granule);
+
+	return table->ops->locate(table->ctx, at + ((ia >> shift & low_mask(index_bits)) << 3));
+}
+
+/* Entry for ia at `level`, tables allocated on the way. */
+static enum table_result descend(struct table *table, uint64_t ia, int level, pa_t *entry)
+{
+	const uint64_t prefix = ia >> level_shift(table->granule, level - 1);
+	uint64_t at = table->root;
+
+	if (level == table->last_level && prefix == table->last_prefix) {
+		*entry = entry_of(table, table->last_table, level, ia);
+		return TABLE_OK;
+	}
+	for (int l = table->start_level; l < level; l++) {
+		const pa_t slot = entry_of(table, at, l, ia);
+		const uint64_t desc = phys_read64(table->mem, slot);
+
+		if (desc_is_table(desc, l)) {
+			at = desc_address(desc, table->granule, table->wide);
+			continue;
+		}
+		if (desc & 1)
+			return TABLE_OCCUPIED;
+		if (!table->ops->alloc(table->ctx, &at) ||
+		    !phys_write64(table->mem, slot,
+				  desc_make_table(at, table->granule, table->wide)))
+			return TABLE_NO_MEMORY;
+		table->pages++;
+	}
+	if (level > table->start_level) {
+		table->last_level = level;
+		table->last_prefix = prefix;
+		table->last_table = at;
+	}
+	*entry = entry_of(table, at, level, ia);
+	return TABLE_OK;
+}
+
+enum table_result table_map(struct table *table, uint64_t ia, int level, uint64_t oa,
+			    uint64_t attributes)
+{
+	pa_t entry;
+	const enum table_result result = descend(table, ia, level, &entry);
+
+	if (result != TABLE_OK)
+		return result;
+	if (phys_read64(table->mem, entry) & 1)
+		return TABLE_OCCUPIED;
+	if (!phys_write64(table->mem, entry,
+			  desc_make_leaf(oa, level, table->granule, table->wide, attributes)))
+		return TABLE_NO_MEMORY;
+	table->leaves[level]++;
+	return TABLE_OK;
+}
+
+/* The entry that decides about ia: a leaf, or the first invalid one. */
+static uint64_t last_entry(const struct table *table, uint64_t ia, int *level, pa_t *entry)
+{
+	uint64_t at = table->root;
+
+	for (*level = table->start_level;; (*level)++) {
+		*entry = entry_of(table, at, *level, ia);
+		const uint64_t desc = phys_read64(table->mem, *entry);
+
+		if (!desc_is_table(desc, *level))
+			return desc;
+		at = desc_address(desc, table->granule, table->wide);
+	}
+}
+
+uint64_t table_find(const struct table *table, uint64_t ia, int *level)
+{
+	pa_t entry;
+	const uint64_t desc = last_entry(table, ia, level, &entry);
+
+	return desc & 1 ? desc : 0;
+}
+
+uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t last)
+{
+	int level;
+	pa_t entry;
+	const uint64_t desc = last_entry(table, ia, &level, &entry);
+	const uint64_t size_mask = low_mask(level_shift(table->granule, level));
+	const uint64_t begin = ia & ~size_mask, end = ia | size_mask;
+
+	/* Writing to a word that exists cannot run out of memory. */
+	if ((desc & 1) && begin >= first && end <= last &&
+	    phys_write64(table->mem, entry, 0))
+		table->leaves[level]--;
+	return end - ia + 1;
+}

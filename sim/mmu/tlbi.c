@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/tlbi.h"
+
+enum tlbi_kind {
+	TLBI_VMALL,  /* VMALLE1: stage 1 of the VMID */
+	TLBI_VA,     /* VAE1, VALE1 */
+	TLBI_ASID,   /* ASIDE1 */
+	TLBI_VAA,    /* VAAE1, VAALE1 */
+	TLBI_ALL,    /* ALLE1 */
+	TLBI_S12,    /* VMALLS12E1 */
+	TLBI_IPA,    /* IPAS2E1, IPAS2LE1 */
+	TLBI_OTHER,  /* a regime that is not modelled */
+	TLBI_NONE,   /* not an encoding */
+};
+
+struct tlbi_form {
+	enum tlbi_kind kind;
+	bool range;
+	bool last_level;
+};
+
+/* CRm of the EL1 operations: 1 OS, 3 IS, 7 local; 2, 5, 6 the same as ranges (Arm ARM C5.5). */
+static struct tlbi_form form_el1(uint32_t crm, uint32_t op2)
+{
+	static const enum tlbi_kind kinds[8] = { TLBI_VMALL, TLBI_VA, TLBI_ASID, TLBI_VAA,
+						 TLBI_NONE,  TLBI_VA, TLBI_NONE, TLBI_VAA };
+	const bool range = crm == 2 || crm == 5 || crm == 6;
+	const bool single = crm == 1 || crm == 3 || crm == 7;
+	const struct tlbi_form form = { kinds[op2], range, op2 >= 5 };
+
+	if ((!range && !single) || (range && !(op2 & 1)))
+		return (struct tlbi_form){ .kind = TLBI_NONE };
+	return form;
+}
+
+/* op1 = 4: by IPA (CRm 0 and 4), all of EL1&0 (op2 4 and 6), and EL2's own. */
+static struct tlbi_form form_el2(uint32_t crm, uint32_t op2)
+{
+	if (crm == 0 || crm == 4) {
+		const bool range = op2 == 2 || op2 == 6 || (crm == 4 && (op2 == 3 || op2 == 7));
+		const bool known = crm == 4 || op2 == 1 || op2 == 2 || op2 == 5 || op2 == 6;
+
+		return (struct tlbi_form){ known ? TLBI_IPA : TLBI_NONE, range, op2 >= 4 };
+	}
+	if (crm == 2 || crm == 5 || crm == 6)
+		return (struct tlbi_form){ op2 == 1 || op2 == 5 ? TLBI_OTHER : TLBI_NONE, true,
+					   op2 == 5 };
+	if (crm != 1 && crm != 3 && crm != 7)
+		return (struct tlbi_form){ .kind = TLBI_NONE };
+	switch (op2) {
+	case 4:
+		return (struct tlbi_form){ .kind = TLBI_ALL };
+	case 6:
+		return (struct tlbi_form){ .kind = TLBI_S12 };
+	case 0:
+	case 1:
+	case 5:
+		return (struct tlbi_form){ .kind = TLBI_OTHER };
+	default:
+		return (struct tlbi_form){ .kind = TLBI_NONE };
+	}
+}
+
+static struct tlbi_form form_of(uint32_t encoding)
+{
+	const uint32_t op1 = encoding >> 11 & 7, crn = encoding >> 7 & 15;
+	const uint32_t crm = encoding >> 3 & 15, op2 = encoding & 7;
+
+	/* CRn 9: the nXS forms of FEAT_XS invalidate the same entries. */
+	if (crn != 8 && crn != 9)
+		return (struct tlbi_form){ .kind = TLBI_NONE };
+	if (op1 == 0)
+		return form_el1(crm, op2);
+	if (op1 == 4)
+		return form_el2(crm, op2);
+	return (struct tlbi_form){ .kind = op1 == 6 ? TLBI_OTHER : TLBI_NONE };
+}
+
+struct span {
+	uint64_t first, last;
+	bool none; /* a range of another granule than the one in use: nothing to do */
+};
+
+/* Sign-extended from bit 55, as the TLBs' tags are. */
+static uint64_t va_extend(uint64_t va)
+{
+	return va >> 55 & 1 ? va | ~low_mask(56) : va & low_mask(56);
+}
+
+/* One page: Xt[43:0] = VA[55:12], or Xt[39:0] = IPA[51:12]. */
+static struct span page_span(uint64_t xt, bool ipa, enum granule granule)
+{
+	const uint64_t address = bits(xt, ipa ? 39 : 43, 0) << 12;
+	const uint64_t first = (ipa ? address : va_extend(address)) & ~low_mask(granule);
+
+	return (struct span){ .first = first, .last = first | low_mask(granule) };
+}
+
+/* FEAT_TLBIRANGE: TG[47:46] SCALE[45:44] NUM[43:39] TTL[38:37] BaseADDR[36:0]. */
+static struct span range_span(uint64_t xt, bool ipa, enum granule granule)
+{
+	static const uint8_t granules[4] = { 0, GRANULE_4K, GRANULE_16K, GRANULE_64K };
+	const uint64_t pages = (bits(xt, 43, 39) + 1) << (5 * bits(xt, 45, 44) + 1);
+	uint64_t first = bits(xt, 36, 0) << granule;
+
+	if (granules[bits(xt, 47, 46)] != granule)
+		return (struct span){ .none = true };
+	/* A VA base has 37 bits above the page: sign-extend from its top. */
+	if (!ipa && xt >> 36 & 1)
+		first |= ~low_mask(37u + granule);
+	return (struct span){ .first = first, .last = first + (pages << granule) - 1 };
+}
+
+bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
+{
+	const struct tlbi_form form = form_of(tlbi->encoding);
+	const bool ipa = form.kind == TLBI_IPA;
+	const enum granule granule = ipa ? mmu->shape.s2_granule : mmu->shape.s1_granule;
+	const struct span span = form.range ? range_span(tlbi->xt, ipa, granule) :
+					      page_span(tlbi->xt, ipa, granule);
+	struct tlb_match match = {
+		.context = { .vmid = tlbi->vmid, .asid = (uint16_t)bits(tlbi->xt, 63, 48) },
+		.first = span.first,
+		.last = span.last,
+	};
+	enum walk_cache_scope scope = form.last_level ? WALK_CACHE_KEEP : WALK_CACHE_STAGE1;
+
+	switch (form.kind) {
+	case TLBI_NONE:
+		return false;
+	case TLBI_OTHER:
+		return true;
+	case TLBI_IPA:
+		if (!span.none)
+			mmu_invalidate_ipa(mmu, tlbi->vmid, span.first, span.last);
+		return true;
+	case TLBI_VMALL:
+		match.scope = TLB_SCOPE_VMID;
+		break;
+	case TLBI_S12:
+		match.scope = TLB_SCOPE_VMID;
+		scope = WALK_CACHE_BOTH;
+		break;
+	case TLBI_ALL:
+		match.scope = TLB_SCOPE_ALL;
+		scope = WALK_CACHE_BOTH;
+		break;
+	case TLBI_ASID:
+		match.scope = TLB_SCOPE_ASID;
+		break;
+	case TLBI_VA:
+		match.scope = TLB_SCOPE_VA;
+		break;
+	case TLBI_VAA:
+		match.scope = TLB_SCOPE_VAA;
+		break;
+	}
+	if (!span.none || !form.range)
+		mmu_invalidate(mmu, &match, scope);
+	return true;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual machine: the guest that maps VA to IPA and the KVM host that maps IPA to PA, both with
+ * real descriptors in simulated memory. Guest tables live in IPA space and are themselves mapped by
+ * stage 2, under the same rules as all guest memory.
+ */
+#ifndef TWOSTAGE_OS_VM_H
+#define TWOSTAGE_OS_VM_H
+
+#include "arch/cpu.h"
+#include "base/diag.h"
+#include "mem/frames.h"
+#include "mem/phys.h"
+#include "mem/table.h"
+#include "mmu/hierarchy.h"
+#include "os/guest.h"
+#include "os/host.h"
+
+enum dirty_state {
+	DIRTY_PRESET,	/* the guest maps pages writable and dirty */
+	DIRTY_HARDWARE, /* writable-clean with DBM: FEAT_HAFDBS sets dirty at the first store */
+};
+
+/* Everything that decides a VM's tables. Sizes are log2 of bytes. */
+struct vm_setup {
+	struct arch_cpu cpu;
+	enum granule s1_granule, s2_granule;
+	unsigned va_bits, ipa_bits;
+	int start_level;      /* LEVEL_KVM, or -1..3 */
+	unsigned host_va_bits; /* 0: no limit */
+	unsigned guest_leaf_bits, backing_bits;
+	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
+	enum dirty_state dirty_state;
+	const struct guest_ops *guest;
+	const struct host_ops *host;
+	uint64_t seed;
+};
+
+enum { LEVEL_KVM = -2 };
+
+struct vm;
+
+/* Can a VM of this set-up be made? STATUS_BAD_INPUT with the reason if not. */
+enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag);
+
+/*
+ * `mem` and `frames` are shared by all VMs of a host and must outlive it. VMIDs start at 1, as KVM
+ * keeps 0 for the host. NULL with diag on failure.
+ */
+struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_mem *mem,
+		     struct frames *frames, struct diag *diag);
+void vm_destroy(struct vm *vm);
+
+/* The address space of `asid`, made at its first use; owned by the VM. NULL with diag on failure. */
+const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag);
+
+/* The fault functions of struct mmu_os; request->space->os is a space of the VM. */
+bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct fault *fault);
+bool vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
+		 const struct fault *fault);
+
+/*
+ * The guest unmaps [va, va + bytes) of an address space: leaves that lie inside it altogether are
+ * cleared. The caller sends the TLBIs. Their IPAs are not given out again.
+ */
+void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes);
+
+/* Why a fault function returned false; STATUS_OK: none did. */
+const struct diag *vm_diag(const struct vm *vm);
+
+/* Adds faults, table pages and leaves by size. */
+void vm_count(const struct vm *vm, struct stats *stats);
+
+#endif
