@@ -13,8 +13,8 @@
 enum { FRAMES_REGION_BITS = 30 };
 
 struct frames {
-	uint64_t next_region;	/* lowest PA of no region */
-	uint64_t end;		/* of physical memory */
+	uint64_t next_region; /* lowest PA of no region */
+	uint64_t end;	      /* of physical memory */
 	struct {
 		uint64_t next, end;
 	} region[64]; /* by log2 of the frame size */

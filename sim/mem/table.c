@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mem/table.h"
 
-#include "arch/desc.h"
-
 void table_init(struct table *table, struct phys_mem *mem, const struct table_ops *ops, void *ctx,
-		enum granule granule, int start_level, unsigned ia_bits, bool wide,
-		uint64_t root)
+		struct desc_format format, int start_level, unsigned ia_bits, uint64_t root)
 {
 	*table = (struct table){
 		.mem = mem,
 		.ops = ops,
 		.ctx = ctx,
-		.granule = granule,
+		.format = format,
 		.start_level = start_level,
 		.ia_bits = ia_bits,
-		.wide = wide,
 		.root = root,
 		.last_level = -2, /* no table yet */
 	};
@@ -23,9 +19,10 @@ void table_init(struct table *table, struct phys_mem *mem, const struct table_op
 /* The root's index is wider than a stride when tables are concatenated. */
 static pa_t entry_of(const struct table *table, uint64_t at, int level, uint64_t ia)
 {
-	const unsigned shift = level_shift(table->granule, level);
-	const unsigned index_bits =
-		level == table->start_level ? table->ia_bits - shift : granule_stride(table->granule);
+	const unsigned shift = level_shift(table->format.granule, level);
+	const unsigned index_bits = level == table->start_level
+					    ? table->ia_bits - shift
+					    : granule_stride(table->format.granule);
 
 	return table->ops->locate(table->ctx, at + ((ia >> shift & low_mask(index_bits)) << 3));
 }
@@ -33,7 +30,7 @@ static pa_t entry_of(const struct table *table, uint64_t at, int level, uint64_t
 /* Entry for ia at `level`, tables allocated on the way. */
 static enum table_result descend(struct table *table, uint64_t ia, int level, pa_t *entry)
 {
-	const uint64_t prefix = ia >> level_shift(table->granule, level - 1);
+	const uint64_t prefix = ia >> level_shift(table->format.granule, level - 1);
 	uint64_t at = table->root;
 
 	if (level == table->last_level && prefix == table->last_prefix) {
@@ -44,15 +41,14 @@ static enum table_result descend(struct table *table, uint64_t ia, int level, pa
 		const pa_t slot = entry_of(table, at, l, ia);
 		const uint64_t desc = phys_read64(table->mem, slot);
 
-		if (desc_is_table(desc, l)) {
-			at = desc_address(desc, table->granule, table->wide);
+		if (desc_kind(&table->format, desc, l) == DESC_KIND_TABLE) {
+			at = desc_address(&table->format, desc);
 			continue;
 		}
-		if (desc & 1)
+		if (desc & DESC_VALID)
 			return TABLE_OCCUPIED;
 		if (!table->ops->alloc(table->ctx, &at) ||
-		    !phys_write64(table->mem, slot,
-				  desc_make_table(at, table->granule, table->wide)))
+		    !phys_write64(table->mem, slot, desc_table(&table->format, at)))
 			return TABLE_NO_MEMORY;
 		table->pages++;
 	}
@@ -73,10 +69,9 @@ enum table_result table_map(struct table *table, uint64_t ia, int level, uint64_
 
 	if (result != TABLE_OK)
 		return result;
-	if (phys_read64(table->mem, entry) & 1)
+	if (phys_read64(table->mem, entry) & DESC_VALID)
 		return TABLE_OCCUPIED;
-	if (!phys_write64(table->mem, entry,
-			  desc_make_leaf(oa, level, table->granule, table->wide, attributes)))
+	if (!phys_write64(table->mem, entry, desc_leaf(&table->format, level, oa, attributes)))
 		return TABLE_NO_MEMORY;
 	table->leaves[level]++;
 	return TABLE_OK;
@@ -91,9 +86,9 @@ static uint64_t last_entry(const struct table *table, uint64_t ia, int *level, p
 		*entry = entry_of(table, at, *level, ia);
 		const uint64_t desc = phys_read64(table->mem, *entry);
 
-		if (!desc_is_table(desc, *level))
+		if (desc_kind(&table->format, desc, *level) != DESC_KIND_TABLE)
 			return desc;
-		at = desc_address(desc, table->granule, table->wide);
+		at = desc_address(&table->format, desc);
 	}
 }
 
@@ -102,7 +97,7 @@ uint64_t table_find(const struct table *table, uint64_t ia, int *level)
 	pa_t entry;
 	const uint64_t desc = last_entry(table, ia, level, &entry);
 
-	return desc & 1 ? desc : 0;
+	return desc & DESC_VALID ? desc : 0;
 }
 
 uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t last)
@@ -110,11 +105,11 @@ uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t 
 	int level;
 	pa_t entry;
 	const uint64_t desc = last_entry(table, ia, &level, &entry);
-	const uint64_t size_mask = low_mask(level_shift(table->granule, level));
+	const uint64_t size_mask = low_mask(level_shift(table->format.granule, level));
 	const uint64_t begin = ia & ~size_mask, end = ia | size_mask;
 
 	/* Writing to a word that exists cannot run out of memory. */
-	if ((desc & 1) && begin >= first && end <= last &&
+	if ((desc & DESC_VALID) && begin >= first && end <= last &&
 	    phys_write64(table->mem, entry, 0))
 		table->leaves[level]--;
 	return end - ia + 1;

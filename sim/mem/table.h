@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table builder: puts leaves into translation tables of either stage, in simulated memory, and
- * allocates the tables on the way. It knows addresses of tables as its stage's output addresses (stage
- * 1: IPAs); the owner turns them into physical addresses.
+ * allocates the tables on the way. It knows addresses of tables as its stage's output addresses
+ * (stage 1: IPAs); the owner turns them into physical addresses.
  */
 #ifndef TWOSTAGE_MEM_TABLE_H
 #define TWOSTAGE_MEM_TABLE_H
 
 #include <stdbool.h>
 
+#include "arch/desc.h"
 #include "arch/types.h"
 #include "mem/phys.h"
 
@@ -24,11 +25,10 @@ struct table {
 	struct phys_mem *mem;
 	const struct table_ops *ops;
 	void *ctx;
-	enum granule granule;
+	struct desc_format format; /* of the descriptors; holds the granule */
 	int start_level;
 	unsigned ia_bits;
-	bool wide;	       /* descriptors hold 52-bit addresses (DS = 1, or 64K with LPA) */
-	uint64_t root;	       /* 2^ia_bits may need up to 16 concatenated root tables */
+	uint64_t root; /* 2^ia_bits may need up to 16 concatenated root tables */
 	/* The last table of level 3 or above that a leaf went into: neighbours go there, too. */
 	uint64_t last_prefix;
 	int last_level;
@@ -39,8 +39,7 @@ struct table {
 
 /* The tables of an IA of ia_bits below a root that the caller has allocated and zeroed. */
 void table_init(struct table *table, struct phys_mem *mem, const struct table_ops *ops, void *ctx,
-		enum granule granule, int start_level, unsigned ia_bits, bool wide,
-		uint64_t root);
+		struct desc_format format, int start_level, unsigned ia_bits, uint64_t root);
 
 enum table_result {
 	TABLE_OK,
@@ -58,8 +57,8 @@ enum table_result table_map(struct table *table, uint64_t ia, int level, uint64_
 /* The valid leaf descriptor that maps ia, its level in *level; 0: none. */
 uint64_t table_find(const struct table *table, uint64_t ia, int *level);
 
-/* Clear the leaf that maps ia if it lies in [first, last] altogether. Returns the bytes from ia to the
- * end of what was looked at (leaf, or hole), so that a caller can go on behind it. */
+/* Clear the leaf that maps ia if it lies in [first, last] altogether. Returns the bytes from ia to
+ * the end of what was looked at (leaf, or hole), so that a caller can go on behind it. */
 uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t last);
 
 #endif

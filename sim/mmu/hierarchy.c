@@ -172,10 +172,10 @@ static bool walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *reque
 		};
 		const struct walk_hooks hooks = {
 			.ctx = &account,
-			.probe = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_probe :
-										      NULL,
-			.learn = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_learn :
-										      NULL,
+			.probe = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_probe
+										    : NULL,
+			.learn = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_learn
+										    : NULL,
 			.read = hook_read,
 		};
 
@@ -273,10 +273,10 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope)
 {
 	const uint32_t context = (uint32_t)match->context.vmid << 16 | match->context.asid;
-	const uint32_t mask = match->scope == TLB_SCOPE_ALL ? 0 :
-			      match->scope == TLB_SCOPE_ASID || match->scope == TLB_SCOPE_VA ?
-							      UINT32_MAX :
-							      UINT32_C(0xffff0000);
+	const uint32_t mask = match->scope == TLB_SCOPE_ALL ? 0
+			      : match->scope == TLB_SCOPE_ASID || match->scope == TLB_SCOPE_VA
+				      ? UINT32_MAX
+				      : UINT32_C(0xffff0000);
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
 
 	mmu->stats.v[STAT_tlbis]++;
@@ -300,8 +300,8 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, uint64_t first, uint64_t
 {
 	mmu->stats.v[STAT_tlbis]++;
 	for (uint32_t i = 0; i < mmu->shape.vcpus; i++)
-		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16,
-				      UINT32_C(0xffff0000), first, last);
+		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
+				      first, last);
 }
 
 static void finish_splintered(struct mmu *mmu)

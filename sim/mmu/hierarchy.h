@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The MMUs of all vCPUs: L1 instruction and data TLBs, a unified L2 TLB, walk caches and the walker of
- * each, over one simulated memory. Non-inclusive: L1 hits tell nothing to the levels below, and
+ * The MMUs of all vCPUs: L1 instruction and data TLBs, a unified L2 TLB, walk caches and the walker
+ * of each, over one simulated memory. Non-inclusive: L1 hits tell nothing to the levels below, and
  * nothing below takes anything out of L1.
  *
  * Guest OS and KVM are known only as two fault functions (struct mmu_os), which run/ wires to os/.

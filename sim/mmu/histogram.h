@@ -11,8 +11,8 @@
 enum {
 	HISTOGRAM_EXACT_BITS = 10,
 	HISTOGRAM_SUB_BITS = 6,
-	HISTOGRAM_BUCKETS = (1 << HISTOGRAM_EXACT_BITS) +
-			    ((64 - HISTOGRAM_EXACT_BITS) << HISTOGRAM_SUB_BITS),
+	HISTOGRAM_BUCKETS =
+		(1 << HISTOGRAM_EXACT_BITS) + ((64 - HISTOGRAM_EXACT_BITS) << HISTOGRAM_SUB_BITS),
 };
 
 struct histogram {
@@ -26,8 +26,8 @@ static inline unsigned histogram_bucket(uint64_t value)
 		return (unsigned)value;
 
 	const unsigned log2 = 63u - (unsigned)__builtin_clzll(value);
-	const unsigned sub = (unsigned)(value >> (log2 - HISTOGRAM_SUB_BITS)) &
-			     ((1u << HISTOGRAM_SUB_BITS) - 1);
+	const unsigned sub =
+		(unsigned)(value >> (log2 - HISTOGRAM_SUB_BITS)) & ((1u << HISTOGRAM_SUB_BITS) - 1);
 
 	return (1u << HISTOGRAM_EXACT_BITS) +
 	       ((log2 - HISTOGRAM_EXACT_BITS) << HISTOGRAM_SUB_BITS) + sub;

@@ -103,14 +103,13 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 		for (slot = first; slot < first + ways; slot++)
 			if (tlb->key[slot] == KEY_INVALID)
 				return slot;
-	slot = first + (tlb->lru ? lru_victim(tlb->lru, set) :
-				   tlb->shape.repl->victim(tlb->repl_state, set));
+	slot = first + (tlb->lru ? lru_victim(tlb->lru, set)
+				 : tlb->shape.repl->victim(tlb->repl_state, set));
 	slot_release(tlb, slot);
 	return slot;
 }
 
-uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
-		  const struct tlb_leaf *leaf)
+uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const struct tlb_leaf *leaf)
 {
 	const uint64_t fitting = tlb->shape.page_sizes & low_mask(leaf->size_bits + 1u);
 

@@ -11,8 +11,8 @@
 #include "mmu/repl/lru.h"
 
 struct tlb_shape {
-	uint32_t sets, ways;	/* sets = 1: fully associative */
-	uint64_t page_sizes;	/* bit n: holds entries of 2^n bytes, n >= 12 */
+	uint32_t sets, ways; /* sets = 1: fully associative */
+	uint64_t page_sizes; /* bit n: holds entries of 2^n bytes, n >= 12 */
 	uint32_t hit_cycles;
 	const struct repl_ops *repl;
 	uint64_t seed;
@@ -25,29 +25,29 @@ struct tlb_context {
 
 /* What an entry knows besides its tag. */
 struct tlb_leaf {
-	pa_t pa;	     /* of the first byte of the entry */
-	uint8_t size_bits;   /* log2 of what the entry covers */
-	uint8_t leaf_bits;   /* log2 of the smaller of the two leaves it came from */
+	pa_t pa;		  /* of the first byte of the entry */
+	uint8_t size_bits;	  /* log2 of what the entry covers */
+	uint8_t leaf_bits;	  /* log2 of the smaller of the two leaves it came from */
 	uint8_t s1_bits, s2_bits; /* log2 of those; 0: the stage is off */
-	uint8_t perms;	     /* enum perm_bits */
-	bool global;	     /* matches any ASID */
-	bool dirty_clear;    /* a store must walk again */
+	uint8_t perms;		  /* enum perm_bits */
+	bool global;		  /* matches any ASID */
+	bool dirty_clear;	  /* a store must walk again */
 };
 
 enum { TLB_NONE = UINT32_MAX };
 
 struct tlb {
 	struct tlb_shape shape;
-	struct lru *lru;	/* the state when the policy is LRU, else NULL */
+	struct lru *lru; /* the state when the policy is LRU, else NULL */
 	void *repl_state;
-	uint64_t *key;		/* per slot: page << 6 | size_bits; KEY_INVALID */
-	uint64_t *context;	/* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
-	uint32_t *generation;	/* per slot: changes whenever the slot's entry does */
+	uint64_t *key;	      /* per slot: page << 6 | size_bits; KEY_INVALID */
+	uint64_t *context;    /* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
+	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
-	uint32_t used;		/* valid entries */
-	uint64_t resident;	/* bit n: an entry of 2^n bytes is valid */
-	uint32_t count[64];	/* valid entries by size */
-	uint64_t splintered;	/* fills smaller than the leaf */
+	uint32_t used;	     /* valid entries */
+	uint64_t resident;   /* bit n: an entry of 2^n bytes is valid */
+	uint32_t count[64];  /* valid entries by size */
+	uint64_t splintered; /* fills smaller than the leaf */
 };
 
 /* False when out of memory. */
@@ -68,8 +68,8 @@ static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 
 /*
  * Put in the entry for va out of `leaf` (whose pa and size_bits are those of the whole leaf): the
- * largest size that this TLB holds and that is not above the leaf's. No entry for va may be present.
- * Returns the slot, or TLB_NONE when the TLB holds no size that small.
+ * largest size that this TLB holds and that is not above the leaf's. No entry for va may be
+ * present. Returns the slot, or TLB_NONE when the TLB holds no size that small.
  */
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
 		  const struct tlb_leaf *leaf);

@@ -2,15 +2,15 @@
 #include "mmu/tlbi.h"
 
 enum tlbi_kind {
-	TLBI_VMALL,  /* VMALLE1: stage 1 of the VMID */
-	TLBI_VA,     /* VAE1, VALE1 */
-	TLBI_ASID,   /* ASIDE1 */
-	TLBI_VAA,    /* VAAE1, VAALE1 */
-	TLBI_ALL,    /* ALLE1 */
-	TLBI_S12,    /* VMALLS12E1 */
-	TLBI_IPA,    /* IPAS2E1, IPAS2LE1 */
-	TLBI_OTHER,  /* a regime that is not modelled */
-	TLBI_NONE,   /* not an encoding */
+	TLBI_VMALL, /* VMALLE1: stage 1 of the VMID */
+	TLBI_VA,    /* VAE1, VALE1 */
+	TLBI_ASID,  /* ASIDE1 */
+	TLBI_VAA,   /* VAAE1, VAALE1 */
+	TLBI_ALL,   /* ALLE1 */
+	TLBI_S12,   /* VMALLS12E1 */
+	TLBI_IPA,   /* IPAS2E1, IPAS2LE1 */
+	TLBI_OTHER, /* a regime that is not modelled */
+	TLBI_NONE,  /* not an encoding */
 };
 
 struct tlbi_form {
@@ -116,8 +116,8 @@ bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 	const struct tlbi_form form = form_of(tlbi->encoding);
 	const bool ipa = form.kind == TLBI_IPA;
 	const enum granule granule = ipa ? mmu->shape.s2_granule : mmu->shape.s1_granule;
-	const struct span span = form.range ? range_span(tlbi->xt, ipa, granule) :
-					      page_span(tlbi->xt, ipa, granule);
+	const struct span span =
+		form.range ? range_span(tlbi->xt, ipa, granule) : page_span(tlbi->xt, ipa, granule);
 	struct tlb_match match = {
 		.context = { .vmid = tlbi->vmid, .asid = (uint16_t)bits(tlbi->xt, 63, 48) },
 		.first = span.first,

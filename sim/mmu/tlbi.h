@@ -13,8 +13,8 @@ struct tlbi {
 };
 
 /*
- * Execute on every vCPU, whatever the shareability form (docs/model.md). Operations on other regimes
- * (EL2, EL3) touch nothing here. False: no TLBI has this encoding.
+ * Execute on every vCPU, whatever the shareability form (docs/model.md). Operations on other
+ * regimes (EL2, EL3) touch nothing here. False: no TLBI has this encoding.
  */
 bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi);
 

@@ -7,8 +7,8 @@
 /* A leaf and a table may cover the same bytes of IA, so the kind is part of the key. */
 enum { KEY_LEAF = 1, SLOT_NONE = -1 };
 
-bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways,
-		     uint32_t hit_cycles, enum granule granule)
+bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways, uint32_t hit_cycles,
+		     enum granule granule)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->granule = granule;
@@ -36,7 +36,8 @@ void walk_cache_fini(struct walk_cache *cache)
 	memset(cache, 0, sizeof(*cache));
 }
 
-/* Bytes of IA that a point speaks for: a leaf its own size, a table what one entry above it maps. */
+/* Bytes of IA that a point speaks for: a leaf its own size, a table what one entry above it maps.
+ */
 static unsigned point_bits(const struct walk_cache *cache, const struct walk_point *point)
 {
 	return level_shift(cache->granule, point->leaf ? point->level : point->level - 1);
@@ -66,8 +67,8 @@ static bool probe_sizes(struct walk_cache *cache, uint32_t context, uint64_t ia,
 {
 	for (; sizes; sizes &= sizes - 1) {
 		uint32_t first;
-		const int64_t slot = find(cache, context, ia, (unsigned)__builtin_ctzll(sizes),
-					  leaf, &first);
+		const int64_t slot =
+			find(cache, context, ia, (unsigned)__builtin_ctzll(sizes), leaf, &first);
 
 		if (slot == SLOT_NONE)
 			continue;

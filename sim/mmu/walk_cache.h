@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Caches of partial and complete single-stage walks. One structure serves both uses: the stage-1 walk
- * cache keeps pointers to next-level tables, stage 2 already applied; the stage-2 cache keeps leaves
- * (IPA to PA) and pointers to next-level tables. Set associative, LRU.
+ * Caches of partial and complete single-stage walks. One structure serves both uses: the stage-1
+ * walk cache keeps pointers to next-level tables, stage 2 already applied; the stage-2 cache keeps
+ * leaves (IPA to PA) and pointers to next-level tables. Set associative, LRU.
  */
 #ifndef TWOSTAGE_MMU_WALK_CACHE_H
 #define TWOSTAGE_MMU_WALK_CACHE_H
@@ -10,11 +10,12 @@
 #include "mmu/walk.h"
 
 struct walk_cache {
-	uint32_t sets, ways;  /* ways = 0: no cache */
+	uint32_t sets, ways; /* ways = 0: no cache */
 	uint32_t hit_cycles;
 	enum granule granule; /* of the stage */
-	uint64_t *key;	      /* per slot: prefix of the input address << 7 | size_bits << 1 | leaf; 0 = free */
-	uint32_t *context;    /* per slot: vmid << 16 | asid (stage 2: asid 0) */
+	uint64_t *key; /* per slot: prefix of the input address << 7 | size_bits << 1 | leaf; 0 =
+			  free */
+	uint32_t *context; /* per slot: vmid << 16 | asid (stage 2: asid 0) */
 	uint64_t *stamp;
 	struct walk_point *point;
 	uint64_t clock;
@@ -23,8 +24,8 @@ struct walk_cache {
 };
 
 /* entries = 0: no cache. ways = 0: fully associative. False when out of memory. */
-bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways,
-		     uint32_t hit_cycles, enum granule granule);
+bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways, uint32_t hit_cycles,
+		     enum granule granule);
 void walk_cache_fini(struct walk_cache *cache);
 
 /* The deepest point known for ia: a leaf, else the table closest to it. Touches it. */

@@ -13,8 +13,8 @@ struct host_fault {
 	unsigned levels;       /* of the stage-2 tables */
 	unsigned backing_bits; /* log2 of the host page behind the address: the VMA's page size */
 	/*
-	 * Bit n set: a block of 2^n bytes around the fault lies inside the memslot, and IPA and user
-	 * address agree modulo its size (fault_supports_stage2_huge_mapping).
+	 * Bit n set: a block of 2^n bytes around the fault lies inside the memslot, and IPA and
+	 * user address agree modulo its size (fault_supports_stage2_huge_mapping).
 	 */
 	uint64_t fitting;
 };
@@ -39,8 +39,8 @@ struct host_ops {
 	const char *name;
 	const char *help; /* one line */
 	/*
-	 * log2 of the bytes this rule maps for the fault: the granule, a PMD or a PUD. A size that the
-	 * tables have no level for is mapped by the largest leaves they have.
+	 * log2 of the bytes this rule maps for the fault: the granule, a PMD or a PUD. A size that
+	 * the tables have no level for is mapped by the largest leaves they have.
 	 */
 	unsigned (*block_bits)(const struct host_fault *fault);
 };

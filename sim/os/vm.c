@@ -1,217 +1,207 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "os/vm.h"
+#include "os/vm_private.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "arch/desc.h"
-#include "arch/geometry.h"
-#include "mmu/regime.h"
-#include "os/backing.h"
-
-enum {
-	ASIDS = 1 << 16,
-	MEMORY_AUTO_BITS = 40, /* guest.memory 0: at most 1 TiB */
-	SLOT_ALIGN_BITS = 30,  /* of the end of that: whole PUD blocks */
-};
-
-/* One address space: the guest's TTBR0 and the registers that go with it. */
-struct space {
-	struct mmu_space mmu;
-	struct regime regime;
-	struct table low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
-	struct vm *vm;
-};
-
-struct vm {
-	struct vm_setup setup;
-	struct phys_mem *mem;
-	struct frames *frames;
-	uint16_t vmid;
-	struct geometry geometry; /* of stage 2 */
-	struct mmu_regs regs;	  /* TTBR0_EL1 is each space's own */
-	uint64_t memory_first, memory_end; /* IPA: the memslot */
-	uint64_t tables_next;	  /* IPA: guest tables lie at and above it */
-	pa_t *table_pa;		  /* of guest tables by table_unit, downwards from memory_end */
-	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
-	size_t table_pas, table_pas_room;
-	struct table stage2;
-	struct table high;	  /* TTBR1_EL1 */
-	struct backing backing;
-	void *guest_state;
-	struct space **spaces;	  /* by ASID; NULL: not made yet */
-	uint64_t s1_faults, s2_faults, s2_table_faults;
-	struct diag diag;
-};
-
-/* ---- stage 2: KVM ------------------------------------------------------------------------- */
-
-static bool s2_alloc(void *ctx, uint64_t *address)
+static unsigned log2_up(uint64_t v)
 {
-	struct vm *vm = ctx;
-	pa_t pa;
+	return v <= 1 ? 0 : 64u - (unsigned)__builtin_clzll(v - 1);
+}
 
-	if (!frames_alloc(vm->frames, vm->setup.s2_granule, &pa))
-		return false;
-	*address = pa.v;
+static bool init_stage2(struct vm *vm)
+{
+	const struct arch_cpu *cpu = &vm->setup.cpu;
+	const unsigned root_bits = log2_up(vm->geometry.root_alloc_bytes);
+	const uint64_t sh = vm->geometry.ds ? 0 : (uint64_t)SH_INNER << DESC_SH_SHIFT;
+	pa_t root;
+
+	if (!frames_alloc(vm->frames, root_bits, &root))
+		return vm_host_exhausted(vm);
+	table_init(&vm->stage2, vm->mem, &vm_stage2_ops, vm,
+		   desc_format_of(vm->setup.s2_granule, vm->geometry.ds, cpu->pa_bits),
+		   vm->geometry.start_level, vm->setup.ipa_bits, root.v);
+	/* KVM's normal memory: write-back, forced where FEAT_S2FWB is in use. */
+	vm->s2_attributes =
+		S2_AP_R | S2_AP_W | DESC_AF | sh | (uint64_t)(cpu->fwb ? 6 : 15) << S2_ATTR_SHIFT;
+	vm->regs.hcr_el2 = HCR_VM | HCR_PTW | HCR_RW | (cpu->fwb ? HCR_FWB : 0);
+	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
+	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, root, vm->vmid);
 	return true;
 }
 
-static pa_t s2_locate(void *ctx, uint64_t address)
+static bool init_stage1(struct vm *vm)
 {
-	(void)ctx;
-	return pa_of(address);
-}
+	const struct arch_cpu *cpu = &vm->setup.cpu;
+	uint64_t root;
 
-static const struct table_ops s2_ops = { .alloc = s2_alloc, .locate = s2_locate };
-
-/* Sizes of blocks around ipa that lie in the memslot. User address and IPA agree modulo any size. */
-static uint64_t fitting_blocks(const struct vm *vm, uint64_t ipa)
-{
-	uint64_t fitting = 0;
-
-	for (unsigned bits = vm->setup.s2_granule; bits < 52; bits++) {
-		const uint64_t first = ipa & ~low_mask(bits);
-
-		if (first >= vm->memory_first && (first | low_mask(bits)) < vm->memory_end)
-			fitting |= UINT64_C(1) << bits;
-	}
-	return fitting;
-}
-
-static bool s2_out_of_memory(struct vm *vm)
-{
-	diag_set(&vm->diag, STATUS_BAD_INPUT,
-		 "host memory exhausted: the core's %u-bit physical addresses have no room for more "
-		 "of the guest's pages and tables",
-		 vm->setup.cpu.pa_bits);
-	return false;
-}
-
-/* Map the block of 2^block_bits bytes around ipa, by leaves no larger than the tables have. */
-static bool s2_map_block(struct vm *vm, uint64_t ipa, unsigned block_bits)
-{
-	const enum granule granule = vm->setup.s2_granule;
-	const uint64_t first = ipa & ~low_mask(block_bits);
-	int level = level_of_size(granule, block_bits);
-	pa_t backing;
-
-	if (level < vm->geometry.start_level)
-		level = vm->geometry.start_level;
-
-	const unsigned leaf_bits = level_shift(granule, level);
-
-	for (uint64_t at = first; at <= (first | low_mask(block_bits));
-	     at += UINT64_C(1) << leaf_bits) {
-		enum table_result result;
-
-		if (!backing_of(&vm->backing, vm->frames, ipa_of(at), &backing))
-			return s2_out_of_memory(vm);
-		result = table_map(&vm->stage2, at, level, backing.v, DESC_S2_KVM_NORMAL);
-		/* KVM would collapse a table into the block; a first touch never meets one. */
-		if (result == TABLE_NO_MEMORY)
-			return s2_out_of_memory(vm);
-		if (result == TABLE_OCCUPIED) {
-			diag_set(&vm->diag, STATUS_INTERNAL,
-				 "stage-2 fault on IPA 0x%" PRIx64 ", which is mapped", at);
-			return false;
-		}
-	}
+	if (!vm_alloc_table(vm, &root))
+		return false;
+	table_init(&vm->high, vm->mem, &vm_stage1_ops, vm,
+		   desc_format_of(vm->setup.s1_granule, vm->s1_geometry.ds, cpu->pa_bits),
+		   vm->s1_geometry.start_level, vm->setup.va_bits, root);
+	vm->regs.sctlr_el1 = SCTLR_M | SCTLR_C | SCTLR_I;
+	vm->regs.mair_el1 = 0xff;
+	vm->regs.tcr_el1 = geometry_tcr(cpu, &vm->s1_geometry, vm->setup.ipa_bits);
+	if (vm->setup.dirty_state == DIRTY_HARDWARE)
+		vm->regs.tcr_el1 |= TCR_HA | TCR_HD;
+	vm->regs.ttbr1_el1 =
+		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0);
 	return true;
 }
 
-static bool s2_fault_ipa(struct vm *vm, uint64_t ipa)
+struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_mem *mem,
+		     struct frames *frames, struct diag *diag)
 {
-	struct host_fault fault;
+	struct vm *vm = calloc(1, sizeof(*vm));
 
-	if (ipa < vm->memory_first || ipa >= vm->memory_end) {
-		diag_set(&vm->diag, STATUS_INTERNAL,
-			 "IPA 0x%" PRIx64 " lies outside the VM's memory", ipa);
-		return false;
+	if (!vm) {
+		diag_set(diag, STATUS_INTERNAL, "out of memory");
+		return NULL;
 	}
-	fault = (struct host_fault){
-		.granule = vm->setup.s2_granule,
-		.levels = (unsigned)(4 - vm->geometry.start_level),
-		.backing_bits = vm->setup.backing_bits,
-		.fitting = fitting_blocks(vm, ipa),
+	*vm = (struct vm){ .setup = *setup, .mem = mem, .frames = frames, .vmid = vmid };
+	vm->diag = (struct diag)DIAG_INIT;
+	if (vm_check_setup(setup, &vm->s1_geometry, &vm->geometry, diag) != STATUS_OK) {
+		vm_destroy(vm);
+		return NULL;
+	}
+	vm->memory_first = setup->memory_base;
+	vm->memory_end = vm_memory_end(setup);
+	vm->leaves_end = vm->memory_first;
+	vm->tables_next = vm->memory_end;
+	vm->table_unit_bits =
+		setup->s1_granule < setup->s2_granule ? setup->s1_granule : setup->s2_granule;
+	backing_init(&vm->backing, setup->backing_bits);
+	vm->spaces = calloc(ASIDS, sizeof(struct space *));
+	vm->guest_state = malloc(setup->guest->state_bytes);
+	if (!vm->spaces || !vm->guest_state || !init_stage2(vm) || !init_stage1(vm)) {
+		diag_set(diag, vm->diag.status ? vm->diag.status : STATUS_BAD_INPUT, "%s",
+			 vm->diag.status ? vm->diag.text : "no memory for the VM's first tables");
+		vm_destroy(vm);
+		return NULL;
+	}
+	setup->guest->init(vm->guest_state, ipa_of(vm->memory_first), ipa_of(vm->memory_end),
+			   setup->seed);
+	return vm;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	for (size_t i = 0; vm->spaces && i < ASIDS; i++)
+		free(vm->spaces[i]);
+	free(vm->spaces);
+	free(vm->guest_state);
+	free(vm->table_pa);
+	backing_fini(&vm->backing);
+	free(vm);
+}
+
+static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *diag)
+{
+	const struct arch_cpu *cpu = &vm->setup.cpu;
+	struct space *space;
+	uint64_t root;
+
+	if (asid >> cpu->asid_bits) {
+		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: this core has %u bits of ASID", asid,
+			 cpu->asid_bits);
+		return NULL;
+	}
+	if (!vm_alloc_table(vm, &root)) {
+		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: no guest memory for its tables", asid);
+		return NULL;
+	}
+	space = calloc(1, sizeof(*space));
+	if (!space) {
+		diag_set(diag, STATUS_INTERNAL, "out of memory");
+		return NULL;
+	}
+
+	struct mmu_regs regs = vm->regs;
+
+	regs.ttbr0_el1 =
+		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), asid);
+	regime_init(&space->regime, &regs, cpu);
+	space->vm = vm;
+	space->mmu = (struct mmu_space){
+		.regime = &space->regime,
+		.context = { .vmid = vm->vmid, .asid = asid },
+		.os = space,
 	};
-	vm->s2_faults++;
-	return s2_map_block(vm, ipa, vm->setup.host->block_bits(&fault));
+	table_init(&space->low, vm->mem, &vm_stage1_ops, vm, vm->high.format,
+		   vm->s1_geometry.start_level, vm->setup.va_bits, root);
+	return space;
 }
 
-bool vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
-		 const struct fault *fault)
+const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag)
 {
-	struct vm *vm = ((struct space *)request->space->os)->vm;
-
-	(void)ctx;
-	if (fault->type == FAULT_TRANSLATION)
-		return s2_fault_ipa(vm, ipa.v);
-	diag_set(&vm->diag, STATUS_INTERNAL, "stage-2 %s fault on IPA 0x%" PRIx64,
-		 fault_name(fault->type), ipa.v);
-	return false;
+	if (!vm->spaces[asid])
+		vm->spaces[asid] = space_create(vm, asid, diag);
+	return vm->spaces[asid] ? &vm->spaces[asid]->mmu : NULL;
 }
 
-/* ---- stage 1: the guest ------------------------------------------------------------------- */
-
-/* PA of a mapped IPA; KVM has mapped it. */
-static pa_t s2_lookup(const struct vm *vm, uint64_t ipa)
+void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
 {
-	int level;
-	const uint64_t desc = table_find(&vm->stage2, ipa, &level);
+	const bool upper = va.v >> 55 & 1;
+	struct table *table = upper ? &vm->high : vm->spaces[asid] ? &vm->spaces[asid]->low : NULL;
+	const uint64_t first = va.v & low_mask(vm->setup.va_bits);
+	const uint64_t room = low_mask(vm->setup.va_bits) - first;
+	const uint64_t last = first + (bytes - 1 < room ? bytes - 1 : room);
 
-	return pa_of(desc_address(desc, vm->setup.s2_granule, vm->stage2.wide) |
-		     (ipa & low_mask(level_shift(vm->setup.s2_granule, level))));
-}
-
-static bool table_pa_push(struct vm *vm, pa_t pa)
-{
-	if (vm->table_pas == vm->table_pas_room) {
-		const size_t room = vm->table_pas_room ? 2 * vm->table_pas_room : 64;
-		pa_t *grown = realloc(vm->table_pa, room * sizeof(*grown));
-
-		if (!grown)
-			return false;
-		vm->table_pa = grown;
-		vm->table_pas_room = room;
+	if (!table || !bytes)
+		return;
+	for (uint64_t ia = first, step; ia <= last; ia += step) {
+		step = table_clear(table, ia, first, last);
+		if (step > last - ia)
+			break;
 	}
-	vm->table_pa[vm->table_pas++] = pa;
-	return true;
 }
 
-/* Guest tables come from the end of memory downwards; KVM maps them when the guest clears them. */
-static bool s1_alloc(void *ctx, uint64_t *address)
+const struct diag *vm_diag(const struct vm *vm)
 {
-	struct vm *vm = ctx;
-	const uint64_t unit_bytes = UINT64_C(1) << vm->table_unit_bits;
-	const uint64_t end = vm->tables_next - (UINT64_C(1) << vm->setup.s1_granule);
-	int level;
+	return &vm->diag;
+}
 
-	if (vm->tables_next - vm->memory_first < UINT64_C(1) << vm->setup.s1_granule)
-		return false;
-	while (vm->tables_next > end) {
-		const uint64_t ipa = vm->tables_next - unit_bytes;
+static void count_leaves(const struct table *table, struct stats *stats, bool stage2)
+{
+	static const struct {
+		unsigned bits;
+		enum stat_id s1, s2;
+	} rows[] = {
+		{ 12, STAT_s1_mapped_4k, STAT_s2_mapped_4k },
+		{ 14, STAT_s1_mapped_16k, STAT_s2_mapped_16k },
+		{ 16, STAT_s1_mapped_64k, STAT_s2_mapped_64k },
+		{ 21, STAT_s1_mapped_2m, STAT_s2_mapped_2m },
+		{ 25, STAT_s1_mapped_32m, STAT_s2_mapped_32m },
+		{ 29, STAT_s1_mapped_512m, STAT_s2_mapped_512m },
+		{ 30, STAT_s1_mapped_1g, STAT_s2_mapped_1g },
+		{ 36, STAT_s1_mapped_64g, STAT_s2_mapped_64g },
+		{ 39, STAT_s1_mapped_512g, STAT_s2_mapped_512g },
+		{ 42, STAT_s1_mapped_4t, STAT_s2_mapped_4t },
+	};
 
-		if (!table_find(&vm->stage2, ipa, &level)) {
-			vm->s2_table_faults++;
-			if (!s2_fault_ipa(vm, ipa))
-				return false;
-		}
-		if (!table_pa_push(vm, s2_lookup(vm, ipa)))
-			return false;
-		vm->tables_next = ipa;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int level = vm_leaf_level(table->format.granule, rows[i].bits);
+
+		if (level >= 0)
+			stats->v[stage2 ? rows[i].s2 : rows[i].s1] += table->leaves[level];
 	}
-	*address = end;
-	return true;
 }
 
-static pa_t s1_locate(void *ctx, uint64_t address)
+void vm_count(const struct vm *vm, struct stats *stats)
 {
-	const struct vm *vm = ctx;
-	const uint64_t unit = (vm->memory_end - 1 - address) >> vm->table_unit_bits;
+	uint64_t *v = stats->v;
 
-	return pa_of(vm->table_pa[unit].v | (address & low_mask(vm->table_unit_bits)));
+	v[STAT_s1_faults] += vm->s1_faults;
+	v[STAT_s2_faults] += vm->s2_faults;
+	v[STAT_s2_table_faults] += vm->s2_table_faults;
+	v[STAT_table_pages_s1] += (vm->memory_end - vm->tables_next) >> vm->setup.s1_granule;
+	v[STAT_table_pages_s2] +=
+		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->stage2.pages;
+	count_leaves(&vm->stage2, stats, true);
+	count_leaves(&vm->high, stats, false);
+	for (size_t i = 0; i < ASIDS; i++)
+		if (vm->spaces[i])
+			count_leaves(&vm->spaces[i]->low, stats, false);
 }
-
-static const struct table_ops s1_ops = { .alloc = s1_alloc, .locate = s1_locate };

@@ -26,7 +26,7 @@ struct vm_setup {
 	struct arch_cpu cpu;
 	enum granule s1_granule, s2_granule;
 	unsigned va_bits, ipa_bits;
-	int start_level;      /* LEVEL_KVM, or -1..3 */
+	int start_level;       /* LEVEL_KVM, or -1..3 */
 	unsigned host_va_bits; /* 0: no limit */
 	unsigned guest_leaf_bits, backing_bits;
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
@@ -51,7 +51,8 @@ struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_me
 		     struct frames *frames, struct diag *diag);
 void vm_destroy(struct vm *vm);
 
-/* The address space of `asid`, made at its first use; owned by the VM. NULL with diag on failure. */
+/* The address space of `asid`, made at its first use; owned by the VM. NULL with diag on failure.
+ */
 const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag);
 
 /* The fault functions of struct mmu_os; request->space->os is a space of the VM. */

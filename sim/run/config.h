@@ -51,7 +51,7 @@ struct config {
 		uint64_t granule_bits, ipa_bits, start_level;
 	} stage2;
 	struct {
-		const char *policy;
+		const char *policy, *dirty_state;
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {

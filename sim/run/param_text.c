@@ -22,6 +22,26 @@ enum { SIZE_BITS_MIN = 12, SIZE_BITS_MAX = 42 };
 
 static const char suffixes[] = "KMGT";
 
+/* Choices of the engine itself that no plug-in makes; looked up like plug-ins. */
+static const struct choice {
+	const char *room, *name, *help;
+} choices[] = {
+	{ "dirty_state", "hardware", "writable-clean leaves with DBM: FEAT_HAFDBS sets them dirty" },
+	{ "dirty_state", "preset", "leaves are mapped writable and dirty" },
+};
+
+static const char *choice_name(const char *room, size_t index, const char **help)
+{
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		if (strcmp(choices[i].room, room) != 0 || index-- != 0)
+			continue;
+		if (help)
+			*help = choices[i].help;
+		return choices[i].name;
+	}
+	return NULL;
+}
+
 const char *params_plugin(const char *room, size_t index, const char **help)
 {
 #define ROOM(name_)                                                                                \
@@ -35,7 +55,7 @@ const char *params_plugin(const char *room, size_t index, const char **help)
 	ROOM(host)
 	ROOM(latency)
 #undef ROOM
-	return NULL;
+	return choice_name(room, index, help);
 }
 
 /* Decimal or 0x hexadecimal digits, all of `text` up to `end`. */

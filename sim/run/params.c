@@ -18,6 +18,7 @@
 #define TYPE_LEVEL	  PARAM_LEVEL, NULL, NULL
 #define TYPE_GRANULE	  PARAM_GRANULE, NULL, NULL
 #define TYPE_PLUGIN(room) PARAM_PLUGIN, NULL, #room
+#define TYPE_CHOICE(room) PARAM_PLUGIN, NULL, #room
 
 const struct param params[PARAM_COUNT] = {
 #define PARAM(key, field, type, unit, min, max, default_text, help)                                \

@@ -62,7 +62,8 @@ static enum exit_status fault_status(struct replay *replay, uint16_t vm)
 
 	if (why->status != STATUS_OK)
 		return diag_set(replay->diag, why->status, "%s", why->text);
-	return diag_set(replay->diag, STATUS_INTERNAL, "a walk kept faulting after its fault was handled");
+	return diag_set(replay->diag, STATUS_INTERNAL,
+			"a walk kept faulting after its fault was handled");
 }
 
 static bool request_of(struct replay *replay, const struct trace_key *key,
@@ -106,8 +107,8 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 }
 
 /*
- * The hot loop. A key that its L1 TLB still holds in the same slot is a hit, and LRU wants no more than
- * a new time stamp; all else goes through access_by_key().
+ * The hot loop. A key that its L1 TLB still holds in the same slot is a hit, and LRU wants no more
+ * than a new time stamp; all else goes through access_by_key().
  */
 static enum exit_status run_by_hints(struct replay *replay, const struct trace_block *block,
 				     uint32_t first, uint32_t end)
@@ -251,11 +252,12 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	for (uint32_t i = 0; i < block->n_keys; i++)
 		if (block->keys[i].vcpu >= replay->mmu->shape.vcpus ||
 		    block->keys[i].vm >= replay->vms_count)
-			return diag_set(replay->diag, STATUS_BAD_INPUT,
-					"a record names vCPU %u of VM %u, but the trace says that it "
-					"has %u vCPUs and %u VMs",
-					block->keys[i].vcpu, block->keys[i].vm,
-					replay->mmu->shape.vcpus, replay->vms_count);
+			return diag_set(
+				replay->diag, STATUS_BAD_INPUT,
+				"a record names vCPU %u of VM %u, but the trace says that it "
+				"has %u vCPUs and %u VMs",
+				block->keys[i].vcpu, block->keys[i].vm, replay->mmu->shape.vcpus,
+				replay->vms_count);
 	return STATUS_OK;
 }
 
@@ -269,11 +271,11 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 	if (replay->fast)
 		forget_hints(replay, block->n_keys);
 	for (uint32_t e = 0; e <= block->n_events; e++) {
-		const uint32_t end = e < block->n_events ? block->events[e].before :
-							   block->n_records;
+		const uint32_t end =
+			e < block->n_events ? block->events[e].before : block->n_records;
 
-		status = replay->fast ? run_by_hints(replay, block, done, end) :
-					run_by_records(replay, block, done, end);
+		status = replay->fast ? run_by_hints(replay, block, done, end)
+				      : run_by_records(replay, block, done, end);
 		if (status == STATUS_OK && e < block->n_events)
 			status = run_event(replay, &block->events[e]);
 		if (status != STATUS_OK)

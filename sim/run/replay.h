@@ -25,18 +25,18 @@ struct replay {
 	struct mmu *mmu;
 	struct vm **vms;
 	uint32_t vms_count;
-	bool fast;	     /* LRU in both L1s and no dirty state to set: replay by hints */
-	bool track_stores;   /* stores within runs matter */
-	unsigned columns;    /* enum trace_column bits that blocks must have */
-	uint64_t clock;	     /* last LRU stamp given */
-	struct replay_hint *hints;   /* TRACE_BLOCK_RECORDS of them; fast only */
+	bool fast;		   /* LRU in both L1s and no dirty state to set: replay by hints */
+	bool track_stores;	   /* stores within runs matter */
+	unsigned columns;	   /* enum trace_column bits that blocks must have */
+	uint64_t clock;		   /* last LRU stamp given */
+	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
 	struct diag *diag;
 };
 
 /*
- * `mmu` and `vms` are the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace of
- * runs when an L1 replacement policy is not run_safe. `diag` is kept for later failures.
+ * `mmu` and `vms` are the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace
+ * of runs when an L1 replacement policy is not run_safe. `diag` is kept for later failures.
  */
 enum exit_status replay_init(struct replay *replay, struct mmu *mmu, struct vm **vms,
 			     uint32_t vms_count, const struct trace_info *info,

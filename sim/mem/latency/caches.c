@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Descriptor reads go through up to three caches, then DRAM. Lines of 64 bytes, so eight neighbouring
- * descriptors share one; LRU; a miss fills every level it passed. Of each level's ways only the
- * stated share is there for tables: the guest's own data holds the rest (docs/model.md).
+ * Descriptor reads go through up to three caches, then DRAM. Lines of 64 bytes, so eight
+ * neighbouring descriptors share one; LRU; a miss fills every level it passed. Of each level's ways
+ * only the stated share is there for tables: the guest's own data holds the rest (docs/model.md).
  */
 #include "mem/latency.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rule proposed in the discussion of the v10 series: `sz >= PMD_SIZE && stage2_pgdir_size(kvm) >=
- * sz`. A contiguous-PMD size that passes is mapped by PMD blocks: the contiguous bit is never set.
+ * The rule proposed in the discussion of the v10 series: `sz >= PMD_SIZE && stage2_pgdir_size(kvm)
+ * >= sz`. A contiguous-PMD size that passes is mapped by PMD blocks: the contiguous bit is never
+ * set.
  */
 #include "os/host.h"
 

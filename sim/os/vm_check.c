@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which VMs can be made at all. */
+#include "os/vm_private.h"
+
+#include <inttypes.h>
+
+/* Host page sizes: base pages and what hugetlbfs has with each granule (Linux arm64). */
+static bool backing_exists(enum granule granule, unsigned bits)
+{
+	static const uint64_t sizes[] = {
+		[GRANULE_4K] = 1 << 12 | 1 << 16 | 1 << 21 | 1 << 25 | 1 << 30,
+		[GRANULE_16K] = 1 << 14 | 1 << 21 | 1 << 25 | 1 << 30,
+		[GRANULE_64K] = 1 << 16 | 1 << 21 | 1 << 29 | UINT64_C(1) << 34,
+	};
+
+	return sizes[granule] >> bits & 1;
+}
+
+static enum exit_status check_stage1(const struct vm_setup *setup, struct s1_geometry *geometry,
+				     struct diag *diag)
+{
+	const enum geometry_status status =
+		geometry_s1(&setup->cpu, setup->s1_granule, setup->va_bits, geometry);
+	struct desc_format format;
+
+	if (status != GEOMETRY_OK)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"stage 1 with %uK granule and %u-bit VA: %s",
+				1u << (setup->s1_granule - 10), setup->va_bits,
+				geometry_status_text(status));
+	format = desc_format_of(setup->s1_granule, geometry->ds, setup->cpu.pa_bits);
+	if (vm_leaf_level(setup->s1_granule, setup->guest_leaf_bits) < geometry->start_level ||
+	    !desc_leaf_allowed(&format, vm_leaf_level(setup->s1_granule, setup->guest_leaf_bits)))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.pages: stage 1 with %uK granule and %u-bit VA has no leaves "
+				"of 2^%u bytes",
+				1u << (setup->s1_granule - 10), setup->va_bits,
+				setup->guest_leaf_bits);
+	return STATUS_OK;
+}
+
+static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geometry *geometry,
+				     struct diag *diag)
+{
+	const enum geometry_status status = geometry_s2(
+		&setup->cpu, setup->s2_granule, setup->ipa_bits,
+		setup->start_level == LEVEL_KVM ? GEOMETRY_START_AUTO : setup->start_level,
+		geometry);
+
+	if (status != GEOMETRY_OK)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"stage 2 with %uK granule and %u-bit IPA: %s",
+				1u << (setup->s2_granule - 10), setup->ipa_bits,
+				geometry_status_text(status));
+	if (setup->host_va_bits &&
+	    geometry->levels > geometry_host_levels(setup->s2_granule, setup->host_va_bits))
+		return diag_set(
+			diag, STATUS_BAD_INPUT,
+			"stage 2 needs %u levels, more than a host with host.va_bits %u has "
+			"(%u)",
+			geometry->levels, setup->host_va_bits,
+			geometry_host_levels(setup->s2_granule, setup->host_va_bits));
+	if (!backing_exists(setup->s2_granule, setup->backing_bits))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.backing: a host with %uK pages has no pages of 2^%u bytes",
+				1u << (setup->s2_granule - 10), setup->backing_bits);
+	return STATUS_OK;
+}
+
+uint64_t vm_memory_end(const struct vm_setup *setup)
+{
+	const uint64_t space_end = UINT64_C(1) << setup->ipa_bits;
+
+	if (setup->memory_bytes)
+		return setup->memory_base + setup->memory_bytes;
+	if (setup->memory_base >= space_end)
+		return setup->memory_base;
+	if (space_end - setup->memory_base > UINT64_C(1) << MEMORY_AUTO_BITS)
+		return (setup->memory_base + (UINT64_C(1) << MEMORY_AUTO_BITS)) &
+		       ~low_mask(SLOT_ALIGN_BITS);
+	return space_end;
+}
+
+static enum exit_status check_memory(const struct vm_setup *setup, bool s1_ds, struct diag *diag)
+{
+	const uint64_t end = vm_memory_end(setup);
+	const unsigned page_bits =
+		setup->s1_granule > setup->s2_granule ? setup->s1_granule : setup->s2_granule;
+	const unsigned oa_bits = setup->s1_granule == GRANULE_64K || s1_ds ? 52 : 48;
+
+	if ((setup->memory_base | end) & low_mask(page_bits))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.memory_base and guest.memory must be multiples of %uK",
+				1u << (page_bits - 10));
+	if (end <= setup->memory_base)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.memory_base 0x%" PRIx64 " leaves no room in %u bits of IPA",
+				setup->memory_base, setup->ipa_bits);
+	if (end > UINT64_C(1) << setup->ipa_bits)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.memory ends at IPA 0x%" PRIx64 ", beyond %u bits", end,
+				setup->ipa_bits);
+	if (end > UINT64_C(1) << oa_bits)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.memory ends at IPA 0x%" PRIx64
+				", but the guest's descriptors hold %u bits",
+				end, oa_bits);
+	return STATUS_OK;
+}
+
+enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry *s1,
+				struct s2_geometry *s2, struct diag *diag)
+{
+	enum exit_status status = check_stage1(setup, s1, diag);
+
+	if (status == STATUS_OK)
+		status = check_stage2(setup, s2, diag);
+	if (status == STATUS_OK && setup->dirty_state == DIRTY_HARDWARE && !setup->cpu.hw_dirty)
+		return diag_set(
+			diag, STATUS_BAD_INPUT,
+			"guest.dirty_state: this core does not update dirty state in hardware "
+			"(ID_AA64MMFR1_EL1.HAFDBS)");
+	return status == STATUS_OK ? check_memory(setup, s1->ds, diag) : status;
+}
+
+enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag)
+{
+	struct s1_geometry s1;
+	struct s2_geometry s2;
+
+	return vm_check_setup(setup, &s1, &s2, diag);
+}

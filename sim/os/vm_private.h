@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inside of a VM, shared by the files sim/os/vm*.c. */
+#ifndef TWOSTAGE_OS_VM_PRIVATE_H
+#define TWOSTAGE_OS_VM_PRIVATE_H
+
+#include "arch/desc.h"
+#include "arch/geometry.h"
+#include "mmu/regime.h"
+#include "os/backing.h"
+#include "os/vm.h"
+
+enum {
+	LEVEL_NONE = -2,
+	ASIDS = 1 << 16,
+	MEMORY_AUTO_BITS = 40, /* guest.memory 0: at most 1 TiB */
+	SLOT_ALIGN_BITS = 30,  /* of the end of that: whole PUD blocks */
+};
+
+/* One address space: the guest's TTBR0 and the registers that go with it. */
+struct space {
+	struct mmu_space mmu;
+	struct regime regime;
+	struct table low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
+	struct vm *vm;
+};
+
+struct vm {
+	struct vm_setup setup;
+	struct phys_mem *mem;
+	struct frames *frames;
+	uint16_t vmid;
+	struct s2_geometry geometry;
+	struct s1_geometry s1_geometry;
+	struct mmu_regs regs;		   /* TTBR0_EL1 is each space's own */
+	uint64_t memory_first, memory_end; /* IPA: the memslot */
+	uint64_t leaves_end;		   /* IPA: pages given out lie below it */
+	uint64_t tables_next;		   /* IPA: guest tables lie at and above it */
+	pa_t *table_pa;		  /* of guest tables by table_unit, downwards from memory_end */
+	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
+	size_t table_pas, table_pas_room;
+	struct table stage2;
+	struct table high; /* TTBR1_EL1 */
+	struct backing backing;
+	void *guest_state;
+	struct space **spaces;	/* by ASID; NULL: not made yet */
+	uint64_t s2_attributes; /* of every leaf: KVM's, writable and executable */
+	uint64_t s1_faults, s2_faults, s2_table_faults;
+	struct diag diag;
+};
+
+/* Level of leaves of 2^bits bytes; LEVEL_NONE: the granule has none of that size. */
+static inline int vm_leaf_level(enum granule granule, unsigned bits)
+{
+	for (int level = 3; level >= 0; level--)
+		if (level_shift(granule, level) == bits)
+			return level;
+	return LEVEL_NONE;
+}
+
+/* ---- vm_stage2.c: KVM --------------------------------------------------------------------- */
+
+extern const struct table_ops vm_stage2_ops;
+
+/* Records in vm->diag that host memory ran out; returns false. */
+bool vm_host_exhausted(struct vm *vm);
+
+/* A stage-2 translation fault on ipa: map what the block rule says. */
+bool vm_map_ipa(struct vm *vm, uint64_t ipa);
+
+/* PA of an IPA that is mapped. */
+pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa);
+
+/* ---- vm_stage1.c: the guest --------------------------------------------------------------- */
+
+extern const struct table_ops vm_stage1_ops;
+
+/* A cleared table page of the guest, by its IPA. */
+bool vm_alloc_table(void *ctx, uint64_t *address);
+
+/* ---- vm_check.c --------------------------------------------------------------------------- */
+
+/* The geometries of both stages, if such a VM can be. */
+enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry *s1,
+				struct s2_geometry *s2, struct diag *diag);
+
+/* End of the memslot: what was asked for, or all that fits, up to 1 TiB. */
+uint64_t vm_memory_end(const struct vm_setup *setup);
+
+#endif

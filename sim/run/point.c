@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/point.h"
+
+#include <string.h>
+
+#include "run/machine.h"
+#include "run/replay.h"
+
+enum exit_status point_check(const struct config *config, struct diag *diag)
+{
+	return machine_check(config, diag);
+}
+
+static enum exit_status replay_all(struct replay *replay, const struct trace_reader *trace,
+				   const struct point_progress *progress, struct diag *diag)
+{
+	const struct trace_info *info = trace_info(trace);
+	const uint64_t all = trace_accesses(&info->totals);
+	struct trace_block block = { 0 };
+	enum exit_status status = STATUS_OK;
+	uint64_t done = 0;
+
+	for (uint64_t i = 0; status == STATUS_OK && i < info->blocks; i++) {
+		status = trace_read_block(trace, i, replay->columns, &block, diag);
+		if (status == STATUS_OK)
+			status = replay_block(replay, &block);
+		done += trace_accesses(&block.totals);
+		if (status == STATUS_OK && progress && progress->step(progress->ctx, done, all))
+			status = diag_set(diag, STATUS_INTERRUPTED, "interrupted");
+	}
+	trace_block_free(&block);
+	return status == STATUS_OK ? replay_finish(replay) : status;
+}
+
+/* Hits and cycles follow from the counts of accesses, which the trace's totals hold. */
+static void count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
+			 struct stats *stats)
+{
+	uint64_t *v = stats->v;
+	const uint64_t data = totals->loads + totals->stores + totals->splits;
+	uint64_t l2_lookups;
+
+	v[STAT_accesses] = trace_accesses(totals);
+	v[STAT_instructions] = totals->instructions;
+	v[STAT_fetches] = totals->fetches;
+	v[STAT_loads] = totals->loads;
+	v[STAT_stores] = totals->stores;
+	v[STAT_page_splits] = totals->splits;
+	v[STAT_l1i_tlb_hits] = totals->fetches - v[STAT_l1i_tlb_misses];
+	v[STAT_l1d_tlb_hits] = data - v[STAT_l1d_tlb_misses];
+	l2_lookups = shape->l2.sets ? v[STAT_l2_tlb_hits] + v[STAT_l2_tlb_misses] : 0;
+	v[STAT_translation_cycles] = totals->fetches * shape->l1i.hit_cycles +
+				     data * shape->l1d.hit_cycles +
+				     l2_lookups * shape->l2.hit_cycles + v[STAT_walk_cycles];
+}
+
+enum exit_status point_run(const struct config *config, const struct trace_reader *trace,
+			   const struct point_progress *progress, struct stats *stats,
+			   struct diag *diag)
+{
+	const struct trace_info *info = trace_info(trace);
+	const uint32_t vcpus = info->vcpus ? info->vcpus : 1, vms = info->vms ? info->vms : 1;
+	struct machine machine;
+	struct replay replay;
+	enum exit_status status = machine_init(&machine, config, vcpus, vms, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	status = replay_init(&replay, &machine.mmu, machine.vms, vms, info,
+			     machine_dirty_state(config), diag);
+	if (status == STATUS_OK) {
+		status = replay_all(&replay, trace, progress, diag);
+		replay_fini(&replay);
+	}
+	if (status == STATUS_OK) {
+		mmu_finish(&machine.mmu);
+		*stats = machine.mmu.stats;
+		count_totals(&machine.mmu.shape, &info->totals, stats);
+		for (uint32_t i = 0; i < vms; i++)
+			vm_count(machine.vms[i], stats);
+	}
+	machine_fini(&machine);
+	return status;
+}
