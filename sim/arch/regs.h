@@ -13,4 +13,16 @@ struct mmu_regs {
 	bool pan;						     /* PSTATE.PAN */
 };
 
+#define SCTLR_EL1_M UINT64_C(1)
+#define SCTLR_EL1_C (UINT64_C(1) << 2)
+#define SCTLR_EL1_I (UINT64_C(1) << 12)
+
+#define TCR_EL1_HA (UINT64_C(1) << 39)
+#define TCR_EL1_HD (UINT64_C(1) << 40)
+
+#define HCR_EL2_VM  UINT64_C(1)
+#define HCR_EL2_PTW (UINT64_C(1) << 2)
+#define HCR_EL2_RW  (UINT64_C(1) << 31)
+#define HCR_EL2_FWB (UINT64_C(1) << 46)
+
 #endif

@@ -23,7 +23,7 @@ static bool init_stage2(struct vm *vm)
 	/* KVM's normal memory: write-back, forced where FEAT_S2FWB is in use. */
 	vm->s2_attributes =
 		S2_AP_R | S2_AP_W | DESC_AF | sh | (uint64_t)(cpu->fwb ? 6 : 15) << S2_ATTR_SHIFT;
-	vm->regs.hcr_el2 = HCR_VM | HCR_PTW | HCR_RW | (cpu->fwb ? HCR_FWB : 0);
+	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0);
 	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
 	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, root, vm->vmid);
 	return true;
@@ -39,11 +39,11 @@ static bool init_stage1(struct vm *vm)
 	table_init(&vm->high, vm->mem, &vm_stage1_ops, vm,
 		   desc_format_of(vm->setup.s1_granule, vm->s1_geometry.ds, cpu->pa_bits),
 		   vm->s1_geometry.start_level, vm->setup.va_bits, root);
-	vm->regs.sctlr_el1 = SCTLR_M | SCTLR_C | SCTLR_I;
+	vm->regs.sctlr_el1 = SCTLR_EL1_M | SCTLR_EL1_C | SCTLR_EL1_I;
 	vm->regs.mair_el1 = 0xff;
 	vm->regs.tcr_el1 = geometry_tcr(cpu, &vm->s1_geometry, vm->setup.ipa_bits);
 	if (vm->setup.dirty_state == DIRTY_HARDWARE)
-		vm->regs.tcr_el1 |= TCR_HA | TCR_HD;
+		vm->regs.tcr_el1 |= TCR_EL1_HA | TCR_EL1_HD;
 	vm->regs.ttbr1_el1 =
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0);
 	return true;
@@ -122,7 +122,7 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 
 	regs.ttbr0_el1 =
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), asid);
-	regime_init(&space->regime, &regs, cpu);
+	regime_init(&space->regime, cpu, &regs, REGIME_EL10);
 	space->vm = vm;
 	space->mmu = (struct mmu_space){
 		.regime = &space->regime,
