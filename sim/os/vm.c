@@ -17,9 +17,9 @@ static bool init_stage2(struct vm *vm)
 
 	if (!frames_alloc(vm->frames, root_bits, &root))
 		return vm_host_exhausted(vm);
-	table_init(&vm->stage2, vm->mem, &vm_stage2_ops, vm,
-		   desc_format_of(vm->setup.s2_granule, vm->geometry.ds, cpu->pa_bits),
-		   vm->geometry.start_level, vm->setup.ipa_bits, root.v);
+	pgtable_init(&vm->stage2, vm->mem, &vm_stage2_ops, vm,
+		     desc_format_of(vm->setup.s2_granule, vm->geometry.ds, cpu->pa_bits),
+		     vm->geometry.start_level, vm->setup.ipa_bits, root.v);
 	/* KVM's normal memory: write-back, forced where FEAT_S2FWB is in use. */
 	vm->s2_attributes =
 		S2_AP_R | S2_AP_W | DESC_AF | sh | (uint64_t)(cpu->fwb ? 6 : 15) << S2_ATTR_SHIFT;
@@ -36,9 +36,9 @@ static bool init_stage1(struct vm *vm)
 
 	if (!vm_alloc_table(vm, &root))
 		return false;
-	table_init(&vm->high, vm->mem, &vm_stage1_ops, vm,
-		   desc_format_of(vm->setup.s1_granule, vm->s1_geometry.ds, cpu->pa_bits),
-		   vm->s1_geometry.start_level, vm->setup.va_bits, root);
+	pgtable_init(&vm->high, vm->mem, &vm_stage1_ops, vm,
+		     desc_format_of(vm->setup.s1_granule, vm->s1_geometry.ds, cpu->pa_bits),
+		     vm->s1_geometry.start_level, vm->setup.va_bits, root);
 	vm->regs.sctlr_el1 = SCTLR_EL1_M | SCTLR_EL1_C | SCTLR_EL1_I;
 	vm->regs.mair_el1 = 0xff;
 	vm->regs.tcr_el1 = geometry_tcr(cpu, &vm->s1_geometry, vm->setup.ipa_bits);
@@ -129,8 +129,8 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 		.context = { .vmid = vm->vmid, .asid = asid },
 		.os = space,
 	};
-	table_init(&space->low, vm->mem, &vm_stage1_ops, vm, vm->high.format,
-		   vm->s1_geometry.start_level, vm->setup.va_bits, root);
+	pgtable_init(&space->low, vm->mem, &vm_stage1_ops, vm, vm->high.format,
+		     vm->s1_geometry.start_level, vm->setup.va_bits, root);
 	return space;
 }
 
@@ -144,7 +144,9 @@ const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag
 void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
 {
 	const bool upper = va.v >> 55 & 1;
-	struct table *table = upper ? &vm->high : vm->spaces[asid] ? &vm->spaces[asid]->low : NULL;
+	struct pgtable *table = upper		   ? &vm->high
+				: vm->spaces[asid] ? &vm->spaces[asid]->low
+						   : NULL;
 	const uint64_t first = va.v & low_mask(vm->setup.va_bits);
 	const uint64_t room = low_mask(vm->setup.va_bits) - first;
 	const uint64_t last = first + (bytes - 1 < room ? bytes - 1 : room);
@@ -152,7 +154,7 @@ void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
 	if (!table || !bytes)
 		return;
 	for (uint64_t ia = first, step; ia <= last; ia += step) {
-		step = table_clear(table, ia, first, last);
+		step = pgtable_clear(table, ia, first, last);
 		if (step > last - ia)
 			break;
 	}
@@ -163,7 +165,7 @@ const struct diag *vm_diag(const struct vm *vm)
 	return &vm->diag;
 }
 
-static void count_leaves(const struct table *table, struct stats *stats, bool stage2)
+static void count_leaves(const struct pgtable *table, struct stats *stats, bool stage2)
 {
 	static const struct {
 		unsigned bits;

@@ -11,7 +11,7 @@
 #include "base/diag.h"
 #include "mem/frames.h"
 #include "mem/phys.h"
-#include "mem/table.h"
+#include "mem/pgtable.h"
 #include "mmu/hierarchy.h"
 #include "os/guest.h"
 #include "os/host.h"

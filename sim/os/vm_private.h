@@ -20,7 +20,7 @@ enum {
 struct space {
 	struct mmu_space mmu;
 	struct regime regime;
-	struct table low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
+	struct pgtable low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
 	struct vm *vm;
 };
 
@@ -38,8 +38,8 @@ struct vm {
 	pa_t *table_pa;		  /* of guest tables by table_unit, downwards from memory_end */
 	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
 	size_t table_pas, table_pas_room;
-	struct table stage2;
-	struct table high; /* TTBR1_EL1 */
+	struct pgtable stage2;
+	struct pgtable high; /* TTBR1_EL1 */
 	struct backing backing;
 	void *guest_state;
 	struct space **spaces;	/* by ASID; NULL: not made yet */
@@ -59,7 +59,7 @@ static inline int vm_leaf_level(enum granule granule, unsigned bits)
 
 /* ---- vm_stage2.c: KVM --------------------------------------------------------------------- */
 
-extern const struct table_ops vm_stage2_ops;
+extern const struct pgtable_ops vm_stage2_ops;
 
 /* Records in vm->diag that host memory ran out; returns false. */
 bool vm_host_exhausted(struct vm *vm);
@@ -72,7 +72,7 @@ pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa);
 
 /* ---- vm_stage1.c: the guest --------------------------------------------------------------- */
 
-extern const struct table_ops vm_stage1_ops;
+extern const struct pgtable_ops vm_stage1_ops;
 
 /* A cleared table page of the guest, by its IPA. */
 bool vm_alloc_table(void *ctx, uint64_t *address);

@@ -33,7 +33,7 @@ bool vm_alloc_table(void *ctx, uint64_t *address)
 	while (vm->tables_next > end) {
 		const uint64_t ipa = vm->tables_next - unit_bytes;
 
-		if (!table_find(&vm->stage2, ipa, &level)) {
+		if (!pgtable_find(&vm->stage2, ipa, &level)) {
 			vm->s2_table_faults++;
 			if (!vm_map_ipa(vm, ipa))
 				return false;
@@ -54,7 +54,7 @@ static pa_t s1_locate(void *ctx, uint64_t address)
 	return pa_of(vm->table_pa[unit].v | (address & low_mask(vm->table_unit_bits)));
 }
 
-const struct table_ops vm_stage1_ops = { .alloc = vm_alloc_table, .locate = s1_locate };
+const struct pgtable_ops vm_stage1_ops = { .alloc = vm_alloc_table, .locate = s1_locate };
 
 static bool s1_fail(struct vm *vm, enum exit_status status, const struct mmu_request *request,
 		    const char *why)
@@ -93,7 +93,7 @@ bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct faul
 		.leaf_bits = vm->setup.guest_leaf_bits,
 		.page_bits = vm->setup.s1_granule,
 	};
-	struct table *table = upper ? &vm->high : &space->low;
+	struct pgtable *table = upper ? &vm->high : &space->low;
 	struct guest_leaf leaf;
 	uint64_t ia;
 
@@ -111,13 +111,13 @@ bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct faul
 		vm->leaves_end = leaf.ipa.v + (UINT64_C(1) << leaf.leaf_bits);
 	vm->s1_faults++;
 	ia = request->va.v & low_mask(vm->setup.va_bits) & ~low_mask(leaf.leaf_bits);
-	switch (table_map(table, ia, vm_leaf_level(vm->setup.s1_granule, leaf.leaf_bits),
-			  leaf.ipa.v, s1_attributes(vm, upper))) {
-	case TABLE_OK:
+	switch (pgtable_map(table, ia, vm_leaf_level(vm->setup.s1_granule, leaf.leaf_bits),
+			    leaf.ipa.v, s1_attributes(vm, upper))) {
+	case PGTABLE_OK:
 		return true;
-	case TABLE_OCCUPIED:
+	case PGTABLE_OCCUPIED:
 		return s1_fail(vm, STATUS_INTERNAL, request, "faulted although it is mapped");
-	case TABLE_NO_MEMORY:
+	case PGTABLE_NO_MEMORY:
 		break;
 	}
 	/* Stage 2 may have said more precisely what ran out. */

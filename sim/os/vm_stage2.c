@@ -21,7 +21,7 @@ static pa_t s2_locate(void *ctx, uint64_t address)
 	return pa_of(address);
 }
 
-const struct table_ops vm_stage2_ops = { .alloc = s2_alloc, .locate = s2_locate };
+const struct pgtable_ops vm_stage2_ops = { .alloc = s2_alloc, .locate = s2_locate };
 
 /* Sizes of blocks around ipa that lie in the memslot. User address and IPA agree modulo any size.
  */
@@ -63,15 +63,15 @@ static bool s2_map_block(struct vm *vm, uint64_t ipa, unsigned block_bits)
 
 	for (uint64_t at = first; at <= (first | low_mask(block_bits));
 	     at += UINT64_C(1) << leaf_bits) {
-		enum table_result result;
+		enum pgtable_result result;
 
 		if (!backing_of(&vm->backing, vm->frames, ipa_of(at), &backing))
 			return vm_host_exhausted(vm);
-		result = table_map(&vm->stage2, at, level, backing.v, vm->s2_attributes);
+		result = pgtable_map(&vm->stage2, at, level, backing.v, vm->s2_attributes);
 		/* KVM would collapse a table into the block; a first touch never meets one. */
-		if (result == TABLE_NO_MEMORY)
+		if (result == PGTABLE_NO_MEMORY)
 			return vm_host_exhausted(vm);
-		if (result == TABLE_OCCUPIED) {
+		if (result == PGTABLE_OCCUPIED) {
 			diag_set(&vm->diag, STATUS_INTERNAL,
 				 "stage-2 fault on IPA 0x%" PRIx64 ", which is mapped", at);
 			return false;
@@ -114,7 +114,7 @@ bool vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa, const 
 pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa)
 {
 	int level;
-	const uint64_t desc = table_find(&vm->stage2, ipa, &level);
+	const uint64_t desc = pgtable_find(&vm->stage2, ipa, &level);
 
 	const unsigned leaf_bits = level_shift(vm->setup.s2_granule, level);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mem/table.h"
+#include "mem/pgtable.h"
 
-void table_init(struct table *table, struct phys_mem *mem, const struct table_ops *ops, void *ctx,
-		struct desc_format format, int start_level, unsigned ia_bits, uint64_t root)
+void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgtable_ops *ops,
+		  void *ctx, struct desc_format format, int start_level, unsigned ia_bits,
+		  uint64_t root)
 {
-	*table = (struct table){
+	*table = (struct pgtable){
 		.mem = mem,
 		.ops = ops,
 		.ctx = ctx,
@@ -17,7 +18,7 @@ void table_init(struct table *table, struct phys_mem *mem, const struct table_op
 }
 
 /* The root's index is wider than a stride when tables are concatenated. */
-static pa_t entry_of(const struct table *table, uint64_t at, int level, uint64_t ia)
+static pa_t entry_of(const struct pgtable *table, uint64_t at, int level, uint64_t ia)
 {
 	const unsigned shift = level_shift(table->format.granule, level);
 	const unsigned index_bits = level == table->start_level
@@ -28,14 +29,14 @@ static pa_t entry_of(const struct table *table, uint64_t at, int level, uint64_t
 }
 
 /* Entry for ia at `level`, tables allocated on the way. */
-static enum table_result descend(struct table *table, uint64_t ia, int level, pa_t *entry)
+static enum pgtable_result descend(struct pgtable *table, uint64_t ia, int level, pa_t *entry)
 {
 	const uint64_t prefix = ia >> level_shift(table->format.granule, level - 1);
 	uint64_t at = table->root;
 
 	if (level == table->last_level && prefix == table->last_prefix) {
 		*entry = entry_of(table, table->last_table, level, ia);
-		return TABLE_OK;
+		return PGTABLE_OK;
 	}
 	for (int l = table->start_level; l < level; l++) {
 		const pa_t slot = entry_of(table, at, l, ia);
@@ -46,10 +47,10 @@ static enum table_result descend(struct table *table, uint64_t ia, int level, pa
 			continue;
 		}
 		if (desc & DESC_VALID)
-			return TABLE_OCCUPIED;
+			return PGTABLE_OCCUPIED;
 		if (!table->ops->alloc(table->ctx, &at) ||
 		    !phys_write64(table->mem, slot, desc_table(&table->format, at)))
-			return TABLE_NO_MEMORY;
+			return PGTABLE_NO_MEMORY;
 		table->pages++;
 	}
 	if (level > table->start_level) {
@@ -58,27 +59,27 @@ static enum table_result descend(struct table *table, uint64_t ia, int level, pa
 		table->last_table = at;
 	}
 	*entry = entry_of(table, at, level, ia);
-	return TABLE_OK;
+	return PGTABLE_OK;
 }
 
-enum table_result table_map(struct table *table, uint64_t ia, int level, uint64_t oa,
-			    uint64_t attributes)
+enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, uint64_t oa,
+				uint64_t attributes)
 {
 	pa_t entry;
-	const enum table_result result = descend(table, ia, level, &entry);
+	const enum pgtable_result result = descend(table, ia, level, &entry);
 
-	if (result != TABLE_OK)
+	if (result != PGTABLE_OK)
 		return result;
 	if (phys_read64(table->mem, entry) & DESC_VALID)
-		return TABLE_OCCUPIED;
+		return PGTABLE_OCCUPIED;
 	if (!phys_write64(table->mem, entry, desc_leaf(&table->format, level, oa, attributes)))
-		return TABLE_NO_MEMORY;
+		return PGTABLE_NO_MEMORY;
 	table->leaves[level]++;
-	return TABLE_OK;
+	return PGTABLE_OK;
 }
 
 /* The entry that decides about ia: a leaf, or the first invalid one. */
-static uint64_t last_entry(const struct table *table, uint64_t ia, int *level, pa_t *entry)
+static uint64_t last_entry(const struct pgtable *table, uint64_t ia, int *level, pa_t *entry)
 {
 	uint64_t at = table->root;
 
@@ -92,7 +93,7 @@ static uint64_t last_entry(const struct table *table, uint64_t ia, int *level, p
 	}
 }
 
-uint64_t table_find(const struct table *table, uint64_t ia, int *level)
+uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level)
 {
 	pa_t entry;
 	const uint64_t desc = last_entry(table, ia, level, &entry);
@@ -100,7 +101,7 @@ uint64_t table_find(const struct table *table, uint64_t ia, int *level)
 	return desc & DESC_VALID ? desc : 0;
 }
 
-uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t last)
+uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint64_t last)
 {
 	int level;
 	pa_t entry;

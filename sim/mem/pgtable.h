@@ -4,8 +4,8 @@
  * allocates the tables on the way. It knows addresses of tables as its stage's output addresses
  * (stage 1: IPAs); the owner turns them into physical addresses.
  */
-#ifndef TWOSTAGE_MEM_TABLE_H
-#define TWOSTAGE_MEM_TABLE_H
+#ifndef TWOSTAGE_MEM_PGTABLE_H
+#define TWOSTAGE_MEM_PGTABLE_H
 
 #include <stdbool.h>
 
@@ -13,7 +13,7 @@
 #include "arch/types.h"
 #include "mem/phys.h"
 
-struct table_ops {
+struct pgtable_ops {
 	/* A zeroed table of one granule, by its output address. False: none left. */
 	bool (*alloc)(void *ctx, uint64_t *address);
 	/* Where the word at an output address inside a table lies. Called for each word: a stage-1
@@ -21,9 +21,9 @@ struct table_ops {
 	pa_t (*locate)(void *ctx, uint64_t address);
 };
 
-struct table {
+struct pgtable {
 	struct phys_mem *mem;
-	const struct table_ops *ops;
+	const struct pgtable_ops *ops;
 	void *ctx;
 	struct desc_format format; /* of the descriptors; holds the granule */
 	int start_level;
@@ -38,27 +38,28 @@ struct table {
 };
 
 /* The tables of an IA of ia_bits below a root that the caller has allocated and zeroed. */
-void table_init(struct table *table, struct phys_mem *mem, const struct table_ops *ops, void *ctx,
-		struct desc_format format, int start_level, unsigned ia_bits, uint64_t root);
+void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgtable_ops *ops,
+		  void *ctx, struct desc_format format, int start_level, unsigned ia_bits,
+		  uint64_t root);
 
-enum table_result {
-	TABLE_OK,
-	TABLE_NO_MEMORY, /* ops->alloc gave nothing, or the simulator's own memory is exhausted */
-	TABLE_OCCUPIED,	 /* a leaf, or a table where the leaf should go, is there already */
+enum pgtable_result {
+	PGTABLE_OK,
+	PGTABLE_NO_MEMORY, /* ops->alloc gave nothing, or the simulator's own memory is exhausted */
+	PGTABLE_OCCUPIED,  /* a leaf, or a table where the leaf should go, is there already */
 };
 
 /*
  * Map the leaf of `level` that holds `ia` to the output address oa (aligned to the leaf), with the
  * attribute bits of `attributes` (of the stage's own descriptor format).
  */
-enum table_result table_map(struct table *table, uint64_t ia, int level, uint64_t oa,
-			    uint64_t attributes);
+enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, uint64_t oa,
+				uint64_t attributes);
 
 /* The valid leaf descriptor that maps ia, its level in *level; 0: none. */
-uint64_t table_find(const struct table *table, uint64_t ia, int *level);
+uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level);
 
 /* Clear the leaf that maps ia if it lies in [first, last] altogether. Returns the bytes from ia to
  * the end of what was looked at (leaf, or hole), so that a caller can go on behind it. */
-uint64_t table_clear(struct table *table, uint64_t ia, uint64_t first, uint64_t last);
+uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint64_t last);
 
 #endif
