@@ -25,12 +25,13 @@ struct guest_ops {
 	const char *name;
 	const char *help; /* one line */
 	size_t state_bytes;
-	/* The guest may use [first, end) of the IPA space, table pages excluded: they come from the
-	 * end downwards and the policy is told the new end before each fault. */
+	/* The guest's memory is [first, end) of the IPA space. */
 	void (*init)(void *state, ipa_t first, ipa_t end, uint64_t seed);
-	/* False: out of guest memory. */
-	bool (*fault)(void *state, const struct guest_fault *fault, ipa_t end,
-		      struct guest_leaf *leaf);
+	/* The leaf to map for a fault. False: out of guest memory. */
+	bool (*fault)(void *state, const struct guest_fault *fault, struct guest_leaf *leaf);
+	/* 2^bits bytes, aligned, for the kernel itself, above all that it took before. False: out
+	 * of guest memory. */
+	bool (*take)(void *state, unsigned bits, ipa_t *out);
 };
 
 extern const struct guest_ops *const guest_registry[];

@@ -66,21 +66,20 @@ struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_me
 	}
 	vm->memory_first = setup->memory_base;
 	vm->memory_end = vm_memory_end(setup);
-	vm->leaves_end = vm->memory_first;
-	vm->tables_next = vm->memory_end;
 	vm->table_unit_bits =
 		setup->s1_granule < setup->s2_granule ? setup->s1_granule : setup->s2_granule;
 	backing_init(&vm->backing, setup->backing_bits);
 	vm->spaces = calloc(ASIDS, sizeof(struct space *));
 	vm->guest_state = malloc(setup->guest->state_bytes);
+	if (vm->guest_state)
+		setup->guest->init(vm->guest_state, ipa_of(vm->memory_first),
+				   ipa_of(vm->memory_end), setup->seed);
 	if (!vm->spaces || !vm->guest_state || !init_stage2(vm) || !init_stage1(vm)) {
 		diag_set(diag, vm->diag.status ? vm->diag.status : STATUS_BAD_INPUT, "%s",
 			 vm->diag.status ? vm->diag.text : "no memory for the VM's first tables");
 		vm_destroy(vm);
 		return NULL;
 	}
-	setup->guest->init(vm->guest_state, ipa_of(vm->memory_first), ipa_of(vm->memory_end),
-			   setup->seed);
 	return vm;
 }
 
@@ -92,7 +91,9 @@ void vm_destroy(struct vm *vm)
 		free(vm->spaces[i]);
 	free(vm->spaces);
 	free(vm->guest_state);
-	free(vm->table_pa);
+	for (size_t i = 0; i < vm->chunks_count; i++)
+		free(vm->chunks[i]);
+	free(vm->chunks);
 	backing_fini(&vm->backing);
 	free(vm);
 }
@@ -198,7 +199,7 @@ void vm_count(const struct vm *vm, struct stats *stats)
 	v[STAT_s1_faults] += vm->s1_faults;
 	v[STAT_s2_faults] += vm->s2_faults;
 	v[STAT_s2_table_faults] += vm->s2_table_faults;
-	v[STAT_table_pages_s1] += (vm->memory_end - vm->tables_next) >> vm->setup.s1_granule;
+	v[STAT_table_pages_s1] += vm->s1_tables;
 	v[STAT_table_pages_s2] +=
 		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->stage2.pages;
 	count_leaves(&vm->stage2, stats, true);

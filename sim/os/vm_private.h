@@ -11,6 +11,7 @@
 
 enum {
 	LEVEL_NONE = -2,
+	TABLE_CHUNK_BITS = 21,
 	ASIDS = 1 << 16,
 	MEMORY_AUTO_BITS = 40, /* guest.memory 0: at most 1 TiB */
 	SLOT_ALIGN_BITS = 30,  /* of the end of that: whole PUD blocks */
@@ -24,6 +25,12 @@ struct space {
 	struct vm *vm;
 };
 
+struct table_chunk {
+	uint64_t ipa;				       /* aligned to its size */
+	uint64_t used;				       /* bytes given out, from the start */
+	pa_t pa[1 << (TABLE_CHUNK_BITS - GRANULE_4K)]; /* of its parts of table_unit_bits */
+};
+
 struct vm {
 	struct vm_setup setup;
 	struct phys_mem *mem;
@@ -33,11 +40,10 @@ struct vm {
 	struct s1_geometry s1_geometry;
 	struct mmu_regs regs;		   /* TTBR0_EL1 is each space's own */
 	uint64_t memory_first, memory_end; /* IPA: the memslot */
-	uint64_t leaves_end;		   /* IPA: pages given out lie below it */
-	uint64_t tables_next;		   /* IPA: guest tables lie at and above it */
-	pa_t *table_pa;		  /* of guest tables by table_unit, downwards from memory_end */
+	struct table_chunk **chunks;	   /* guest memory that holds tables, by ascending IPA */
+	size_t chunks_count;
 	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
-	size_t table_pas, table_pas_room;
+	uint64_t s1_tables;
 	struct pgtable stage2;
 	struct pgtable high; /* TTBR1_EL1 */
 	struct backing backing;

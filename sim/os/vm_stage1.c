@@ -5,53 +5,70 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static bool table_pa_push(struct vm *vm, pa_t pa)
+/* The next chunk of guest memory for tables. */
+static struct table_chunk *chunk_add(struct vm *vm)
 {
-	if (vm->table_pas == vm->table_pas_room) {
-		const size_t room = vm->table_pas_room ? 2 * vm->table_pas_room : 64;
-		pa_t *grown = realloc(vm->table_pa, room * sizeof(*grown));
+	struct table_chunk **grown, *chunk;
+	ipa_t ipa;
 
-		if (!grown)
-			return false;
-		vm->table_pa = grown;
-		vm->table_pas_room = room;
+	if (!vm->setup.guest->take(vm->guest_state, TABLE_CHUNK_BITS, &ipa))
+		return NULL;
+	grown = realloc(vm->chunks, (vm->chunks_count + 1) * sizeof(struct table_chunk *));
+	chunk = malloc(sizeof(*chunk));
+	if (grown)
+		vm->chunks = grown;
+	if (!grown || !chunk) {
+		free(chunk);
+		return NULL;
 	}
-	vm->table_pa[vm->table_pas++] = pa;
-	return true;
+	chunk->ipa = ipa.v;
+	chunk->used = 0;
+	vm->chunks[vm->chunks_count++] = chunk;
+	return chunk;
 }
 
-/* Guest tables come from the end of memory downwards; KVM maps them when the guest clears them. */
+/*
+ * Guest tables come out of 2 MiB chunks of guest memory, as Linux keeps pages that cannot move in
+ * pageblocks of their own. KVM maps them when the guest clears them.
+ */
 bool vm_alloc_table(void *ctx, uint64_t *address)
 {
 	struct vm *vm = ctx;
-	const uint64_t unit_bytes = UINT64_C(1) << vm->table_unit_bits;
-	const uint64_t end = vm->tables_next - (UINT64_C(1) << vm->setup.s1_granule);
+	struct table_chunk *chunk = vm->chunks_count ? vm->chunks[vm->chunks_count - 1] : NULL;
+	uint64_t ipa, end;
 	int level;
 
-	if (vm->tables_next - vm->leaves_end < UINT64_C(1) << vm->setup.s1_granule)
+	if (!chunk || chunk->used >> TABLE_CHUNK_BITS)
+		chunk = chunk_add(vm);
+	if (!chunk)
 		return false;
-	while (vm->tables_next > end) {
-		const uint64_t ipa = vm->tables_next - unit_bytes;
-
+	*address = chunk->ipa + chunk->used;
+	end = *address + (UINT64_C(1) << vm->setup.s1_granule);
+	for (ipa = *address; ipa < end; ipa += UINT64_C(1) << vm->table_unit_bits) {
 		if (!pgtable_find(&vm->stage2, ipa, &level)) {
 			vm->s2_table_faults++;
 			if (!vm_map_ipa(vm, ipa))
 				return false;
 		}
-		if (!table_pa_push(vm, vm_ipa_to_pa(vm, ipa)))
-			return false;
-		vm->tables_next = ipa;
+		chunk->pa[(ipa - chunk->ipa) >> vm->table_unit_bits] = vm_ipa_to_pa(vm, ipa);
 	}
-	*address = end;
+	chunk->used += UINT64_C(1) << vm->setup.s1_granule;
+	vm->s1_tables++;
 	return true;
 }
 
+/* Chunks are in order of their addresses; the last one is asked for most. */
 static pa_t s1_locate(void *ctx, uint64_t address)
 {
 	const struct vm *vm = ctx;
-	const uint64_t unit = (vm->memory_end - 1 - address) >> vm->table_unit_bits;
+	size_t i = vm->chunks_count - 1;
+	uint64_t offset;
 
-	return pa_of(vm->table_pa[unit].v | (address & low_mask(vm->table_unit_bits)));
+	while (vm->chunks[i]->ipa > address)
+		i--;
+	offset = address - vm->chunks[i]->ipa;
+	return pa_of(vm->chunks[i]->pa[offset >> vm->table_unit_bits].v |
+		     (offset & low_mask(vm->table_unit_bits)));
 }
 
 const struct pgtable_ops vm_stage1_ops = { .alloc = vm_alloc_table, .locate = s1_locate };
@@ -104,11 +121,9 @@ bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct faul
 	if (fault->type != FAULT_TRANSLATION)
 		return s1_fail(vm, STATUS_INTERNAL, request,
 			       "a stage-1 fault that is no translation fault");
-	if (!vm->setup.guest->fault(vm->guest_state, &ask, ipa_of(vm->tables_next), &leaf))
+	if (!vm->setup.guest->fault(vm->guest_state, &ask, &leaf))
 		return s1_fail(vm, STATUS_BAD_INPUT, request,
 			       "guest memory exhausted; raise guest.memory or stage2.ipa_bits");
-	if (leaf.ipa.v + (UINT64_C(1) << leaf.leaf_bits) > vm->leaves_end)
-		vm->leaves_end = leaf.ipa.v + (UINT64_C(1) << leaf.leaf_bits);
 	vm->s1_faults++;
 	ia = request->va.v & low_mask(vm->setup.va_bits) & ~low_mask(leaf.leaf_bits);
 	switch (pgtable_map(table, ia, vm_leaf_level(vm->setup.s1_granule, leaf.leaf_bits),

@@ -3,29 +3,34 @@
 #include "os/guest.h"
 
 struct first_touch {
-	uint64_t next; /* lowest IPA not given out */
+	uint64_t next, end; /* IPAs not given out */
 };
 
 static void init(void *state, ipa_t first, ipa_t end, uint64_t seed)
 {
 	struct first_touch *own = state;
 
-	(void)end;
 	(void)seed;
-	own->next = first.v;
+	*own = (struct first_touch){ .next = first.v, .end = end.v };
 }
 
-static bool fault(void *state, const struct guest_fault *fault, ipa_t end, struct guest_leaf *leaf)
+static bool take(void *state, unsigned bits, ipa_t *out)
 {
 	struct first_touch *own = state;
-	const uint64_t size_bytes = UINT64_C(1) << fault->leaf_bits;
+	const uint64_t size_bytes = UINT64_C(1) << bits;
 	const uint64_t ipa = (own->next + size_bytes - 1) & ~(size_bytes - 1);
 
-	if (ipa >= end.v || end.v - ipa < size_bytes)
+	if (ipa >= own->end || own->end - ipa < size_bytes)
 		return false;
 	own->next = ipa + size_bytes;
-	*leaf = (struct guest_leaf){ .ipa = ipa_of(ipa), .leaf_bits = fault->leaf_bits };
+	*out = ipa_of(ipa);
 	return true;
+}
+
+static bool fault(void *state, const struct guest_fault *fault, struct guest_leaf *leaf)
+{
+	leaf->leaf_bits = fault->leaf_bits;
+	return take(state, fault->leaf_bits, &leaf->ipa);
 }
 
 const struct guest_ops guest_first_touch = {
@@ -34,4 +39,5 @@ const struct guest_ops guest_first_touch = {
 	.state_bytes = sizeof(struct first_touch),
 	.init = init,
 	.fault = fault,
+	.take = take,
 };
