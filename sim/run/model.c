@@ -312,19 +312,31 @@ static enum exit_status name_model(struct model *model, const char *path, struct
 	return STATUS_OK;
 }
 
-struct model *model_load(const char *name_or_path, struct diag *diag)
+struct model *model_defaults(struct diag *diag)
 {
 	struct model *model = calloc(1, sizeof(*model));
-	enum exit_status status;
-	char *path;
 
 	if (!model) {
 		no_memory(diag);
 		return NULL;
 	}
+	model->name = "default";
+	if (params_defaults(&model->config, diag) == STATUS_OK)
+		return model;
+	model_free(model);
+	return NULL;
+}
+
+struct model *model_load(const char *name_or_path, struct diag *diag)
+{
+	struct model *model = model_defaults(diag);
+	enum exit_status status = STATUS_NO_INPUT;
+	char *path;
+
+	if (!model)
+		return NULL;
 	path = model_find(name_or_path, diag);
-	status = path ? params_defaults(&model->config, diag) : STATUS_NO_INPUT;
-	if (status == STATUS_OK)
+	if (path)
 		status = load_file(model, path, diag);
 	if (status == STATUS_OK)
 		status = name_model(model, path, diag);

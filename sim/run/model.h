@@ -48,6 +48,9 @@ struct model {
 struct model *model_load(const char *name_or_path, struct diag *diag);
 void model_free(struct model *model);
 
+/* A model named "default" that sets nothing. NULL on failure. */
+struct model *model_defaults(struct diag *diag);
+
 /* Apply "KEY=VALUE" of a command line. */
 enum exit_status model_set_option(struct model *model, const char *option, struct diag *diag);
 

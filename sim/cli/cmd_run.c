@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "run/input.h"
+#include "run/model.h"
+#include "run/point.h"
+#include "trace/trace.h"
+
+enum { OPTIONS_MAX = 256 };
+
+struct arguments {
+	const char *model; /* NULL: the defaults of all parameters */
+	const char *from;
+	const char *settings[OPTIONS_MAX];
+	const char *traces[OPTIONS_MAX];
+	size_t n_settings, n_traces;
+	int json, salvage;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'c':
+		arguments->model = arg;
+		return 0;
+	case 's':
+		if (arguments->n_settings == OPTIONS_MAX)
+			argp_error(state, "too many --set options");
+		arguments->settings[arguments->n_settings++] = arg;
+		return 0;
+	case 'f':
+		arguments->from = arg;
+		return 0;
+	case 'S':
+		arguments->salvage = 1;
+		return 0;
+	case 'j':
+		arguments->json = 1;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (arguments->n_traces == OPTIONS_MAX)
+			argp_error(state, "too many traces");
+		arguments->traces[arguments->n_traces++] = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which trace?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The configuration that the command line asks for; NULL on failure. */
+static struct model *configure(const struct arguments *arguments, struct diag *diag)
+{
+	struct model *model =
+		arguments->model ? model_load(arguments->model, diag) : model_defaults(diag);
+
+	for (size_t i = 0; model && i < arguments->n_settings; i++) {
+		if (model_set_option(model, arguments->settings[i], diag) != STATUS_OK) {
+			model_free(model);
+			model = NULL;
+		}
+	}
+	if (model && point_check(&model->config, diag) != STATUS_OK) {
+		model_free(model);
+		model = NULL;
+	}
+	return model;
+}
+
+static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
+{
+	progress_show(ctx, done_accesses, all_accesses);
+	return interrupt_seen();
+}
+
+static void print_json(const struct model *model, const struct trace_reader *trace,
+		       const struct stats *stats)
+{
+	const struct trace_info *info = trace_info(trace);
+
+	printf("{\"schema\":1,\"engine\":\"%s\",\"model\":", ENGINE_VERSION);
+	output_json_string(stdout, model->name);
+	printf(",\"trace\":{\"name\":");
+	output_json_string(stdout, input_name(trace_path(trace)));
+	printf(",\"digest\":\"%016" PRIx64 "\",\"accesses\":%" PRIu64 "},\"params\":",
+	       info->content_digest, trace_accesses(&info->totals));
+	output_json_params(stdout, &model->config);
+	printf(",\"stats\":");
+	output_json_stats(stdout, stats);
+	printf("}\n");
+}
+
+static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
+				  const char *path, struct diag *diag)
+{
+	struct trace_reader *trace = trace_open_any(path, arguments->from, arguments->salvage != 0,
+						    input_granularity(&model->config), diag);
+	struct progress progress;
+	struct point_progress steps = { show_step, &progress };
+	enum exit_status status;
+	struct stats stats;
+
+	if (!trace)
+		return diag->status;
+	progress_init(&progress, "accesses");
+	status = point_run(&model->config, trace, &steps, &stats, diag);
+	progress_clear(&progress);
+	if (status == STATUS_INTERRUPTED)
+		diag_set(diag, status, "%s: interrupted; repeat the command", path);
+	if (status == STATUS_OK && arguments->json) {
+		print_json(model, trace, &stats);
+	} else if (status == STATUS_OK) {
+		printf("%s on %s\n", input_name(path), model->name);
+		output_stats(stdout, &stats);
+	}
+	trace_close(trace);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "config", 'c', "MODEL", 0, "model by name or file (twostage model list)", 0 },
+		{ "set", 's', "KEY=VALUE", 0, "set a parameter (twostage list params)", 0 },
+		{ "from", 'f', "FORMAT", 0, "importer of a foreign trace; else its content decides",
+		  0 },
+		{ "salvage", 'S', NULL, 0, "replay what is sound of a damaged trace", 0 },
+		{ "json", 'j', NULL, 0, "print JSON, one object a line and trace", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "TRACE...",
+		.doc = "Replay traces through one configuration and print the statistics.",
+	};
+	struct arguments arguments = { 0 };
+	struct diag diag = DIAG_INIT;
+	struct model *model;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	model = configure(&arguments, &diag);
+	if (!model)
+		return output_diag(&diag);
+	interrupt_catch();
+	for (size_t i = 0; i < arguments.n_traces && diag.status == STATUS_OK; i++) {
+		if (i && !arguments.json)
+			putchar('\n');
+		run_trace(&arguments, model, arguments.traces[i], &diag);
+		fflush(stdout);
+	}
+	model_free(model);
+	return output_diag(&diag);
+}
+
+const struct command cmd_run = { "run", "replay a trace through one configuration", run };

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/sweep.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "run/point.h"
+#include "run/pool.h"
+
+/* How often an idle parent looks for an interrupt. */
+enum { WAIT_MS = 200 };
+
+/* What a worker sends back. */
+struct outcome {
+	struct diag diag; /* STATUS_OK: stats are valid */
+	struct stats stats;
+	uint64_t wall_micros;
+};
+
+struct sweep {
+	struct plan *plan;
+	struct db *db;
+	const struct sweep_options *options;
+	struct sweep_summary *summary;
+	struct pool *pool;
+	size_t next; /* point to hand out */
+};
+
+static uint64_t now_micros(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* In a worker. */
+static void run_point(void *ctx, uint64_t job, void *result)
+{
+	const struct plan *plan = ctx;
+	const struct plan_point *point = &plan->points[job];
+	struct outcome *outcome = result;
+	uint64_t start = now_micros();
+	enum exit_status status;
+	struct config config;
+
+	plan_config(plan, point, &config);
+	status = point_run(&config, plan->traces[point->trace].reader, NULL, &outcome->stats,
+			   &outcome->diag);
+	if (status != STATUS_OK)
+		diag_set(&outcome->diag, status, "failed without saying why");
+	outcome->wall_micros = now_micros() - start;
+}
+
+static void fail_point(struct sweep *sweep, const struct plan_point *point, const struct diag *why)
+{
+	sweep->summary->n_failed++;
+	if (sweep->summary->first_failure == STATUS_OK)
+		sweep->summary->first_failure = why->status;
+	if (sweep->options->failed)
+		sweep->options->failed(sweep->options->ctx, point, why);
+}
+
+static void name_point(const struct sweep *sweep, const struct plan_point *point,
+		       struct db_point *row)
+{
+	memset(row, 0, sizeof(*row));
+	memcpy(row->key, point->key, sizeof(row->key));
+	row->model = sweep->plan->models[point->model]->name;
+	row->trace = sweep->plan->traces[point->trace].name;
+	plan_config(sweep->plan, point, &row->config);
+}
+
+static enum exit_status store_result(struct sweep *sweep, const struct plan_point *point,
+				     const struct outcome *outcome, struct diag *diag)
+{
+	struct db_point row;
+
+	if (outcome->diag.status != STATUS_OK) {
+		fail_point(sweep, point, &outcome->diag);
+		return STATUS_OK;
+	}
+	name_point(sweep, point, &row);
+	row.stats = outcome->stats;
+	row.wall_micros = outcome->wall_micros;
+	sweep->summary->n_ok++;
+	return db_put(sweep->db, &row, diag);
+}
+
+static void report_death(struct sweep *sweep, const struct plan_point *point, int wait_status)
+{
+	struct diag why = DIAG_INIT;
+
+	if (WIFSIGNALED(wait_status))
+		diag_set(&why, STATUS_INTERNAL, "the worker died of signal %d (%s)",
+			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	else
+		diag_set(&why, STATUS_INTERNAL, "the worker ended with status %d",
+			 WEXITSTATUS(wait_status));
+	fail_point(sweep, point, &why);
+}
+
+/* Deal with the next point: skip it, note that it is impossible, or hand it to a worker. */
+static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
+{
+	const struct plan_point *point = &sweep->plan->points[sweep->next];
+	struct diag reason = DIAG_INIT;
+	enum exit_status status;
+	struct db_point row;
+	int found;
+
+	/* Asked anew each time: another sweep may be filling the same database. */
+	status = db_has(sweep->db, point->key, &found, diag);
+	if (status != STATUS_OK)
+		return status;
+	if (found) {
+		sweep->summary->n_skipped++;
+		sweep->next++;
+		return STATUS_OK;
+	}
+	name_point(sweep, point, &row);
+	if (point_check(&row.config, &reason) == STATUS_OK)
+		return pool_submit(sweep->pool, sweep->next++, diag);
+	sweep->next++;
+	if (reason.status != STATUS_BAD_INPUT) {
+		fail_point(sweep, point, &reason);
+		return STATUS_OK;
+	}
+	row.status = DB_POINT_IMPOSSIBLE;
+	row.reason = reason.text;
+	sweep->summary->n_impossible++;
+	return db_put(sweep->db, &row, diag);
+}
+
+static enum exit_status end_point(struct sweep *sweep, struct diag *diag)
+{
+	struct pool_event event;
+	enum exit_status status = pool_wait(sweep->pool, WAIT_MS, &event, diag);
+
+	if (status != STATUS_OK || event.type == POOL_NOTHING)
+		return status;
+	if (event.type == POOL_RESULT)
+		return store_result(sweep, &sweep->plan->points[event.job], event.result, diag);
+	report_death(sweep, &sweep->plan->points[event.job], event.wait_status);
+	return STATUS_OK;
+}
+
+static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+
+	while (status == STATUS_OK &&
+	       (sweep->next < sweep->plan->n_points || pool_busy(sweep->pool))) {
+		if (sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool))
+			status = begin_point(sweep, diag);
+		else
+			status = end_point(sweep, diag);
+		if (status == STATUS_OK && sweep->options->step &&
+		    sweep->options->step(sweep->options->ctx, sweep->summary))
+			status = STATUS_INTERRUPTED;
+	}
+	return status;
+}
+
+static enum exit_status name_sweep(const struct sweep *sweep, struct diag *diag)
+{
+	size_t n = sweep->plan->n_points;
+	char(*keys)[DB_KEY_TEXT] = calloc(n + 1, sizeof(*keys));
+	enum exit_status status;
+
+	if (!keys)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		memcpy(keys[i], sweep->plan->points[i].key, sizeof(keys[i]));
+	status = db_put_sweep(sweep->db, sweep->plan->name, (const char(*)[DB_KEY_TEXT])keys, n,
+			      diag);
+	free(keys);
+	return status;
+}
+
+enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
+			   struct sweep_summary *summary, struct diag *diag)
+{
+	struct sweep sweep = { .plan = plan, .db = db, .options = options, .summary = summary };
+	enum exit_status status;
+
+	*summary = (struct sweep_summary){ .n_points = plan->n_points };
+	status = name_sweep(&sweep, diag);
+	if (status != STATUS_OK)
+		return status;
+	sweep.pool = pool_create(options->n_workers, sizeof(struct outcome), run_point, plan, diag);
+	if (!sweep.pool)
+		return STATUS_INTERNAL;
+	status = run_points(&sweep, diag);
+	pool_destroy(sweep.pool);
+	return status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Running a plan into a result database. */
+#ifndef TWOSTAGE_RUN_SWEEP_H
+#define TWOSTAGE_RUN_SWEEP_H
+
+#include <stddef.h>
+
+#include "base/diag.h"
+#include "run/db.h"
+#include "run/plan.h"
+
+struct sweep_summary {
+	size_t n_points, n_skipped, n_ok, n_impossible, n_failed;
+	enum exit_status first_failure; /* of a point; STATUS_OK: none failed */
+};
+
+struct sweep_options {
+	unsigned n_workers;
+	/* Called often, with how many points are dealt with; non-zero return interrupts. */
+	int (*step)(void *ctx, const struct sweep_summary *summary);
+	/* A point failed; the sweep goes on without it. */
+	void (*failed)(void *ctx, const struct plan_point *point, const struct diag *why);
+	void *ctx;
+};
+
+/*
+ * Run all points of an expanded plan that the database lacks. Each result is committed when it
+ * comes, so that nothing finished is lost however the program ends. The database's contents do not
+ * depend on the number of workers. STATUS_INTERRUPTED when a step asked for it; points that failed
+ * are only counted.
+ */
+enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
+			   struct sweep_summary *summary, struct diag *diag);
+
+#endif
