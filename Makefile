@@ -45,13 +45,15 @@ OBJ = $(SRC:%.c=$(B)/%.o) $(REG_OBJ)
 LIB_OBJ = $(filter-out $(B)/sim/cli/% $(B)/gen/registry_cli.o,$(OBJ))
 
 # Test programs are tests/{unit,repro,conform,model}/test_*.c, one each; the other .c files there
-# are helpers that any of them may use. Benchmarks are tests/bench/*.c, one program each.
+# are helpers that any of them may use. Likewise tests/bench/bench_*.c are programs of their own.
 TEST_ROOMS = unit repro conform model
 TEST_C = $(sort $(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*.c)))
 TEST_SRC = $(foreach r,$(TEST_ROOMS),$(filter tests/$(r)/test_%.c,$(TEST_C)))
 HELPER_OBJ = $(patsubst %.c,$(B)/%.o,$(filter-out $(TEST_SRC),$(TEST_C)))
 TEST_BIN = $(TEST_SRC:%.c=$(B)/%)
-BENCH_SRC = $(sort $(wildcard tests/bench/*.c))
+BENCH_C = $(sort $(wildcard tests/bench/*.c))
+BENCH_SRC = $(filter tests/bench/bench_%.c,$(BENCH_C))
+BENCH_OBJ = $(patsubst %.c,$(B)/%.o,$(filter-out $(BENCH_SRC),$(BENCH_C)))
 BENCH_BIN = $(BENCH_SRC:%.c=$(B)/%)
 
 # One short line for each step; V=1 shows the commands.
@@ -80,9 +82,9 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/libhelpers.a $(B)/libtwostage.a
 	$(SAY) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libhelpers.a $(B)/libtwostage.a -lcmocka $(LDLIBS)
 
-$(BENCH_BIN): $(B)/%: $(B)/%.o $(B)/libtwostage.a
+$(BENCH_BIN): $(B)/%: $(B)/%.o $(BENCH_OBJ) $(B)/libtwostage.a
 	$(SAY) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libtwostage.a $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BENCH_OBJ) $(B)/libtwostage.a $(LDLIBS)
 
 # Objects are made again when the compiler or its flags change.
 $(B)/%.o: %.c $(B)/flags | setup-build
@@ -149,10 +151,12 @@ check check-long: $(CHECK_BUILDS)
 
 # ---- speed ---------------------------------------------------------------------------------------
 
+BENCH_TRACES = $(sort $(wildcard traces/*.s2t))
+
 # Only the JSON goes to stdout.
 bench:
 	@+$(MAKE) --no-print-directory $(BENCH_BIN) >&2
-	@$(B)/tests/bench/replay
+	@$(B)/tests/bench/bench_replay $(BENCH_TRACES)
 
 # ---- upkeep --------------------------------------------------------------------------------------
 
@@ -170,4 +174,4 @@ FORCE:
 	setup-build setup-report setup-check $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
 -include traces/capture/capture.mk
--include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

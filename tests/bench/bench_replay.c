@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench_replay [-c MODEL] [-r RUNS] TRACE... - how fast traces are replayed, as JSON on standard
+ * output.
+ *
+ * One core, from disk with a warm page cache, decoding included; rates are accesses of the trace
+ * (fetches, loads, stores) per second of processor time, the median of RUNS runs. `decode` reads
+ * the columns that a replay needs and does nothing with them; `bound` is the idealised loop of
+ * bound.h on the same records, its decoding included.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run/model.h"
+#include "run/point.h"
+#include "tests/bench/bound.h"
+
+enum { RUNS_MAX = 99, COLUMNS = COLUMN_KEY | COLUMN_COUNTS | COLUMN_FIRST_KIND };
+
+enum kind { REPLAY, DECODE, BOUND, KINDS };
+
+static const char *const kind_name[KINDS] = { "replay", "decode", "bound" };
+
+static int fail(const struct diag *diag)
+{
+	fprintf(stderr, "bench_replay: error: %s\n", diag->text);
+	return diag->status;
+}
+
+static double processor_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static enum exit_status read_all(const struct trace_reader *trace, struct bound *bound,
+				 struct diag *diag)
+{
+	struct trace_block block = { 0 };
+	enum exit_status status = STATUS_OK;
+	unsigned columns = bound ? COLUMN_KEY : COLUMNS;
+
+	for (uint64_t i = 0; i < trace_info(trace)->blocks && status == STATUS_OK; i++) {
+		status = trace_read_block(trace, i, columns, &block, diag);
+		if (status == STATUS_OK && bound)
+			bound_replay(bound, &block);
+	}
+	trace_block_free(&block);
+	return status;
+}
+
+/* One run of one kind, opening the trace included. */
+static enum exit_status run_once(enum kind kind, const struct config *config, const char *path,
+				 double *seconds, struct diag *diag)
+{
+	struct bound *bound = kind == BOUND ? bound_create() : NULL;
+	struct trace_reader *trace;
+	struct stats stats;
+	enum exit_status status;
+	double begin;
+
+	if (kind == BOUND && !bound)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	begin = processor_seconds();
+	trace = trace_open(path, false, diag);
+	status = !trace		  ? diag->status
+		 : kind == REPLAY ? point_run(config, trace, NULL, &stats, diag)
+				  : read_all(trace, bound, diag);
+	trace_close(trace);
+	*seconds = processor_seconds() - begin;
+	bound_free(bound);
+	return status;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a;
+	double y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static enum exit_status measure(enum kind kind, const struct config *config, const char *path,
+				int runs, double *seconds, struct diag *diag)
+{
+	double all[RUNS_MAX];
+
+	for (int i = 0; i < runs; i++) {
+		if (run_once(kind, config, path, &all[i], diag) != STATUS_OK)
+			return diag->status;
+	}
+	qsort(all, (size_t)runs, sizeof(all[0]), compare);
+	*seconds = all[runs / 2];
+	return STATUS_OK;
+}
+
+static enum exit_status bench_trace(const struct config *config, const char *path, int runs,
+				    double log_rate[KINDS], struct diag *diag)
+{
+	struct trace_reader *trace = trace_open(path, false, diag);
+	const char *slash = strrchr(path, '/');
+	double rate[KINDS];
+	uint64_t accesses, records;
+
+	if (!trace)
+		return diag->status;
+	accesses = trace_accesses(&trace_info(trace)->totals);
+	records = trace_info(trace)->totals.records;
+	trace_close(trace);
+	for (int k = 0; k < KINDS; k++) {
+		double seconds = 0;
+
+		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK)
+			return diag->status;
+		rate[k] = (double)accesses / seconds;
+		log_rate[k] += log(rate[k]);
+	}
+	printf("    {\"trace\":\"%s\",\"accesses\":%llu,\"records\":%llu", slash ? slash + 1 : path,
+	       (unsigned long long)accesses, (unsigned long long)records);
+	for (int k = 0; k < KINDS; k++)
+		printf(",\"%s_accesses_per_second\":%.4g", kind_name[k], rate[k]);
+	printf(",\"replay_to_bound\":%.3f}", rate[REPLAY] / rate[BOUND]);
+	return STATUS_OK;
+}
+
+static enum exit_status bench_all(const struct model *model, char **paths, int n, int runs,
+				  struct diag *diag)
+{
+	double log_rate[KINDS] = { 0 };
+
+	printf("{\"schema\":1,\n  \"params\":{\"model\":\"%s\",\"engine\":\"%s\",\"runs\":%d},\n"
+	       "  \"traces\":[\n",
+	       model->name, ENGINE_VERSION, runs);
+	for (int i = 0; i < n; i++) {
+		if (bench_trace(&model->config, paths[i], runs, log_rate, diag) != STATUS_OK)
+			return diag->status;
+		fputs(i + 1 < n ? ",\n" : "\n", stdout);
+	}
+	fputs("  ],\n  \"stats\":{", stdout);
+	for (int k = 0; k < KINDS; k++)
+		printf("\"%s_accesses_per_second_geomean\":%.4g,", kind_name[k],
+		       exp(log_rate[k] / n));
+	printf("\"replay_to_bound_geomean\":%.3f}\n}\n",
+	       exp((log_rate[REPLAY] - log_rate[BOUND]) / n));
+	return fflush(stdout) == 0 ? STATUS_OK : diag_set(diag, STATUS_IO, "standard output");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = "neoverse-n1";
+	struct diag diag = DIAG_INIT;
+	struct model *model;
+	int runs = 5, option;
+
+	while ((option = getopt(argc, argv, "c:r:")) != -1) {
+		if (option == 'c')
+			name = optarg;
+		else if (option == 'r')
+			runs = atoi(optarg);
+		else
+			return STATUS_USAGE;
+	}
+	if (optind == argc || runs < 1 || runs > RUNS_MAX) {
+		fputs("usage: bench_replay [-c MODEL] [-r RUNS] TRACE...\n", stderr);
+		return STATUS_USAGE;
+	}
+	model = model_load(name, &diag);
+	if (!model)
+		return fail(&diag);
+	if (bench_all(model, argv + optind, argc - optind, runs, &diag) != STATUS_OK)
+		return fail(&diag);
+	model_free(model);
+	return STATUS_OK;
+}
