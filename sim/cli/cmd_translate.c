@@ -241,17 +241,23 @@ static bool check_query(struct session *s, const struct translate_reader *reader
 	return true;
 }
 
+static enum exit_status refuse(const struct translate_reader *reader, struct diag *diag,
+			       const char *text)
+{
+	diag_set(diag, STATUS_BAD_INPUT, "%s", text);
+	diag_place(diag, "%s:%lu", reader->path, reader->line);
+	return STATUS_BAD_INPUT;
+}
+
 static enum exit_status do_query(struct session *s, struct translate_reader *reader,
 				 const struct translate_query *query, struct diag *diag)
 {
 	struct translate_result result;
 	bool ok;
 
-	if (!s->has_id) {
-		diag_place(diag, "%s:%lu", reader->path, reader->line);
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"no '# corpus' line with ID registers before the first query");
-	}
+	if (!s->has_id)
+		return refuse(reader, diag,
+			      "no '# corpus' line with ID registers before the first query");
 	s->explain_now = s->options->explain;
 	if (s->explain_now && s->options->mode == MODE_CHECK)
 		printf("# %s %s %" PRIx64 "\n", s->name, query->op->name, query->va);
@@ -259,8 +265,7 @@ static enum exit_status do_query(struct session *s, struct translate_reader *rea
 		ok = run_query(s, query, 0, &result);
 		print_query(query, &result);
 	} else if (query->expected.kind == RESULT_NONE) {
-		diag_place(diag, "%s:%lu", reader->path, reader->line);
-		return diag_set(diag, STATUS_BAD_INPUT, "q: no result to check against");
+		return refuse(reader, diag, "q: no result to check against");
 	} else {
 		ok = check_query(s, reader, query);
 	}

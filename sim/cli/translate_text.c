@@ -59,8 +59,9 @@ enum exit_status translate_open(struct translate_reader *reader, const char *pat
 		reader->file = fopen(path, "rb");
 	}
 	if (!reader->file) {
+		diag_set(diag, STATUS_NO_INPUT, "%s", strerror(errno));
 		diag_place(diag, "%s", path);
-		return diag_set(diag, STATUS_NO_INPUT, "%s", strerror(errno));
+		return STATUS_NO_INPUT;
 	}
 	reader->buffer = malloc(LINE_BYTES);
 	if (!reader->buffer)
@@ -106,8 +107,9 @@ static enum exit_status read_line(struct translate_reader *reader, bool *end, st
 		reader->buffer[used++] = (char)c;
 	}
 	if (c == EOF && ferror(reader->file)) {
+		diag_set(diag, STATUS_IO, "%s", strerror(errno));
 		diag_place(diag, "%s:%lu", reader->path, reader->line);
-		return diag_set(diag, STATUS_IO, "%s", strerror(errno));
+		return STATUS_IO;
 	}
 	if (used > 0 && reader->buffer[used - 1] == '\r')
 		used--;
