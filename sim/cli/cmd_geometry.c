@@ -9,24 +9,8 @@
 #include "arch/desc.h"
 #include "arch/geometry.h"
 #include "cli/command.h"
+#include "cli/geometry_matrix.h"
 #include "cli/output.h"
-
-#define MAX_SIZES 64
-
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
-enum lpa2 { LPA2_YES, LPA2_NO };
-
-struct options {
-	enum format format;
-	bool matrix;
-	enum lpa2 lpa2;
-	unsigned pa_bits;
-	unsigned host_va_bits; /* 0: not given */
-	int start_level;
-	unsigned granules_count, sizes_count;
-	enum granule granules[3];
-	unsigned sizes[MAX_SIZES]; /* IPA bits */
-};
 
 /* One row of the table. */
 struct row {
@@ -41,31 +25,8 @@ struct row {
 	uint64_t vtcr;
 };
 
-/* The hosts of the support matrix in the "Dynamic IPA and 52bit IPA" series. */
-static const struct {
-	enum granule granule;
-	unsigned va_bits;
-} hosts[] = {
-	{ GRANULE_4K, 39 },  { GRANULE_4K, 48 },  { GRANULE_16K, 36 },
-	{ GRANULE_16K, 47 }, { GRANULE_64K, 42 }, { GRANULE_64K, 48 },
-};
-
-#define HOSTS (sizeof(hosts) / sizeof(hosts[0]))
-
-static const char *granule_name(enum granule granule)
-{
-	return granule == GRANULE_4K ? "4K" : granule == GRANULE_16K ? "16K" : "64K";
-}
-
-static const char *support_name(enum geometry_support support)
-{
-	static const char *const names[] = { "n/a", "n", "y" };
-
-	return names[support];
-}
-
 /* A PE with all granules at both stages. */
-static void host_cpu(const struct options *options, struct arch_cpu *cpu)
+static void host_cpu(const struct geometry_options *options, struct arch_cpu *cpu)
 {
 	struct arch_id id = { .mmfr0 = cpu_pa_size_field(options->pa_bits),
 			      .mmfr1 = UINT64_C(2) << 4,    /* VMIDBits: 16 */
@@ -79,7 +40,7 @@ static void host_cpu(const struct options *options, struct arch_cpu *cpu)
 	cpu_init(cpu, &id);
 }
 
-static void fill_row(const struct options *options, const struct arch_cpu *cpu,
+static void fill_row(const struct geometry_options *options, const struct arch_cpu *cpu,
 		     enum granule granule, unsigned ipa_bits, struct row *row)
 {
 	unsigned pmd_bits = geometry_pmd_bits(granule), pud_bits = geometry_pud_bits(granule);
@@ -122,12 +83,12 @@ static char yes_no(bool value)
 	return value ? 'Y' : 'n';
 }
 
-static void print_text_row(const struct options *options, const struct row *row)
+static void print_text_row(const struct geometry_options *options, const struct row *row)
 {
 	const struct s2_geometry *g = &row->g;
 	char maps[24], root[24], pmd[24], pud[24], levels[24], start[24];
 
-	printf("%-4s %3u  ", granule_name(row->granule), row->ipa_bits);
+	printf("%-4s %3u  ", geometry_granule_name(row->granule), row->ipa_bits);
 	if (row->status != GEOMETRY_OK) {
 		printf("not possible: %s\n", geometry_status_text(row->status));
 		return;
@@ -145,11 +106,11 @@ static void print_text_row(const struct options *options, const struct row *row)
 	printf("%c/%c/%c  %-4s %-5s %s", yes_no(row->pud_v10), yes_no(row->pud_relaxed),
 	       yes_no(row->pud_size), pud, row->pud_arch ? "yes" : "no", pmd);
 	if (options->host_va_bits)
-		printf("  %s", support_name(row->host));
+		printf("  %s", geometry_support_name(row->host));
 	putchar('\n');
 }
 
-static void print_text_head(const struct options *options)
+static void print_text_head(const struct geometry_options *options)
 {
 	printf("Stage 2 as KVM sets it up; host: %u-bit PA, LPA2 %s", options->pa_bits,
 	       options->lpa2 == LPA2_YES ? "yes" : "no");
@@ -164,7 +125,7 @@ static void print_text_head(const struct options *options)
 	       options->host_va_bits ? "       host" : "");
 }
 
-static void print_text_notes(const struct options *options)
+static void print_text_notes(const struct geometry_options *options)
 {
 	puts("\nPUD a/b/c: a PUD block can be mapped under (a) v10, 4 levels; (b) relaxed, at "
 	     "least 3;"
@@ -176,11 +137,11 @@ static void print_text_notes(const struct options *options)
 		puts("host: stage 2 has no more levels than the host's stage 1.");
 }
 
-static void print_csv_row(const struct options *options, const struct row *row)
+static void print_csv_row(const struct geometry_options *options, const struct row *row)
 {
 	const struct s2_geometry *g = &row->g;
 
-	printf("%s,%u,", granule_name(row->granule), row->ipa_bits);
+	printf("%s,%u,", geometry_granule_name(row->granule), row->ipa_bits);
 	if (row->status != GEOMETRY_OK) {
 		printf(",,,,,,,,,,,,,,,,,,%s\n", geometry_status_text(row->status));
 		return;
@@ -192,10 +153,11 @@ static void print_csv_row(const struct options *options, const struct row *row)
 	printf("%" PRIu64 ",%d,%d,%d,%d,%" PRIu64 ",0x%" PRIx64 ",%s,legal\n",
 	       UINT64_C(1) << geometry_pud_bits(row->granule), row->pud_v10, row->pud_relaxed,
 	       row->pud_size, row->pud_arch, UINT64_C(1) << geometry_pmd_bits(row->granule),
-	       row->vtcr, options->host_va_bits ? support_name(row->host) : "");
+	       row->vtcr, options->host_va_bits ? geometry_support_name(row->host) : "");
 }
 
-static void print_json_row(const struct options *options, const struct row *row, const char *comma)
+static void print_json_row(const struct geometry_options *options, const struct row *row,
+			   const char *comma)
 {
 	const struct s2_geometry *g = &row->g;
 
@@ -219,12 +181,12 @@ static void print_json_row(const struct options *options, const struct row *row,
 		       row->pud_relaxed, row->pud_size, row->pud_arch,
 		       UINT64_C(1) << geometry_pmd_bits(row->granule), row->vtcr);
 		if (options->host_va_bits)
-			printf(",\"host\":\"%s\"", support_name(row->host));
+			printf(",\"host\":\"%s\"", geometry_support_name(row->host));
 	}
 	putchar('}');
 }
 
-static void print_json_params(const struct options *options)
+static void print_json_params(const struct geometry_options *options)
 {
 	printf("{\"schema\":1,\"params\":{\"pa_bits\":%u,\"lpa2\":%d", options->pa_bits,
 	       options->lpa2 == LPA2_YES);
@@ -234,7 +196,7 @@ static void print_json_params(const struct options *options)
 		printf(",\"start_level\":%d", options->start_level);
 }
 
-static void print_table(const struct options *options)
+static void print_table(const struct geometry_options *options)
 {
 	unsigned rows = options->granules_count * options->sizes_count, legal = 0;
 	struct arch_cpu cpu;
@@ -270,71 +232,6 @@ static void print_table(const struct options *options)
 		printf("],\"stats\":{\"rows\":%u,\"legal\":%u}}\n", rows, legal);
 }
 
-static bool has_granule(const struct options *options, enum granule granule)
-{
-	for (unsigned i = 0; i < options->granules_count; i++) {
-		if (options->granules[i] == granule)
-			return true;
-	}
-	return false;
-}
-
-static void print_matrix_head(const struct options *options)
-{
-	if (options->format == FORMAT_JSON) {
-		fputs("{\"schema\":1,\"params\":{},\"rows\":[", stdout);
-		return;
-	}
-	fputs(options->format == FORMAT_CSV ? "host_va_bits,granule" : "host VA/granule | IPA",
-	      stdout);
-	for (unsigned i = 0; i < options->sizes_count; i++) {
-		if (options->format == FORMAT_CSV)
-			printf(",ipa_%u", options->sizes[i]);
-		else
-			printf("%s %u", i ? " |" : "", options->sizes[i]);
-	}
-	putchar('\n');
-}
-
-static void print_matrix_row(const struct options *options, unsigned host, const char *comma)
-{
-	const char *granule = granule_name(hosts[host].granule);
-	unsigned va_bits = hosts[host].va_bits;
-
-	if (options->format == FORMAT_JSON)
-		printf("%s\n{\"host_va_bits\":%u,\"granule\":%u", comma, va_bits,
-		       1U << hosts[host].granule);
-	else if (options->format == FORMAT_CSV)
-		printf("%u,%s", va_bits, granule);
-	else
-		printf("%u-bit %-8s | ", va_bits, granule);
-	for (unsigned i = 0; i < options->sizes_count; i++) {
-		const char *text = support_name(
-			geometry_host_support(hosts[host].granule, va_bits, options->sizes[i]));
-
-		if (options->format == FORMAT_JSON)
-			printf(",\"ipa_%u\":\"%s\"", options->sizes[i], text);
-		else if (options->format == FORMAT_CSV)
-			printf(",%s", text);
-		else
-			printf("%s %s", i ? " |" : "", text);
-	}
-	fputs(options->format == FORMAT_JSON ? "}" : "\n", stdout);
-}
-
-static void print_matrix(const struct options *options)
-{
-	unsigned rows = 0;
-
-	print_matrix_head(options);
-	for (unsigned i = 0; i < HOSTS; i++) {
-		if (has_granule(options, hosts[i].granule))
-			print_matrix_row(options, i, rows++ ? "," : "");
-	}
-	if (options->format == FORMAT_JSON)
-		printf("],\"stats\":{\"rows\":%u}}\n", rows);
-}
-
 enum option_key { OPT_JSON = 256, OPT_CSV, OPT_NO_LPA2, OPT_HOST_VA, OPT_PA };
 
 static const struct argp_option argp_options[] = {
@@ -342,8 +239,6 @@ static const struct argp_option argp_options[] = {
 	{ "ipa", 'i', "LIST", 0, "IPA sizes in bits; A-B is a range (32,36,40,42,44,48,52)", 0 },
 	{ "start-level", 's', "LEVEL", 0, "Start level -1..3, or auto: KVM's choice (auto)", 0 },
 	{ "pa", OPT_PA, "BITS", 0, "PA size of the core: 32, 36, 40, 42, 44, 48, 52 (52)", 0 },
-	{ "lpa2", OPT_LPA2, NULL, 0, "The core has FEAT_LPA2: 52 bits with 4K and 16K (default)",
-	  0 },
 	{ "no-lpa2", OPT_NO_LPA2, NULL, 0, "The core has no FEAT_LPA2: 4K and 16K end at 48 bits",
 	  0 },
 	{ "host-va", OPT_HOST_VA, "BITS", 0, "VA size of the host kernel: show what it can set up",
@@ -369,7 +264,8 @@ static unsigned parse_bits(struct argp_state *state, const char *what, const cha
 	return (unsigned)value;
 }
 
-static void parse_sizes(struct argp_state *state, struct options *options, const char *text)
+static void parse_sizes(struct argp_state *state, struct geometry_options *options,
+			const char *text)
 {
 	options->sizes_count = 0;
 	for (;;) {
@@ -380,8 +276,8 @@ static void parse_sizes(struct argp_state *state, struct options *options, const
 			last = parse_bits(state, "--ipa", &text, ",", first, 52);
 		}
 		for (; first <= last; first++) {
-			if (options->sizes_count == MAX_SIZES)
-				argp_error(state, "--ipa: at most %d sizes", MAX_SIZES);
+			if (options->sizes_count == GEOMETRY_MAX_SIZES)
+				argp_error(state, "--ipa: at most %d sizes", GEOMETRY_MAX_SIZES);
 			options->sizes[options->sizes_count++] = first;
 		}
 		if (!*text)
@@ -390,7 +286,8 @@ static void parse_sizes(struct argp_state *state, struct options *options, const
 	}
 }
 
-static void parse_granules(struct argp_state *state, struct options *options, const char *text)
+static void parse_granules(struct argp_state *state, struct geometry_options *options,
+			   const char *text)
 {
 	static const enum granule all[] = { GRANULE_4K, GRANULE_16K, GRANULE_64K };
 	bool wanted[3] = { false };
@@ -399,8 +296,8 @@ static void parse_granules(struct argp_state *state, struct options *options, co
 		size_t length = strcspn(text, ",");
 		unsigned i = 0;
 
-		while (i < 3 && (strncmp(text, granule_name(all[i]), length) != 0 ||
-				 strlen(granule_name(all[i])) != length))
+		while (i < 3 && (strncmp(text, geometry_granule_name(all[i]), length) != 0 ||
+				 strlen(geometry_granule_name(all[i])) != length))
 			i++;
 		if (i == 3)
 			argp_error(state, "--granule: expected 4K, 16K or 64K, not '%s'", text);
@@ -416,7 +313,8 @@ static void parse_granules(struct argp_state *state, struct options *options, co
 	}
 }
 
-static void parse_start_level(struct argp_state *state, struct options *options, const char *text)
+static void parse_start_level(struct argp_state *state, struct geometry_options *options,
+			      const char *text)
 {
 	options->start_level = GEOMETRY_START_AUTO;
 	if (strcmp(text, "auto") == 0)
@@ -429,7 +327,7 @@ static void parse_start_level(struct argp_state *state, struct options *options,
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *options = state->input;
+	struct geometry_options *options = state->input;
 	const char *text = arg;
 
 	switch (key) {
@@ -478,10 +376,10 @@ static const struct argp argp = {
 static int run(int argc, char **argv)
 {
 	static const unsigned table_sizes[] = { 32, 36, 40, 42, 44, 48, 52 };
-	struct options options = { .pa_bits = 52,
-				   .start_level = GEOMETRY_START_AUTO,
-				   .granules_count = 3,
-				   .granules = { GRANULE_4K, GRANULE_16K, GRANULE_64K } };
+	struct geometry_options options = { .pa_bits = 52,
+					    .start_level = GEOMETRY_START_AUTO,
+					    .granules_count = 3,
+					    .granules = { GRANULE_4K, GRANULE_16K, GRANULE_64K } };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	if (options.sizes_count == 0) {
@@ -492,7 +390,7 @@ static int run(int argc, char **argv)
 		memcpy(options.sizes, table_sizes + skip, options.sizes_count * sizeof(unsigned));
 	}
 	if (options.matrix)
-		print_matrix(&options);
+		geometry_print_matrix(&options);
 	else
 		print_table(&options);
 	return STATUS_OK;
