@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "gen.h"
 
+#include <stddef.h>
+
 #include "naive_parts.h"
 
 /* QEMU's values for its cores, and a PE with neither FEAT_XNX nor FEAT_S2FWB nor FEAT_TTST. */
@@ -38,11 +40,36 @@ static uint64_t rng_bits(struct rng *rng, unsigned n)
 	return n == 0 ? 0 : rng_next(rng) >> (64 - n);
 }
 
-static uint64_t clamp_to_ram(const struct gen_case *c, uint64_t address)
+static bool stage2_on(const struct gen_case *c)
 {
+	return bit(c->regs.hcr_el2, 0) || bit(c->regs.hcr_el2, 12);
+}
+
+/* A physical address near `address` that memory has; sometimes one that aborts. */
+static uint64_t in_memory(struct gen_case *c, uint64_t address)
+{
+	uint64_t first = c->words.abort_first, size = c->words.abort_end - first;
+
+	if (size && rng_chance(&c->rng, 2))
+		return first + address % (size < first ? size : first);
 	if (c->ram_end == 0 || (address >= c->ram_first && address < c->ram_end))
 		return address;
 	return c->ram_first + address % (c->ram_end - c->ram_first);
+}
+
+/* An address that a descriptor of `stage`, or its base register, may hold. */
+static uint64_t gen_address(struct gen_case *c, int stage)
+{
+	struct rng *r = &c->rng;
+	unsigned bits = c->address_bits, ipa = stage == 1 && stage2_on(c);
+	uint64_t address;
+
+	if (rng_chance(r, 3))
+		bits = 48;
+	else if (rng_chance(r, 30) && bits > 30)
+		bits = 30 + (unsigned)rng_below(r, bits - 29);
+	address = rng_bits(r, bits > 48 ? 48 : bits);
+	return ipa ? address : in_memory(c, address);
 }
 
 /* Bits [51:48] of an address where this case's descriptors keep them, of either form. */
@@ -59,15 +86,9 @@ static uint64_t invent(struct gen_case *c)
 	};
 	static const uint8_t fwb[8] = { 6, 6, 7, 7, 5, 0, 1, 3 };
 	struct rng *r = &c->rng;
-	unsigned bits = c->address_bits;
-	uint64_t type = rng_below(r, 100), d;
+	uint64_t type = rng_below(r, 100);
+	uint64_t d = gen_address(c, c->running ? c->running->reading : 2) & ~c->low_mask;
 
-	if (rng_chance(r, 3))
-		bits = 52;
-	else if (rng_chance(r, 30))
-		bits = 30 + (unsigned)rng_below(r, bits > 30 ? bits - 29 : 1);
-	d = rng_bits(r, bits > 50 ? 50 : bits);
-	d = clamp_to_ram(c, d) & ~c->low_mask & ~UINT64_C(0xfff);
 	if (rng_chance(r, 3))
 		d |= high_address_bits(r);
 	d |= type < 80 ? 3 : type < 96 ? 1 : type < 98 ? 0 : 2;
@@ -92,6 +113,8 @@ static uint64_t read_word(void *ctx, uint64_t pa)
 {
 	struct gen_case *c = ctx;
 
+	if (c->ram_end && (pa < c->ram_first || pa >= c->ram_end))
+		c->outside = true;
 	if (!words_known(&c->words, pa))
 		words_write(&c->words, pa, invent(c));
 	return words_read(&c->words, pa);
@@ -107,13 +130,12 @@ static bool aborts(void *ctx, uint64_t pa)
 	return words_aborts(&((struct gen_case *)ctx)->words, pa);
 }
 
-static uint64_t gen_base(struct gen_case *c, unsigned high_bits_percent)
+static uint64_t gen_base(struct gen_case *c, int stage)
 {
 	struct rng *r = &c->rng;
-	uint64_t base = rng_bits(r, c->address_bits > 48 ? 48 : c->address_bits);
+	uint64_t base = gen_address(c, stage) & ~UINT64_C(0x3e);
 
-	base = clamp_to_ram(c, base) & ~UINT64_C(0x3e);
-	if (rng_chance(r, high_bits_percent))
+	if (rng_chance(r, 8))
 		base |= rng_bits(r, 4) << 2;
 	return base | rng_bits(r, 16) << 48;
 }
@@ -153,7 +175,7 @@ static void legal_s2(struct gen_case *c)
 	c->address_bits = 64 - p.txsz;
 	fit_addresses(c, p.ps);
 	c->low_mask |= (UINT64_C(1) << p.granule) - 1;
-	c->regs.vttbr_el2 = gen_base(c, 8);
+	c->regs.vttbr_el2 = gen_base(c, 2);
 }
 
 static uint64_t legal_tcr(struct gen_case *c, bool el20)
@@ -220,6 +242,8 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 
 	r->state = seed * UINT64_C(0xd1342543de82ef95) + (uint64_t)kind;
 	words_clear(&c->words);
+	c->running = NULL;
+	c->outside = false;
 	c->pe = pe;
 	c->kind = kind;
 	c->cpu = (struct naive_cpu){ .mmfr0 = pe->mmfr0, .mmfr1 = pe->mmfr1, .mmfr2 = pe->mmfr2 };
@@ -240,17 +264,50 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 	c->regs.sctlr_el1 = c->regs.sctlr_el2 = sctlr;
 	c->regs.tcr_el1 = legal_tcr(c, false);
 	c->regs.mair_el1 = gen_mair(r);
-	c->regs.ttbr0_el1 = gen_base(c, 8);
-	c->regs.ttbr1_el1 = gen_base(c, 8);
+	c->regs.ttbr0_el1 = gen_base(c, 1);
+	c->regs.ttbr1_el1 = gen_base(c, 1);
 	if (kind == GEN_EL20) {
 		c->regs.hcr_el2 |= UINT64_C(1) << 34 | (uint64_t)rng_chance(r, 50) << 27;
 		c->regs.tcr_el2 = legal_tcr(c, true);
 		c->regs.mair_el2 = gen_mair(r);
-		c->regs.ttbr0_el2 = gen_base(c, 8);
-		c->regs.ttbr1_el2 = gen_base(c, 8);
+		c->regs.ttbr0_el2 = gen_base(c, 1);
+		c->regs.ttbr1_el2 = gen_base(c, 1);
 	}
 	if (kind == GEN_BAD)
 		perturb(c);
+}
+
+void gen_translate(struct gen_case *c, const struct naive_access *a, struct naive_result *result)
+{
+	c->running = result;
+	c->outside = false;
+	naive_translate(&c->cpu, &c->regs, &c->memory, a, result);
+	c->running = NULL;
+}
+
+bool gen_map_s2(struct gen_case *c, uint64_t ipa, uint64_t pa)
+{
+	struct params p = naive_s2_params(&c->cpu, &c->regs);
+	uint64_t base, word, low_attrs = p.fwb ? 0x4db : 0x4ff;
+	int level;
+
+	if (!naive_settle_txsz(&c->cpu, &p) || naive_sl_invalid(&c->cpu, &p) ||
+	    naive_sl_inconsistent(&p))
+		return false;
+	base = naive_table_base(&c->cpu, &p);
+	for (level = naive_start_level(&p); level <= 3; level++) {
+		unsigned low = naive_level_low(&p, level);
+		unsigned width = level == naive_start_level(&p) ? 64 - p.txsz - low : p.stride;
+		uint64_t at = base | ((ipa >> low) & ((UINT64_C(1) << width) - 1)) << 3;
+
+		if (words_known(&c->words, at) || naive_oa_out_of_range(&c->cpu, &p, at) ||
+		    words_aborts(&c->words, at))
+			return false;
+		base = in_memory(c, rng_bits(&c->rng, 32)) & ~UINT64_C(0xffff);
+		word = level < 3 ? base | 3 : pa | low_attrs | (p.ds ? 0 : 0x300);
+		words_write(&c->words, at, word);
+	}
+	return true;
 }
 
 uint64_t gen_va(struct gen_case *c)

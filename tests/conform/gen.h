@@ -46,11 +46,22 @@ struct gen_case {
 	uint64_t low_mask;	     /* bits of an address below the larger granule */
 	uint64_t ram_first, ram_end; /* tables lie here; 0, 0: anywhere */
 	struct words words;
-	struct naive_memory memory; /* invents words of `words` */
+	struct naive_memory memory;	    /* invents words of `words` */
+	const struct naive_result *running; /* of the translation that reads; may be NULL */
+	bool outside;			    /* a translation read neither RAM nor the abort range */
 };
 
-/* Start a case; `words` keeps its abort range. */
+/* Start a case; keeps the abort range of `words`, and ram_first and ram_end. */
 void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum gen_kind kind);
+
+/* Translate, with memory of the case. */
+void gen_translate(struct gen_case *c, const struct naive_access *a, struct naive_result *result);
+
+/*
+ * Map the page of `ipa` to `pa` in stage 2, readable, writable and executable, through table words
+ * not used before. False if the words on the way are taken.
+ */
+bool gen_map_s2(struct gen_case *c, uint64_t ipa, uint64_t pa);
 
 /* A VA for the case's registers, mostly canonical; and a whole access. */
 uint64_t gen_va(struct gen_case *c);

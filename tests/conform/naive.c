@@ -83,9 +83,10 @@ static bool fail(struct job *j, enum naive_fault fault, int stage, int level, bo
 }
 
 /* Reads the descriptor at `pa`; false after an External abort. */
-static bool fetch(struct job *j, uint64_t pa, uint64_t *desc)
+static bool fetch(struct job *j, int stage, uint64_t pa, uint64_t *desc)
 {
 	j->out->reads++;
+	j->out->reading = (int8_t)stage;
 	if (j->mem->aborts(j->mem->ctx, pa))
 		return false;
 	*desc = j->mem->read(j->mem->ctx, pa);
@@ -161,9 +162,11 @@ static bool walk(struct job *j, const struct params *p, uint64_t ia, bool s1ptw,
 		return fail(j, NAIVE_ADDRESS_SIZE, p->stage, 0, s1ptw);
 	for (;; level++) {
 		low = naive_level_low(p, level);
+		if (p->stage == 1)
+			j->out->s1_level = (int8_t)level;
 		if (!locate(j, p, at, ASK_WALK, &pa))
 			return false;
-		if (!fetch(j, pa, &desc))
+		if (!fetch(j, p->stage, pa, &desc))
 			return fail(j, NAIVE_WALK_ABORT, p->stage, level, s1ptw);
 		if (desc_type(j->cpu, p, desc, level) != DESC_TABLE)
 			break;

@@ -67,7 +67,9 @@ struct naive_result {
 	uint8_t sh;		  /* as PAR_EL1.SH */
 	uint8_t s1_bits, s2_bits; /* log2 of the leaves, 0: stage off */
 	bool global;
-	unsigned reads; /* descriptors fetched */
+	unsigned reads;	 /* descriptors fetched */
+	int8_t reading;	 /* stage of the descriptor fetched last, for who makes up memory */
+	int8_t s1_level; /* level of the stage-1 descriptor located last */
 };
 
 void naive_translate(const struct naive_cpu *cpu, const struct naive_regs *regs,

@@ -15,6 +15,7 @@
 
 #include "gen.h"
 #include "naive.h"
+#include "notation.h"
 #include "words.h"
 
 struct state {
@@ -63,100 +64,6 @@ static void read_regs(const char *line)
 	};
 }
 
-static bool parse_op(const char *op, struct naive_access *a)
-{
-	static const struct {
-		const char *name;
-		struct naive_access access;
-	} ops[] = {
-		{ "S12E1R", { 0, NAIVE_LOAD, 1, true, false } },
-		{ "S12E1W", { 0, NAIVE_STORE, 1, true, false } },
-		{ "S12E0R", { 0, NAIVE_LOAD, 0, true, false } },
-		{ "S12E0W", { 0, NAIVE_STORE, 0, true, false } },
-		{ "S1E1R", { 0, NAIVE_LOAD, 1, true, true } },
-		{ "S1E1W", { 0, NAIVE_STORE, 1, true, true } },
-		{ "S1E0R", { 0, NAIVE_LOAD, 0, true, true } },
-		{ "S1E0W", { 0, NAIVE_STORE, 0, true, true } },
-		{ "LDR", { 0, NAIVE_LOAD, 1, false, false } },
-		{ "STR", { 0, NAIVE_STORE, 1, false, false } },
-		{ "LDTR", { 0, NAIVE_LOAD, 0, false, false } },
-		{ "STTR", { 0, NAIVE_STORE, 0, false, false } },
-		{ "IFETCH1", { 0, NAIVE_FETCH, 1, false, false } },
-		{ "IFETCH0", { 0, NAIVE_FETCH, 0, false, false } },
-	};
-
-	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (strcmp(op, ops[i].name) == 0) {
-			*a = ops[i].access;
-			return true;
-		}
-	return false;
-}
-
-static void format_abort(const struct naive_access *a, const struct naive_result *r, char *out,
-			 size_t size)
-{
-	unsigned fsc = r->fault == NAIVE_OK ? 0x10 : naive_fsc(r->fault, r->level);
-	int wnr = a->kind == NAIVE_STORE;
-
-	if (r->fault == NAIVE_OK || r->stage == 1) {
-		snprintf(out, size, "el1abort:fsc=%02x,wnr=%d,far=%" PRIx64, fsc, wnr, a->va);
-		return;
-	}
-	snprintf(out, size, "el2abort:fsc=%02x,s1ptw=%d,wnr=%d,far=%" PRIx64 ",hpfar=%" PRIx64, fsc,
-		 r->s1ptw, wnr, a->va, (r->ipa & UINT64_C(0xffffffffff000)) >> 12 << 4);
-}
-
-static void format_result(const struct naive_access *a, const struct naive_result *r, char *out,
-			  size_t size)
-{
-	if (a->at && r->fault == NAIVE_WALK_ABORT)
-		snprintf(out, size, "atabort:fsc=%02x,s1ptw=%d", naive_fsc(r->fault, r->level),
-			 r->s1ptw);
-	else if (a->at)
-		snprintf(out, size, "par:%" PRIx64, naive_par(r));
-	else if (r->fault != NAIVE_OK || words_aborts(&st.now, r->pa))
-		format_abort(a, r, out, size);
-	else if (a->kind == NAIVE_LOAD)
-		snprintf(out, size, "done:%" PRIx64, words_read(&st.now, r->pa & ~UINT64_C(7)));
-	else
-		snprintf(out, size, "done");
-}
-
-/* Is HPFAR architecturally UNKNOWN for this result? */
-static bool hpfar_unknown(const char *result)
-{
-	unsigned fsc = (unsigned)value_of(result, "fsc=");
-
-	return !value_of(result, "s1ptw=") &&
-	       ((fsc & 0x3c) == 0xc || (fsc & 0x3c) == 0x14 || fsc == 0x13);
-}
-
-static bool same_result(const char *ours, const char *theirs)
-{
-	uint64_t a, b, mask = ~UINT64_C(0xe00);
-	const char *hpfar = strstr(ours, ",hpfar=");
-
-	if (strncmp(ours, "par:", 4) == 0 && strncmp(theirs, "par:", 4) == 0) {
-		a = strtoull(ours + 4, NULL, 16);
-		b = strtoull(theirs + 4, NULL, 16);
-		if (a & 1)
-			mask = ~UINT64_C(0xc00);
-		if (((a ^ b) & mask) == 0)
-			return true;
-		if (((a ^ b) & mask & UINT64_C(0xfffffffffe7f)) == 0 && !(a & 1)) {
-			st.attributes++;
-			return true;
-		}
-		return false;
-	}
-	if (strncmp(ours, "done", 4) == 0 && strcmp(theirs, "done") == 0)
-		return true;
-	if (hpfar && hpfar_unknown(ours))
-		return strncmp(ours, theirs, (size_t)(hpfar - ours)) == 0;
-	return strcmp(ours, theirs) == 0;
-}
-
 /* Words that differ from the initial memory, in order of address as the format wants them. */
 static bool same_changes(const char *query)
 {
@@ -182,11 +89,12 @@ static bool run_query(const char *line)
 	struct naive_memory memory = { &st.now, words_read_cb, words_write_cb, words_aborts_cb };
 	struct naive_access access;
 	struct naive_result result;
-	char op[16], expected[256], ours[256];
+	char op[16], expected[NOTATION_MAX], ours[NOTATION_MAX];
+	enum notation_match match;
 	uint64_t va;
 
 	if (sscanf(line, "q %15s %" SCNx64 " %255s", op, &va, expected) != 3 ||
-	    !parse_op(op, &access))
+	    !notation_parse_op(op, &access))
 		return false;
 	access.va = va;
 	st.now = st.initial;
@@ -194,8 +102,10 @@ static bool run_query(const char *line)
 	if (result.fault == NAIVE_OK && !access.at && access.kind == NAIVE_STORE &&
 	    !words_aborts(&st.now, result.pa))
 		words_write(&st.now, result.pa & ~UINT64_C(7), UINT64_C(0x5a5aa5a5c3c33c3c));
-	format_result(&access, &result, ours, sizeof(ours));
-	if (same_result(ours, expected) && same_changes(line)) {
+	notation_result(&access, &result, &st.now, ours);
+	match = notation_compare(ours, expected);
+	st.attributes += match == NOTATION_ATTRIBUTES_DIFFER;
+	if (match != NOTATION_DIFFERENT && same_changes(line)) {
 		st.passed++;
 	} else {
 		st.failed++;
@@ -257,19 +167,6 @@ enum { QUERIES = 6 };
 
 static struct gen_case gen;
 
-static void query_name(const struct naive_access *a, char *out, size_t size)
-{
-	static const char *const real[3][2] = { { "IFETCH0", "IFETCH1" },
-						{ "LDTR", "LDR" },
-						{ "STTR", "STR" } };
-
-	if (a->at)
-		snprintf(out, size, "S1%sE%d%c", a->stage1_only ? "" : "2", a->el,
-			 a->kind == NAIVE_STORE ? 'W' : 'R');
-	else
-		snprintf(out, size, "%s", real[a->kind][a->el]);
-}
-
 /* Words that differ between st.now (after) and st.initial, then back to st.initial. */
 static void append_changes(char *out, size_t size)
 {
@@ -302,23 +199,22 @@ static void generate_query(char *out, size_t size)
 	struct naive_memory memory = gen.memory;
 	struct naive_access a = gen_access(&gen);
 	struct naive_result r;
-	char name[16], result[200];
+	char result[NOTATION_MAX];
 
 	gen.regs.pan = false;
 	memory.read = read_now;
 	memory.write = write_now;
 	words_clear(&st.now);
+	gen.running = &r;
 	naive_translate(&gen.cpu, &gen.regs, &memory, &a, &r);
+	gen.running = NULL;
 	if (r.fault == NAIVE_OK && !a.at && a.kind == NAIVE_STORE)
 		words_write(&st.now, r.pa & ~UINT64_C(7), UINT64_C(0x5a5aa5a5c3c33c3c));
-	query_name(&a, name, sizeof(name));
 	if (r.fault == NAIVE_OK && !a.at && a.kind == NAIVE_LOAD)
-		snprintf(result, sizeof(result), "done:%" PRIx64,
-			 read_now(&gen, r.pa & ~UINT64_C(7)));
-	else
-		format_result(&a, &r, result, sizeof(result));
+		words_write(&st.now, r.pa & ~UINT64_C(7), read_now(&gen, r.pa & ~UINT64_C(7)));
+	notation_result(&a, &r, &st.now, result);
 	st.initial = gen.words;
-	snprintf(out, size, "q %s %" PRIx64 " %s src=naive", name, a.va, result);
+	snprintf(out, size, "q %s %" PRIx64 " %s src=naive", notation_op(&a), a.va, result);
 	append_changes(out, size);
 }
 
