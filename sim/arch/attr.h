@@ -96,10 +96,10 @@ static inline uint8_t attr_apply_fwb(uint8_t s1, unsigned memattr)
 		return s1;
 	if ((memattr & 3) != 2)
 		return attr_is_device(s1) ? s1 : ATTR_NORMAL_NC;
-	/* Forced write-back; the allocation hints of stage 1 stay where it was cacheable. */
+	/* Forced write-back; hints and transience of stage 1 stay where it was cacheable. */
 	cacheable = !attr_is_device(s1);
-	return (uint8_t)((cacheable && s1 >> 4 != 4 ? (s1 >> 4 & 3) | 12 : 15) << 4 |
-			 (cacheable && (s1 & 15) != 4 ? (s1 & 3) | 12 : 15));
+	return (uint8_t)((cacheable && s1 >> 4 != 4 ? (s1 >> 4) | 4 : 15) << 4 |
+			 (cacheable && (s1 & 15) != 4 ? (s1 & 15) | 4 : 15));
 }
 
 /* S2CombineS1Shareability; the reserved value 1 counts as non-shareable. */

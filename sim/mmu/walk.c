@@ -188,7 +188,7 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 		fault = FAULT_TRANSLATION;
 	else if (leaf->level < 3 && (leaf->desc & DESC_NT) && st->nt_fault)
 		fault = FAULT_TRANSLATION;
-	else if (base >> st->oa_bits)
+	else if (leaf->address >> st->oa_bits)
 		fault = FAULT_ADDRESS_SIZE;
 	else if (!(leaf->desc & DESC_AF) && !st->hw_af)
 		fault = FAULT_ACCESS_FLAG;

@@ -2,19 +2,38 @@
 #include "gen.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "naive_parts.h"
 
 /* QEMU's values for its cores, and a PE with neither FEAT_XNX nor FEAT_S2FWB nor FEAT_TTST. */
 const struct gen_pe gen_pes[GEN_PES] = {
-	{ "max", 0x32310201126, 0x11010211122, 0x1021011010011011 },
-	{ "max,lpa2=off", 0x22200101126, 0x11010211122, 0x1021011010011011 },
-	{ "neoverse-n1", 0x101125, 0x10212122, 0x1011 },
-	{ "cortex-a57", 0x1124, 0, 0 },
-	{ "cortex-a35", 0x101122, 0, 0 },
-	{ "access-flag-only", 0x101123, 0x121, 0x10000000 },
-	{ "lpa2-4k-only", 0x12101126, 0x10212122, 0x1010010010011 },
+	{ "max", 0x32310201126, 0x11010211122, 0x1021011010011011, true },
+	{ "max,lpa2=off", 0x22200101126, 0x11010211122, 0x1021011010011011, true },
+	{ "neoverse-n1", 0x101125, 0x10212122, 0x1011, false },
+	{ "cortex-a57", 0x1124, 0, 0, false },
+	{ "cortex-a35", 0x101122, 0, 0, false },
+	{ "access-flag-only", 0x101123, 0x121, 0x10000000, true },
+	{ "lpa2-4k-only", 0x12101126, 0x10212122, 0x1010010010011, true },
 };
+
+const struct gen_pe *gen_pe_find(const char *name)
+{
+	for (int i = 0; i < GEN_PES; i++) {
+		size_t n = strlen(gen_pes[i].name);
+
+		if (strncmp(gen_pes[i].name, name, n) == 0 && (!name[n] || name[n] == ' '))
+			return &gen_pes[i];
+	}
+	return NULL;
+}
+
+struct naive_cpu gen_cpu(const struct gen_pe *pe)
+{
+	return (struct naive_cpu){
+		.mmfr0 = pe->mmfr0, .mmfr1 = pe->mmfr1, .mmfr2 = pe->mmfr2, .pauth = pe->pauth
+	};
+}
 
 uint64_t rng_next(struct rng *rng)
 {
@@ -246,7 +265,7 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 	c->outside = false;
 	c->pe = pe;
 	c->kind = kind;
-	c->cpu = (struct naive_cpu){ .mmfr0 = pe->mmfr0, .mmfr1 = pe->mmfr1, .mmfr2 = pe->mmfr2 };
+	c->cpu = gen_cpu(pe);
 	c->regs = (struct naive_regs){ .hcr_el2 = UINT64_C(1) << 31 };
 	c->memory = (struct naive_memory){ c, read_word, write_word, aborts };
 	c->address_bits = naive_pa_max(&c->cpu);

@@ -22,10 +22,15 @@ bool rng_chance(struct rng *rng, unsigned percent);
 struct gen_pe {
 	const char *name; /* as QEMU names it */
 	uint64_t mmfr0, mmfr1, mmfr2;
+	bool pauth;
 };
 
 enum { GEN_PES = 7 };
 extern const struct gen_pe gen_pes[GEN_PES];
+
+/* By the name up to a space; NULL: none of them. */
+const struct gen_pe *gen_pe_find(const char *name);
+struct naive_cpu gen_cpu(const struct gen_pe *pe);
 
 enum gen_kind {
 	GEN_S1,	  /* stage 2 off */

@@ -17,6 +17,7 @@
 /* What the PE implements, and what it chose where the architecture leaves a choice. */
 struct naive_cpu {
 	uint64_t mmfr0, mmfr1, mmfr2; /* ID_AA64MMFR{0,1,2}_EL1 */
+	bool pauth;		      /* FEAT_PAuth: TCR_ELx.TBIDn exist */
 	bool clamp_txsz;	      /* TxSZ out of range is clamped; otherwise a fault */
 	bool contiguous_faults;	      /* a contiguous span beyond the input size faults */
 	bool device_fetch_faults;     /* a fetch from Device memory is a Permission fault */

@@ -84,7 +84,7 @@ struct params naive_s1_params(const struct naive_cpu *cpu, const struct naive_re
 	p.hd = hafdbs(cpu) >= 2 && bit(tcr, 40);
 	p.sh = (unsigned)(upper ? field(tcr, 29, 28) : field(tcr, 13, 12));
 	p.tbi = bit(tcr, upper ? 38 : 37);
-	p.tbid = bit(tcr, upper ? 52 : 51);
+	p.tbid = cpu->pauth && bit(tcr, upper ? 52 : 51);
 	p.epd = bit(tcr, upper ? 23 : 7);
 	p.e0pd = field(cpu->mmfr2, 63, 60) && bit(tcr, upper ? 56 : 55);
 	p.hpd = field(cpu->mmfr1, 15, 12) && bit(tcr, upper ? 42 : 41);

@@ -37,12 +37,14 @@ static uint64_t value_of(const char *line, const char *key)
 
 static void read_header(const char *line)
 {
-	const char *ext = strstr(line, " ext=");
+	const char *ext = strstr(line, " ext="), *name = strstr(line, "cpu=");
+	const struct gen_pe *pe = name ? gen_pe_find(name + 4) : NULL;
 	char *end;
 
 	st.cpu = (struct naive_cpu){ .mmfr0 = value_of(line, "ID_AA64MMFR0_EL1="),
 				     .mmfr1 = value_of(line, "ID_AA64MMFR1_EL1="),
-				     .mmfr2 = value_of(line, "ID_AA64MMFR2_EL1=") };
+				     .mmfr2 = value_of(line, "ID_AA64MMFR2_EL1="),
+				     .pauth = pe && pe->pauth };
 	st.initial.abort_first = st.initial.abort_end = 0;
 	if (ext) {
 		st.initial.abort_first = strtoull(ext + 5, &end, 16);
