@@ -3,17 +3,20 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define PAGE_BYTES	(UINT64_C(1) << PHYS_PAGE_BITS)
 #define PAGE_WORDS	(PAGE_BYTES / 8)
-#define CHUNK_PAGES	16
+#define FIRST_PAGES	16  /* a test case needs no more */
+#define CHUNK_PAGES	512 /* 2 MiB: one huge page of the host */
 #define FIRST_SLOT_BITS 8
 #define ABORT_RANGES	8
 
-/* Host memory of CHUNK_PAGES pages, kept until the end. */
+/* Host memory of pages, kept until the end. */
 struct chunk {
 	struct chunk *next;
-	uint64_t words[CHUNK_PAGES][PAGE_WORDS];
+	uint64_t *words; /* pages x PAGE_WORDS */
+	size_t pages;
 };
 
 struct phys_private {
@@ -58,6 +61,7 @@ void phys_destroy(struct phys_mem *mem)
 		return;
 	for (struct chunk *c = mem->private->chunks, *next; c; c = next) {
 		next = c->next;
+		free(c->words);
 		free(c);
 	}
 	free(mem->slots);
@@ -79,6 +83,31 @@ static void release_page(struct phys_private *private, uint64_t *page)
 	private->free_pages = page;
 }
 
+/*
+ * Walks read descriptors all over the tables: huge pages keep the host's own TLB from missing on
+ * each read. A kernel without them ignores the advice.
+ */
+static bool add_chunk(struct phys_private *private)
+{
+	const size_t pages = private->chunks ? CHUNK_PAGES : FIRST_PAGES;
+	struct chunk *chunk = malloc(sizeof(*chunk));
+
+	if (!chunk)
+		return false;
+	chunk->pages = pages;
+	chunk->words = aligned_alloc(pages * PAGE_BYTES, pages * PAGE_BYTES);
+	if (!chunk->words) {
+		free(chunk);
+		return false;
+	}
+	if (pages == CHUNK_PAGES)
+		madvise(chunk->words, pages * PAGE_BYTES, MADV_HUGEPAGE);
+	chunk->next = private->chunks;
+	private->chunks = chunk;
+	private->chunk_used = 0;
+	return true;
+}
+
 /* A zeroed page, or NULL. */
 static uint64_t *take_page(struct phys_private *private)
 {
@@ -87,16 +116,10 @@ static uint64_t *take_page(struct phys_private *private)
 	if (page) {
 		private->free_pages = next_free(page);
 	} else {
-		if (!private->chunks || private->chunk_used == CHUNK_PAGES) {
-			struct chunk *chunk = malloc(sizeof(*chunk));
-
-			if (!chunk)
-				return NULL;
-			chunk->next = private->chunks;
-			private->chunks = chunk;
-			private->chunk_used = 0;
-		}
-		page = private->chunks->words[private->chunk_used++];
+		if ((!private->chunks || private->chunk_used == private->chunks->pages) &&
+		    !add_chunk(private))
+			return NULL;
+		page = private->chunks->words + private->chunk_used++ * PAGE_WORDS;
 	}
 	memset(page, 0, PAGE_BYTES);
 	return page;

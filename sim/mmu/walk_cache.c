@@ -53,7 +53,10 @@ static int64_t find(const struct walk_cache *cache, uint32_t context, uint64_t i
 		    unsigned size_bits, bool leaf, uint32_t *set_first)
 {
 	const uint64_t key = key_of(ia, size_bits, leaf);
-	const uint32_t first = (uint32_t)((ia >> size_bits) % cache->sets) * cache->ways;
+	const uint64_t prefix = ia >> size_bits;
+	const bool power_of_two = (cache->sets & (cache->sets - 1)) == 0;
+	const uint64_t set = power_of_two ? prefix & (cache->sets - 1) : prefix % cache->sets;
+	const uint32_t first = (uint32_t)set * cache->ways;
 
 	*set_first = first;
 	for (uint32_t slot = first; slot < first + cache->ways; slot++)

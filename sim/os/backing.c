@@ -4,62 +4,69 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Five levels of 512 resolve the 40 bits of a chunk number: 52-bit IPA, 4 KiB chunks. */
+enum { FANOUT_BITS = 9, FANOUT = 1 << FANOUT_BITS, LEVELS = 5 };
+
+/* A node above the leaves. A leaf is an array of FANOUT frame addresses plus 1; 0: no frame yet. */
+struct node {
+	void *child[FANOUT];
+};
+
 void backing_init(struct backing *backing, unsigned chunk_bits)
 {
 	memset(backing, 0, sizeof(*backing));
 	backing->chunk_bits = chunk_bits;
 }
 
+static void free_below(void *at, int height)
+{
+	if (at && height > 0)
+		for (int i = 0; i < FANOUT; i++)
+			free_below(((struct node *)at)->child[i], height - 1);
+	free(at);
+}
+
 void backing_fini(struct backing *backing)
 {
-	free(backing->chunk);
-	backing->chunk = NULL;
+	free_below(backing->root, LEVELS - 1);
+	backing_init(backing, backing->chunk_bits);
 }
 
-static struct backing_chunk *find(const struct backing *backing, uint64_t index)
+/* The leaf that holds `chunk`; NULL: out of memory. */
+static uint64_t *leaf_of(struct backing *backing, uint64_t chunk)
 {
-	const size_t mask = backing->room - 1;
-	size_t at = (size_t)(index * UINT64_C(0x9e3779b97f4a7c15) >> 20) & mask;
+	void **at = &backing->root;
 
-	while (backing->chunk[at].index && backing->chunk[at].index != index)
-		at = (at + 1) & mask;
-	return &backing->chunk[at];
-}
-
-/* Keep at least half of the table free. */
-static bool grow(struct backing *backing)
-{
-	struct backing old = *backing;
-
-	if (2 * (backing->used + 1) <= backing->room)
-		return true;
-	backing->room = old.room ? 2 * old.room : 1024;
-	backing->chunk = calloc(backing->room, sizeof(*backing->chunk));
-	if (!backing->chunk) {
-		*backing = old;
-		return false;
+	if (backing->last_leaf && backing->last_group == chunk >> FANOUT_BITS)
+		return backing->last_leaf;
+	for (int height = LEVELS - 1;; height--) {
+		if (!*at)
+			*at = calloc(FANOUT, sizeof(uint64_t));
+		if (!*at)
+			return NULL;
+		if (height == 0)
+			break;
+		at = &((struct node *)*at)->child[chunk >> (height * FANOUT_BITS) & (FANOUT - 1)];
 	}
-	for (size_t i = 0; i < old.room; i++)
-		if (old.chunk[i].index)
-			*find(backing, old.chunk[i].index) = old.chunk[i];
-	free(old.chunk);
-	return true;
+	backing->last_group = chunk >> FANOUT_BITS;
+	backing->last_leaf = *at;
+	return *at;
 }
 
 bool backing_of(struct backing *backing, struct frames *frames, ipa_t ipa, pa_t *out)
 {
-	const uint64_t index = (ipa.v >> backing->chunk_bits) + 1;
-	struct backing_chunk *chunk;
+	const uint64_t chunk = ipa.v >> backing->chunk_bits;
+	uint64_t *leaf = leaf_of(backing, chunk), *frame;
+	pa_t fresh;
 
-	if (!grow(backing))
+	if (!leaf)
 		return false;
-	chunk = find(backing, index);
-	if (!chunk->index) {
-		if (!frames_alloc(frames, backing->chunk_bits, &chunk->pa))
+	frame = &leaf[chunk & (FANOUT - 1)];
+	if (!*frame) {
+		if (!frames_alloc(frames, backing->chunk_bits, &fresh))
 			return false;
-		chunk->index = index;
-		backing->used++;
+		*frame = fresh.v + 1;
 	}
-	*out = pa_of(chunk->pa.v | (ipa.v & low_mask(backing->chunk_bits)));
+	*out = pa_of((*frame - 1) | (ipa.v & low_mask(backing->chunk_bits)));
 	return true;
 }

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host pages behind a VM's memory (the VMA of its memslot): each chunk of the backing size gets
- * a host frame of that size at its first touch, so stage-2 leaves smaller than the backing are
+ * The host pages behind a VM's memory (the VMA of its memslot): each chunk of the backing size gets a
+ * host frame of that size at its first touch, so stage-2 leaves smaller than the backing are
  * contiguous in physical memory.
  */
 #ifndef TWOSTAGE_OS_BACKING_H
 #define TWOSTAGE_OS_BACKING_H
-
-#include <stddef.h>
 
 #include "arch/types.h"
 #include "mem/frames.h"
 
 struct backing {
 	unsigned chunk_bits;
-	size_t used, room; /* of the open-addressed table; room is a power of two */
-	struct backing_chunk {
-		uint64_t index; /* IPA >> chunk_bits, plus 1; 0: free */
-		pa_t pa;
-	} * chunk;
+	void *root;	     /* radix tree over the chunk number; NULL: empty */
+	uint64_t last_group; /* the leaf used last, and the chunks it covers */
+	uint64_t *last_leaf;
 };
 
 void backing_init(struct backing *backing, unsigned chunk_bits);
