@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "qemu.h"
 #include "trace/trace.h"
@@ -55,6 +56,7 @@ struct vcpu {
 	uint64_t epoch;
 	struct segment *segment; /* only in MODE_RECORDING */
 	uint64_t pieces;
+	uint32_t begun;			/* instructions since the newest run was opened */
 	uint64_t fetch_unit, data_unit; /* address >> unit bits of the open runs, or NO_UNIT */
 	struct trace_run *fetch, *data;
 	uint16_t index, asid;
@@ -78,6 +80,7 @@ struct capture {
 	const char *provenance_path;
 	enum trace_granularity granularity;
 	uint64_t skip, limit; /* accesses; limit 0: none */
+	int level;	      /* of zstd; 0: the writer's default */
 	bool marker;	      /* wait for the guest's start mark */
 	enum after_limit after;
 	plugin_id_t id;
@@ -108,6 +111,7 @@ struct capture {
 	pthread_t thread;
 	struct trace_info info;
 	struct diag failure;
+	FILE *messages;
 	_Atomic uint64_t unread; /* specials whose operand could not be read */
 };
 

@@ -36,7 +36,7 @@ static struct timespec after_ms(long ms)
 
 static void out_of_memory(void)
 {
-	fprintf(stderr, "capture: error: out of memory\n");
+	fprintf(capture.messages, "capture: error: out of memory\n");
 	_exit(STATUS_INTERNAL);
 }
 
@@ -133,6 +133,9 @@ static void close_locked(struct vcpu *v)
 	}
 	s->end_ns = now_ns();
 	s->pieces = v->pieces;
+	if (s->n_runs)
+		s->runs[s->n_runs - 1].instructions += v->begun;
+	v->begun = 0;
 	if (capture.limit)
 		capture.limit_left += v->left;
 	*capture.closed_end = s;
@@ -181,16 +184,20 @@ static void summary(void)
 {
 	const struct trace_totals *t = &capture.info.totals;
 	const uint64_t unread = atomic_load(&capture.unread);
+	uint64_t not_skipped = capture.skip_left;
 
-	fprintf(stderr,
+	for (const struct vcpu *v = capture.vcpus; v; v = v->next)
+		if (v->mode == MODE_SKIPPING)
+			not_skipped += v->interrupted ? v->kept : v->left;
+	fprintf(capture.messages,
 		"capture: %s: %llu accesses (%llu fetches, %llu loads, %llu stores), %llu records,"
 		" %llu events, %llu skipped\n",
 		capture.path, (unsigned long long)trace_accesses(t), (unsigned long long)t->fetches,
 		(unsigned long long)t->loads, (unsigned long long)t->stores,
 		(unsigned long long)t->records, (unsigned long long)t->events,
-		(unsigned long long)(capture.skip - capture.skip_left));
+		(unsigned long long)(capture.skip - not_skipped));
 	if (unread)
-		fprintf(stderr,
+		fprintf(capture.messages,
 			"capture: warning: %llu DC ZVA, TLBI or register writes are not in the "
 			"trace:"
 			" this QEMU does not show their operands\n",

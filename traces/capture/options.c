@@ -15,6 +15,15 @@ static bool bad(const char *option, const char *expected)
 	return false;
 }
 
+static bool parse_level(const char *option, const char *value)
+{
+	char *end;
+	long level = strtol(value, &end, 10);
+
+	capture.level = (int)level;
+	return (!*end && level >= 1 && level <= 19) || bad(option, "a zstd level from 1 to 19");
+}
+
 static bool parse_count(const char *option, const char *value, uint64_t *out)
 {
 	char *end;
@@ -65,6 +74,8 @@ static bool parse_option(const char *option)
 		capture.provenance_path = value;
 	else if (IS("granularity"))
 		return parse_granularity(option, value);
+	else if (IS("level"))
+		return parse_level(option, value);
 	else if (IS("skip"))
 		return parse_count(option, value, &capture.skip);
 	else if (IS("limit"))
@@ -76,7 +87,8 @@ static bool parse_option(const char *option)
 			return false;
 		capture.after = run_on ? AFTER_RUN : AFTER_EXIT;
 	} else
-		return bad(option, "out, granularity, skip, limit, start, after or provenance");
+		return bad(option,
+			   "out, granularity, skip, limit, start, after, level or provenance");
 #undef IS
 	return true;
 }

@@ -28,7 +28,7 @@ struct vcpu *vcpu_get(unsigned index)
 	struct vcpu *v = aligned_alloc(_Alignof(struct vcpu), sizeof(*v));
 
 	if (!v) {
-		fprintf(stderr, "capture: error: out of memory for vCPU %u\n", index);
+		fprintf(capture.messages, "capture: error: out of memory for vCPU %u\n", index);
 		_exit(STATUS_INTERNAL);
 	}
 	memset(v, 0, sizeof(*v));
@@ -127,9 +127,11 @@ static struct trace_run *open_run(struct vcpu *v, enum trace_stream stream, uint
 			 .asid = v->asid,
 			 .el = v->el,
 			 .stream = (uint8_t)stream },
+		.instructions = v->begun,
 		.ordinal = v->pieces,
 		.store_ordinal = UINT64_MAX,
 	};
+	v->begun = 0;
 	if (segment_is_full(s))
 		interrupt(v);
 	return run;
@@ -169,10 +171,10 @@ void vcpu_fetch(unsigned index, void *udata)
 
 	if (!v)
 		return;
+	v->begun++;
 	if (pc >> capture.granularity != v->fetch_unit)
 		begin_fetch_run(v, pc);
 	v->fetch->reads++;
-	v->fetch->instructions++;
 	v->fetch->last_ordinal = v->pieces++;
 }
 
@@ -200,13 +202,15 @@ static void find_data_ipa(const struct vcpu *v, struct trace_run *run,
 	set_ipa(run, qemu_plugin_hwaddr_phys_addr(address) >> PAGE_BITS << PAGE_BITS, va);
 }
 
+/* The piece at `va`: where the access starts, or where it enters its second page. */
 static struct trace_run *data_piece(struct vcpu *v, const struct data_access *access, uint64_t va)
 {
 	if (va >> capture.granularity != v->data_unit) {
 		v->data = open_run(v, STREAM_DATA, va);
 		v->data_unit = va >> capture.granularity;
 		if (capture.granularity == TRACE_RAW) {
-			v->data->key.size_log2 = (uint8_t)access->size_log2;
+			v->data->key.size_log2 =
+				(uint8_t)(va == access->va ? access->size_log2 : 0);
 			v->data_unit = NO_UNIT;
 		}
 		if (capture.system)

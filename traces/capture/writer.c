@@ -3,6 +3,8 @@
  * The writer thread. It blocks all signals: those of the guest go to the guest's threads, and a
  * file size limit (SIGXFSZ) becomes an error of write() like a full disk.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,9 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "trace/s2t.h"
+
+enum { FIRST_DESCRIPTOR = 900 };
 
 /* One batch: all segments and events of the epochs that nobody can add to any more. */
 struct batch {
@@ -57,7 +62,7 @@ static bool take_batch(struct batch *batch)
 	if (n) {
 		batch->events = malloc(n * sizeof(*batch->events));
 		if (!batch->events) {
-			fprintf(stderr, "capture: error: out of memory\n");
+			fprintf(capture.messages, "capture: error: out of memory\n");
 			_exit(STATUS_INTERNAL);
 		}
 		memcpy(batch->events, capture.events, n * sizeof(*batch->events));
@@ -87,8 +92,8 @@ static void give_back(struct batch *batch)
 /* The capture is lost from here on; what was written stays. Ends the guest. */
 static void fail(const struct diag *diag)
 {
-	fprintf(stderr, "capture: error: %s\n", diag->text);
-	fprintf(stderr,
+	fprintf(capture.messages, "capture: error: %s\n", diag->text);
+	fprintf(capture.messages,
 		"capture: the blocks before it can be read: twostage trace info --salvage\n");
 	_exit((int)diag->status);
 }
@@ -123,13 +128,49 @@ static void write_batches(struct trace_writer *writer)
 	}
 }
 
+/* Far from the descriptors that the guest opens and closes as its own. */
+static int out_of_reach(int fd)
+{
+	int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
+
+	if (moved < 0)
+		return fd;
+	close(fd);
+	return moved;
+}
+
+static struct trace_writer *create_trace(const struct trace_writer_options *options)
+{
+	int fd = open(capture.path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	if (fd < 0) {
+		diag_set(&capture.failure, STATUS_IO, "%s: cannot create: %s", capture.path,
+			 strerror(errno));
+		return NULL;
+	}
+	return trace_create_fd(out_of_reach(fd), capture.path, options, &capture.failure);
+}
+
+/* Messages go where stderr went at the start: a guest may close its own. */
+static void keep_stderr(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
+
+	if (fd >= 0)
+		capture.messages = fdopen(fd, "w");
+	if (!capture.messages)
+		capture.messages = stderr;
+	setvbuf(capture.messages, NULL, _IOLBF, 0);
+}
+
 static void *writer_main(void *unused)
 {
 	const struct trace_writer_options options = {
 		.granularity = capture.granularity,
+		.zstd_level = capture.level,
 		.provenance = capture.provenance,
 	};
-	struct trace_writer *writer = trace_create(capture.path, &options, &capture.failure);
+	struct trace_writer *writer = create_trace(&options);
 	struct diag diag = DIAG_INIT;
 
 	(void)unused;
@@ -151,6 +192,7 @@ bool writer_start(void)
 	sigset_t all, before;
 	int error;
 
+	keep_stderr();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&capture.thread, NULL, writer_main, NULL);
