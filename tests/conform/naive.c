@@ -260,6 +260,16 @@ static unsigned addr_top(const struct params *p, const struct naive_access *a)
 	return p->tbi && !(p->tbid && is_fetch(a)) ? 55 : 63;
 }
 
+/* AArch64.BranchAddr: a branch to a tagged address loses the tag, where tags count for fetches. */
+static uint64_t branch_address(const struct params *p, const struct naive_access *a)
+{
+	uint64_t tag = UINT64_C(0xff) << 56;
+
+	if (!is_fetch(a) || addr_top(p, a) == 63)
+		return a->va;
+	return bit(a->va, 55) ? a->va | tag : a->va & ~tag;
+}
+
 /* AArch64.S1DisabledOutput */
 static bool s1_off(struct job *j, const struct params *p, uint64_t *oa, struct attrs *attrs)
 {
@@ -331,6 +341,7 @@ void naive_translate(const struct naive_cpu *cpu, const struct naive_regs *regs,
 	uint64_t ipa;
 
 	memset(result, 0, sizeof(*result));
+	result->far = branch_address(&s1, access);
 	if (!s1_translate(&j, &s1, &ipa, &attrs))
 		return;
 	result->ipa = result->pa = ipa;

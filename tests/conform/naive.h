@@ -62,6 +62,7 @@ struct naive_result {
 	int stage, level; /* of a fault; level -1..3 */
 	bool s1ptw;	  /* a stage-2 fault on a stage-1 descriptor */
 	bool update;	  /* descriptors were written (or had to be) */
+	uint64_t far;	  /* the VA; of a fetch as the branch there left it in the PC */
 	uint64_t ipa;	  /* input of stage 2, or of the faulting stage-2 translation */
 	uint64_t pa;
 	uint8_t attr;		  /* as PAR_EL1.ATTR */

@@ -55,12 +55,12 @@ static void format_abort(const struct naive_access *a, const struct naive_result
 
 	if (r->fault == NAIVE_OK || r->stage == 1) {
 		snprintf(out, NOTATION_MAX, "el1abort:fsc=%02x,wnr=%d,far=%" PRIx64, fsc, wnr,
-			 a->va);
+			 r->far);
 		return;
 	}
 	snprintf(out, NOTATION_MAX,
 		 "el2abort:fsc=%02x,s1ptw=%d,wnr=%d,far=%" PRIx64 ",hpfar=%" PRIx64, fsc, r->s1ptw,
-		 wnr, a->va, (r->ipa & UINT64_C(0xffffffffff000)) >> 12 << 4);
+		 wnr, r->far, (r->ipa & UINT64_C(0xffffffffff000)) >> 12 << 4);
 }
 
 void notation_result(const struct naive_access *a, const struct naive_result *r,
