@@ -4,6 +4,7 @@
 #define TWOSTAGE_BASE_DIAG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /* Exit statuses of the program; the values are those of sysexits.h. */
 enum exit_status {
@@ -20,8 +21,11 @@ enum exit_status {
 /* Written by whoever finds the fault, printed only by sim/cli. The first report is kept. */
 struct diag {
 	enum exit_status status; /* STATUS_OK: nothing reported */
-	char place[512];	 /* "file:line:column" or "--set key=value"; empty: not known */
-	char text[1024];	 /* one line, without "error:" and newline */
+	/* STATUS_BAD_INPUT: what was asked for cannot be done, though no file is damaged. A sweep
+	 * keeps such a point with its reason instead of trying it again. */
+	bool impossible;
+	char place[512]; /* "file:line:column" or "--set key=value"; empty: not known */
+	char text[1024]; /* one line, without "error:" and newline */
 };
 
 #define DIAG_INIT                                                                                  \

@@ -8,6 +8,7 @@
 #include "cli/group.h"
 #include "cli/output.h"
 #include "run/model.h"
+#include "run/point.h"
 
 enum { NAMES_MAX = 256 };
 
@@ -173,12 +174,14 @@ static int check_model(const char *name)
 
 	if (!model)
 		return output_diag(&diag);
-	if (model_check_sources(model, &diag) == STATUS_OK) {
+	if (model_check_sources(model, &diag) == STATUS_OK &&
+	    point_check(&model->config, &diag) == STATUS_OK) {
 		for (size_t i = 0; i < PARAM_COUNT; i++)
 			n[model->values[i].origin]++;
 		printf("%s: ok, %zu values with a source, %zu assumed, %zu left at the default\n",
 		       model->name, n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
 	}
+	diag_place(&diag, "%s", model->files[0]->path);
 	model_free(model);
 	return output_diag(&diag);
 }
@@ -189,7 +192,7 @@ static int run_check(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "[MODEL...]",
 		.doc = "Check models, all that can be named if none is given: every value has a "
-		       "source or is marked assumed.",
+		       "source or is marked assumed, and the core can exist.",
 	};
 	struct arguments arguments = { .max_names = NAMES_MAX };
 	struct diag diag = DIAG_INIT;
@@ -219,8 +222,9 @@ static int run(int argc, char **argv)
 	static const struct command list = { "list", "models that can be named", run_list };
 	static const struct command show = { "show", "values of a model and their sources",
 					     run_show };
-	static const struct command check = { "check", "refuse values without a source",
-					      run_check };
+	static const struct command check = {
+		"check", "refuse values without a source, and impossible cores", run_check
+	};
 	static const struct command *const commands[] = { &check, &list, &show, NULL };
 	static const struct command_group group = {
 		.name = "twostage model",

@@ -22,8 +22,12 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 
 	for (uint64_t i = 0; status == STATUS_OK && i < info->blocks; i++) {
 		status = trace_read_block(trace, i, replay->columns, &block, diag);
-		if (status == STATUS_OK)
+		if (status == STATUS_OK) {
 			status = replay_block(replay, &block);
+			/* The trace is sound: this configuration cannot run it. */
+			if (status == STATUS_BAD_INPUT && diag)
+				diag->impossible = true;
+		}
 		done += trace_accesses(&block.totals);
 		if (status == STATUS_OK && progress && progress->step(progress->ctx, done, all))
 			status = diag_set(diag, STATUS_INTERRUPTED, "interrupted");

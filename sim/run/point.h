@@ -23,7 +23,11 @@ struct point_progress {
 	void *ctx;
 };
 
-/* `progress` may be NULL. STATUS_INTERRUPTED when a step asked for it. */
+/*
+ * `progress` may be NULL. STATUS_INTERRUPTED when a step asked for it. STATUS_BAD_INPUT with
+ * diag->impossible: the trace is sound but does not fit the configuration (guest memory too small,
+ * page runs for a policy that cannot replay them).
+ */
 enum exit_status point_run(const struct config *config, const struct trace_reader *trace,
 			   const struct point_progress *progress, struct stats *stats,
 			   struct diag *diag);

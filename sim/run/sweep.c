@@ -74,11 +74,25 @@ static void name_point(const struct sweep *sweep, const struct plan_point *point
 	plan_config(sweep->plan, point, &row->config);
 }
 
+static enum exit_status store_impossible(struct sweep *sweep, const struct plan_point *point,
+					 const char *reason, struct diag *diag)
+{
+	struct db_point row;
+
+	name_point(sweep, point, &row);
+	row.status = DB_POINT_IMPOSSIBLE;
+	row.reason = reason;
+	sweep->summary->n_impossible++;
+	return db_put(sweep->db, &row, diag);
+}
+
 static enum exit_status store_result(struct sweep *sweep, const struct plan_point *point,
 				     const struct outcome *outcome, struct diag *diag)
 {
 	struct db_point row;
 
+	if (outcome->diag.impossible)
+		return store_impossible(sweep, point, outcome->diag.text, diag);
 	if (outcome->diag.status != STATUS_OK) {
 		fail_point(sweep, point, &outcome->diag);
 		return STATUS_OK;
@@ -109,7 +123,7 @@ static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 	const struct plan_point *point = &sweep->plan->points[sweep->next];
 	struct diag reason = DIAG_INIT;
 	enum exit_status status;
-	struct db_point row;
+	struct config config;
 	int found;
 
 	/* Asked anew each time: another sweep may be filling the same database. */
@@ -121,18 +135,14 @@ static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 		sweep->next++;
 		return STATUS_OK;
 	}
-	name_point(sweep, point, &row);
-	if (point_check(&row.config, &reason) == STATUS_OK)
+	plan_config(sweep->plan, point, &config);
+	if (point_check(&config, &reason) == STATUS_OK)
 		return pool_submit(sweep->pool, sweep->next++, diag);
 	sweep->next++;
-	if (reason.status != STATUS_BAD_INPUT) {
-		fail_point(sweep, point, &reason);
-		return STATUS_OK;
-	}
-	row.status = DB_POINT_IMPOSSIBLE;
-	row.reason = reason.text;
-	sweep->summary->n_impossible++;
-	return db_put(sweep->db, &row, diag);
+	if (reason.status == STATUS_BAD_INPUT)
+		return store_impossible(sweep, point, reason.text, diag);
+	fail_point(sweep, point, &reason);
+	return STATUS_OK;
 }
 
 static enum exit_status end_point(struct sweep *sweep, struct diag *diag)
