@@ -5,8 +5,8 @@
  *
  * One core, from disk with a warm page cache, decoding included; rates are accesses of the trace
  * (fetches, loads, stores) per second of processor time, the median of RUNS runs. `decode` reads
- * the columns that a replay needs and does nothing with them; `bound` is the idealised loop of
- * bound.h on the same records, its decoding included.
+ * the one column that a replay under LRU needs and does nothing with it; `bound` is the idealised
+ * loop of bound.h on the same records, its decoding included.
  */
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "run/point.h"
 #include "tests/bench/bound.h"
 
-enum { RUNS_MAX = 99, COLUMNS = COLUMN_KEY | COLUMN_COUNTS | COLUMN_FIRST_KIND };
+enum { RUNS_MAX = 99 };
 
 enum kind { REPLAY, DECODE, BOUND, KINDS };
 
@@ -44,10 +44,9 @@ static enum exit_status read_all(const struct trace_reader *trace, struct bound 
 {
 	struct trace_block block = { 0 };
 	enum exit_status status = STATUS_OK;
-	unsigned columns = bound ? COLUMN_KEY : COLUMNS;
 
 	for (uint64_t i = 0; i < trace_info(trace)->blocks && status == STATUS_OK; i++) {
-		status = trace_read_block(trace, i, columns, &block, diag);
+		status = trace_read_block(trace, i, COLUMN_KEY, &block, diag);
 		if (status == STATUS_OK && bound)
 			bound_replay(bound, &block);
 	}

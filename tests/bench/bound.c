@@ -8,16 +8,21 @@ enum {
 	L1_ENTRIES = 48,
 	L2_SETS = 256,
 	L2_WAYS = 5,
-	HINTS = 1024,
 	WALK_READS = 4, /* through small walk caches; uncached it would be 24 */
 	TABLE_WORDS = 1 << 21,
 };
 
-/* Fully associative, LRU by time stamps; a direct-mapped hint says where a page was seen last. */
+/* Both L1 TLBs in one array each, fetch first: fully associative, LRU by time stamps. */
 struct l1 {
-	uint64_t page[L1_ENTRIES];
-	uint64_t used[L1_ENTRIES];
-	uint8_t hint[HINTS];
+	uint64_t page[2 * L1_ENTRIES];
+	uint64_t used[2 * L1_ENTRIES];
+};
+
+/* What the hot loop needs to know of a key of a block. */
+struct hint {
+	uint64_t page;
+	uint32_t slot;	/* in which it was seen last */
+	uint32_t first; /* slot of its TLB */
 };
 
 struct l2 {
@@ -26,9 +31,10 @@ struct l2 {
 };
 
 struct bound {
-	struct l1 l1[2]; /* by enum trace_stream */
+	struct l1 l1;
 	struct l2 l2;
 	uint64_t clock;
+	struct hint hint[TRACE_BLOCK_RECORDS]; /* by key of the block */
 	struct bound_counts counts;
 	uint64_t *table;
 };
@@ -53,11 +59,7 @@ struct bound *bound_create(void)
 	}
 	for (uint64_t i = 0; i < TABLE_WORDS; i++)
 		bound->table[i] = mix(i + 1);
-	memset(bound->l1, 0xff, sizeof(bound->l1)); /* no page has this number */
-	memset(bound->l1[0].used, 0, sizeof(bound->l1[0].used));
-	memset(bound->l1[1].used, 0, sizeof(bound->l1[1].used));
-	memset(bound->l1[0].hint, 0, sizeof(bound->l1[0].hint));
-	memset(bound->l1[1].hint, 0, sizeof(bound->l1[1].hint));
+	memset(bound->l1.page, 0xff, sizeof(bound->l1.page)); /* no page has this number */
 	memset(bound->l2.page, 0xff, sizeof(bound->l2.page));
 	return bound;
 }
@@ -74,10 +76,10 @@ const struct bound_counts *bound_counts(const struct bound *bound)
 	return &bound->counts;
 }
 
-/* Reads that depend on each other, as a walk's do. */
+/* Reads that depend on each other, as a walk's do; neighbours share all but the last. */
 static void walk(struct bound *bound, uint64_t page)
 {
-	uint64_t word = page;
+	uint64_t word = 0;
 
 	for (int i = 0; i < WALK_READS; i++)
 		word = bound->table[mix(word ^ (page >> (9 * (WALK_READS - 1 - i)))) % TABLE_WORDS];
@@ -104,39 +106,43 @@ static void look_up_l2(struct bound *bound, uint64_t page)
 	walk(bound, page);
 }
 
-static void miss_l1(struct bound *bound, int stream, uint64_t page)
+/* The slot that now holds the page. Two plain loops, which compilers turn into vector code. */
+static uint32_t look_up_l1(struct bound *bound, uint32_t first, uint64_t page)
 {
-	struct l1 *l1 = &bound->l1[stream];
-	int oldest = 0;
+	uint64_t *pages = &bound->l1.page[first];
+	const uint64_t *used = &bound->l1.used[first];
+	uint32_t found = L1_ENTRIES, oldest = 0;
 
-	for (int i = 0; i < L1_ENTRIES; i++) {
-		if (l1->page[i] == page) {
-			l1->used[i] = bound->clock;
-			l1->hint[mix(page) % HINTS] = (uint8_t)i;
-			return;
-		}
-		if (l1->used[i] < l1->used[oldest])
-			oldest = i;
-	}
-	bound->counts.l1_misses[stream]++;
-	l1->page[oldest] = page;
-	l1->used[oldest] = bound->clock;
-	l1->hint[mix(page) % HINTS] = (uint8_t)oldest;
+	for (uint32_t i = 0; i < L1_ENTRIES; i++)
+		found = pages[i] == page ? i : found;
+	if (found < L1_ENTRIES)
+		return first + found;
+	for (uint32_t i = 1; i < L1_ENTRIES; i++)
+		oldest = used[i] < used[oldest] ? i : oldest;
+	bound->counts.l1_misses[first != 0]++;
+	pages[oldest] = page;
 	look_up_l2(bound, page);
+	return first + oldest;
 }
 
 void bound_replay(struct bound *bound, const struct trace_block *block)
 {
-	for (uint32_t r = 0; r < block->n_records; r++) {
-		const struct trace_key *key = &block->keys[block->key[r]];
-		struct l1 *l1 = &bound->l1[key->stream];
-		uint64_t page = key->va >> 12;
-		uint8_t slot = l1->hint[mix(page) % HINTS];
+	uint64_t clock = bound->clock;
 
-		bound->clock++;
-		if (l1->page[slot] == page)
-			l1->used[slot] = bound->clock;
-		else
-			miss_l1(bound, key->stream, page);
+	for (uint32_t k = 0; k < block->n_keys; k++) {
+		uint32_t first = block->keys[k].stream == STREAM_DATA ? L1_ENTRIES : 0;
+
+		bound->hint[k] = (struct hint){ block->keys[k].va >> 12, first, first };
 	}
+	for (uint32_t r = 0; r < block->n_records; r++) {
+		struct hint *hint = &bound->hint[block->key[r]];
+
+		clock++;
+		if (bound->l1.page[hint->slot] != hint->page) {
+			bound->clock = clock;
+			hint->slot = look_up_l1(bound, hint->first, hint->page);
+		}
+		bound->l1.used[hint->slot] = clock;
+	}
+	bound->clock = clock;
 }
