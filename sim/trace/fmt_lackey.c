@@ -8,6 +8,7 @@
 
 static const char *parse(void *state, struct text_cursor *c, struct trace_ref *refs, unsigned *n)
 {
+	const char *start;
 	uint64_t va, size;
 	char kind;
 
@@ -22,8 +23,13 @@ static const char *parse(void *state, struct text_cursor *c, struct trace_ref *r
 	text_skip_spaces(c);
 	if (!text_hex(c, &va))
 		return "a hexadecimal address";
-	if (!text_word(c, ",") || !text_number(c, &size) || size == 0 || size > TEXT_MAX_SIZE)
-		return "a comma and a size of 1..4096 bytes";
+	if (!text_word(c, ","))
+		return "a comma and a size";
+	start = c->p;
+	if (!text_number(c, &size) || size == 0 || size > TEXT_MAX_SIZE) {
+		c->p = start;
+		return "a size of 1..4096 bytes";
+	}
 	text_skip_spaces(c);
 	if (c->p != c->end)
 		return "the end of the line";

@@ -17,14 +17,14 @@ static int probe(const unsigned char *head, size_t n, const char *path)
 	const bool named = raw_word_named(path, ".raw16");
 	bool offsets_agree = true;
 
-	if (n < PAIR_BYTES || !raw_word_valid(raw_word_at(head)) ||
+	if (n < PAIR_BYTES || raw_word_is_text(head, n) || !raw_word_valid(raw_word_at(head)) ||
 	    !ipa_valid(raw_word_at(head + 8)))
 		return 0;
 	for (; n >= PAIR_BYTES; head += PAIR_BYTES, n -= PAIR_BYTES) {
 		uint64_t word = raw_word_at(head), ipa = raw_word_at(head + 8);
 
 		if (!raw_word_valid(word) || !ipa_valid(ipa))
-			return named ? 50 : 0;
+			return named ? 92 : 0;
 		if (ipa != UINT64_MAX && (word ^ ipa) & PAGE_MASK)
 			offsets_agree = false;
 	}

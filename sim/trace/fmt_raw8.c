@@ -8,11 +8,11 @@ static int probe(const unsigned char *head, size_t n, const char *path)
 {
 	const bool named = raw_word_named(path, ".raw8");
 
-	if (n < WORD_BYTES || !raw_word_valid(raw_word_at(head)))
+	if (n < WORD_BYTES || raw_word_is_text(head, n) || !raw_word_valid(raw_word_at(head)))
 		return 0;
 	for (; n >= WORD_BYTES; head += WORD_BYTES, n -= WORD_BYTES)
 		if (!raw_word_valid(raw_word_at(head)))
-			return named ? 50 : 0;
+			return named ? 92 : 0;
 	return named ? 95 : 60;
 }
 

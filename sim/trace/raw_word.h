@@ -67,4 +67,13 @@ static inline bool raw_word_named(const char *path, const char *suffix)
 	return n > m && memcmp(path + n - m, suffix, m) == 0;
 }
 
+/* Text is never a raw trace, though a few letters may look like one. */
+static inline bool raw_word_is_text(const unsigned char *head, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (head[i] > 126 || (head[i] < 32 && (head[i] < 9 || head[i] > 13)))
+			return false;
+	return true;
+}
+
 #endif

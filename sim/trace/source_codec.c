@@ -96,13 +96,14 @@ static long decode_xz(struct source_codec *c, struct source_input *in, unsigned 
 	result = lzma_code(&c->xz, in->ended ? LZMA_FINISH : LZMA_RUN);
 	in->at = in->end - c->xz.avail_in;
 	c->over = result == LZMA_STREAM_END;
-	if (result == LZMA_BUF_ERROR && in->ended)
-		return fail(c, "the xz data ends too early", max - c->xz.avail_out);
 	if (result == LZMA_MEMLIMIT_ERROR)
 		return fail(c, "the xz data needs more than 256 MiB to decompress",
 			    max - c->xz.avail_out);
 	if (result != LZMA_OK && result != LZMA_STREAM_END && result != LZMA_BUF_ERROR)
 		return fail(c, "the xz data is damaged", max - c->xz.avail_out);
+	/* Without input, liblzma lets one call pass without progress before it complains. */
+	if (in->ended && !c->over && c->xz.avail_out == max)
+		return fail(c, "the xz data ends too early", max - c->xz.avail_out);
 	return (long)(max - c->xz.avail_out);
 }
 

@@ -23,12 +23,14 @@ static uint64_t rng(void)
 	return z ^ z >> 31;
 }
 
-static char path[64];
+static char path[512];
 
 static int set_up(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "%s/test_trace_XXXXXX", P_tmpdir);
+	const char *folder = getenv("TMPDIR");
+
+	snprintf(path, sizeof(path), "%s/test_trace_XXXXXX", folder ? folder : P_tmpdir);
 	int fd = mkstemp(path);
 
 	return fd < 0 ? -1 : close(fd);
