@@ -81,7 +81,8 @@ static void look_up(struct lru *lru, const struct trace_key *key, uint64_t times
 {
 	const struct naive_lru_config *config = lru->config;
 	struct tlbs *t = tlbs_of(lru, key->vcpu);
-	struct page page = { key->va >> 12, key->vm, key->asid };
+	bool kernel = key->va >> 55 & 1;
+	struct page page = { key->va >> 12, key->vm, kernel ? 0 : key->asid };
 	bool data = key->stream == STREAM_DATA;
 	struct list *l2 = config->l2_sets ? &t->l2[page.number % config->l2_sets] : NULL;
 	bool hit = touch(&t->l1[data && !config->unified_l1], page);

@@ -2,7 +2,8 @@
 /*
  * A naive simulator of LRU TLBs for 4 KiB pages: each set is a list of pages, youngest first. No
  * tables, no page sizes, nothing shared with sim/ but the trace reader. With 64 entries it counts
- * what drcachesim's TLB simulator counts with -TLB_replace_policy LRU.
+ * what drcachesim's TLB simulator counts with -TLB_replace_policy LRU. Pages are told apart by VM
+ * and ASID; those of the upper half, the kernel's, are the same in all address spaces of a VM.
  */
 #ifndef TWOSTAGE_REPRO_NAIVE_LRU_H
 #define TWOSTAGE_REPRO_NAIVE_LRU_H

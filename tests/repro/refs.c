@@ -42,8 +42,8 @@ static uint64_t page_va(unsigned stream, uint64_t index)
 static struct refs_item random_event(struct rng *rng, const struct refs_options *o, unsigned vcpu,
 				     struct context *c, unsigned type)
 {
-	/* TLBI VMALLE1, VAE1, ASIDE1, VMALLE1IS by their A64 encodings: op1 0, CRn 8. */
-	static const uint64_t tlbi[] = { 0x4038, 0x4039, 0x403a, 0x4018 };
+	/* TLBI VMALLE1, VAE1, ASIDE1, VMALLE1IS: op1:CRn:CRm:op2. */
+	static const uint64_t tlbi[] = { 0x438, 0x439, 0x43a, 0x418 };
 	struct refs_item item = { .is_event = true };
 	uint64_t va = page_va(STREAM_DATA, rng_below(rng, o->pages));
 
@@ -273,6 +273,9 @@ void refs_write_broken(const struct refs *refs, const char *path, enum refs_brea
 			run->store_ordinal = run->reads ? UINT64_MAX : run->ordinal;
 		if (how == REFS_NO_FIRST_KIND)
 			run->store_ordinal = UINT64_MAX;
+		if (how == REFS_NO_ORDINALS && run->store_ordinal != UINT64_MAX &&
+		    run->store_ordinal != run->ordinal)
+			run->store_ordinal = run->last_ordinal;
 		check(p.out[i].is_event ? trace_put_event(writer, &p.out[i].event, &diag)
 					: trace_put_run(writer, run, &diag),
 		      &diag);

@@ -45,6 +45,7 @@ enum refs_break {
 	REFS_ACROSS_SWITCHES, /* runs stay open over context switches and TLBIs */
 	REFS_NO_SPLITS,	      /* an access over a page boundary counts in its first page only */
 	REFS_NO_FIRST_KIND,   /* the order of loads and stores in a run is forgotten */
+	REFS_NO_ORDINALS, /* the first store after a load counts as made at the end of the run */
 };
 
 /* Page runs by the plain collapser. */

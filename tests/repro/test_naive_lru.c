@@ -7,45 +7,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "naive_lru.h"
 #include "refs.h"
-
-static char dir[256];
-
-static const char *path_of(const char *name)
-{
-	static char path[4][300];
-	static unsigned next;
-	char *p = path[next++ % 4];
-
-	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
-	return p;
-}
-
-static int make_dir(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof(dir), "%s/reproXXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	static const char *const names[] = { "raw.s2t", "line.s2t", "page.s2t", "other.s2t" };
-
-	(void)state;
-	for (size_t i = 0; i < 4; i++)
-		remove(path_of(names[i]));
-	return rmdir(dir);
-}
+#include "scratch.h"
 
 static struct refs loads_of(const uint64_t *pages, size_t n)
 {
@@ -68,8 +36,8 @@ static void known_sequence(void **state)
 	struct naive_lru_counts counts;
 
 	(void)state;
-	refs_write(&refs, path_of("raw.s2t"), TRACE_RAW);
-	counts = naive_lru_run(path_of("raw.s2t"), &config);
+	refs_write(&refs, scratch_path("raw.s2t"), TRACE_RAW);
+	counts = naive_lru_run(scratch_path("raw.s2t"), &config);
 	assert_int_equal(counts.l1d_lookups, 9);
 	assert_int_equal(counts.l1d_misses, 6);
 	assert_int_equal(counts.l1i_lookups, 0);
@@ -86,11 +54,11 @@ static void cyclic_sweep(void **state)
 	for (size_t i = 0; i < 65 * 4; i++)
 		pages[i] = i % 65;
 	refs = loads_of(pages, 65 * 4);
-	refs_write(&refs, path_of("raw.s2t"), TRACE_RAW);
+	refs_write(&refs, scratch_path("raw.s2t"), TRACE_RAW);
 	/* One page too many for LRU: each access misses. One entry more: only the first round. */
-	assert_int_equal(naive_lru_run(path_of("raw.s2t"), &config).l1d_misses, 65 * 4);
+	assert_int_equal(naive_lru_run(scratch_path("raw.s2t"), &config).l1d_misses, 65 * 4);
 	config.l1_entries = 65;
-	assert_int_equal(naive_lru_run(path_of("raw.s2t"), &config).l1d_misses, 65);
+	assert_int_equal(naive_lru_run(scratch_path("raw.s2t"), &config).l1d_misses, 65);
 	refs_free(&refs);
 }
 
@@ -127,14 +95,14 @@ static void forms_agree(void **state)
 		struct refs refs = random_refs(seed);
 		struct naive_lru_counts raw, line, page, plain;
 
-		refs_write(&refs, path_of("raw.s2t"), TRACE_RAW);
-		refs_write(&refs, path_of("line.s2t"), TRACE_LINE_RUNS);
-		refs_write(&refs, path_of("page.s2t"), TRACE_PAGE_RUNS);
-		refs_write_broken(&refs, path_of("other.s2t"), REFS_EXACT);
-		raw = naive_lru_run(path_of("raw.s2t"), &config);
-		line = naive_lru_run(path_of("line.s2t"), &config);
-		page = naive_lru_run(path_of("page.s2t"), &config);
-		plain = naive_lru_run(path_of("other.s2t"), &config);
+		refs_write(&refs, scratch_path("raw.s2t"), TRACE_RAW);
+		refs_write(&refs, scratch_path("line.s2t"), TRACE_LINE_RUNS);
+		refs_write(&refs, scratch_path("page.s2t"), TRACE_PAGE_RUNS);
+		refs_write_broken(&refs, scratch_path("other.s2t"), REFS_EXACT);
+		raw = naive_lru_run(scratch_path("raw.s2t"), &config);
+		line = naive_lru_run(scratch_path("line.s2t"), &config);
+		page = naive_lru_run(scratch_path("page.s2t"), &config);
+		plain = naive_lru_run(scratch_path("other.s2t"), &config);
 		assert_true(same(&raw, &line));
 		assert_true(same(&raw, &page));
 		assert_true(same(&raw, &plain));
@@ -151,10 +119,10 @@ static int differ(const struct naive_lru_config *config, enum refs_break how)
 		struct refs refs = random_refs(seed);
 		struct naive_lru_counts raw, page;
 
-		refs_write(&refs, path_of("raw.s2t"), TRACE_RAW);
-		refs_write_broken(&refs, path_of("other.s2t"), how);
-		raw = naive_lru_run(path_of("raw.s2t"), config);
-		page = naive_lru_run(path_of("other.s2t"), config);
+		refs_write(&refs, scratch_path("raw.s2t"), TRACE_RAW);
+		refs_write_broken(&refs, scratch_path("other.s2t"), how);
+		raw = naive_lru_run(scratch_path("raw.s2t"), config);
+		page = naive_lru_run(scratch_path("other.s2t"), config);
 		n += !same(&raw, &page);
 		refs_free(&refs);
 	}
@@ -186,5 +154,5 @@ int main(void)
 		cmocka_unit_test(conditions_matter),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

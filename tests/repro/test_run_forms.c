@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Raw = line runs = page runs, every count, for every replacement policy that promises it; and for
+ * each condition that this rests on (docs/model.md), what happens when it is broken: a refusal, or
+ * different counts. (a), (b), (d), (e) and (h) are shown on the naive LRU in test_naive_lru.c too.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine_point.h"
+#include "mmu/repl.h"
+#include "refs.h"
+#include "scratch.h"
+
+/* Small TLBs, so that everything is replaced often. */
+#define SMALL                                                                                      \
+	"tlb.l1i.entries=8 tlb.l1i.ways=%s tlb.l1d.entries=8 tlb.l1d.ways=%s "                     \
+	"tlb.l2.entries=32 tlb.l2.ways=4 walk_cache.s1.entries=8 walk_cache.s2.entries=8 "         \
+	"stage2.ipa_bits=40 guest.dirty_state=%s tlb.l1i.replacement=%s "                          \
+	"tlb.l1d.replacement=%s tlb.l2.replacement=%s"
+
+static struct config config_of(const char *ways, const char *dirty, const char *l1, const char *l2)
+{
+	char settings[600];
+
+	snprintf(settings, sizeof(settings), SMALL, ways, ways, dirty, l1, l1, l2);
+	return engine_config(settings);
+}
+
+static struct refs random_refs(uint64_t seed, size_t n)
+{
+	struct refs_options options = { .seed = seed,
+					.n = n,
+					.vcpus = 1 + (unsigned)(seed % 4),
+					.vms = 1 + (unsigned)(seed % 2),
+					.asids = 1 + (unsigned)(seed % 3),
+					.pages = 20 + (unsigned)(seed % 5) * 30,
+					.same_page_percent = 80,
+					.straddle_permille = seed % 3 ? 8 : 0,
+					.store_percent = 30,
+					.switch_permille = seed % 2 ? 6 : 0,
+					.tlbi_permille = seed % 4 > 1 ? 4 : 0,
+					.unmap_permille = seed % 5 == 0 ? 3 : 0 };
+
+	return refs_random(&options);
+}
+
+static void write_forms(const struct refs *refs)
+{
+	refs_write(refs, scratch_path("raw.s2t"), TRACE_RAW);
+	refs_write(refs, scratch_path("line.s2t"), TRACE_LINE_RUNS);
+	refs_write(refs, scratch_path("page.s2t"), TRACE_PAGE_RUNS);
+}
+
+/* The first statistic that differs; NULL if none does. */
+static const char *difference(const struct stats *a, const struct stats *b)
+{
+	for (int i = 0; i < STAT_COUNT; i++)
+		if (a->v[i] != b->v[i])
+			return stat_rows[i].name;
+	return NULL;
+}
+
+static void assert_forms_agree(const struct config *config, uint64_t seed)
+{
+	static const char *const forms[] = { "line.s2t", "page.s2t" };
+	struct stats raw = engine_run(config, scratch_path("raw.s2t"));
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stats run = engine_run(config, scratch_path(forms[i]));
+		const char *name = difference(&raw, &run);
+
+		if (name)
+			fail_msg("seed %d, %s, %s: %s differs", (int)seed,
+				 config->tlb.l1d.replacement, forms[i], name);
+	}
+}
+
+static void safe_policies(void **state)
+{
+	static const char *const ways[] = { "full", "2" };
+	static const char *const dirty[] = { "preset", "hardware" };
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct refs refs = random_refs(seed, 8000);
+
+		write_forms(&refs);
+		for (const struct repl_ops *const *p = repl_registry; *p; p++) {
+			struct config config = config_of(ways[seed % 2], dirty[seed / 2 % 2],
+							 (*p)->name, (*p)->name);
+
+			if ((*p)->run_safe)
+				assert_forms_agree(&config, seed);
+		}
+		refs_free(&refs);
+	}
+}
+
+/* (c): such a policy in L1 wants raw traces, and says so; behind L1 it does no harm, by (b). */
+static void unsafe_policies(void **state)
+{
+	struct refs refs = random_refs(3, 8000);
+	int unsafe = 0;
+
+	(void)state;
+	write_forms(&refs);
+	for (const struct repl_ops *const *p = repl_registry; *p; p++) {
+		struct config in_l1 = config_of("full", "preset", (*p)->name, "lru");
+		struct config in_l2 = config_of("full", "hardware", "lru", (*p)->name);
+		static const char *const forms[] = { "page.s2t", "line.s2t" };
+
+		if ((*p)->run_safe)
+			continue;
+		unsafe++;
+		for (size_t i = 0; i < 2; i++) {
+			struct diag diag = DIAG_INIT;
+
+			assert_int_equal(engine_refusal(&in_l1, scratch_path(forms[i]), &diag),
+					 STATUS_BAD_INPUT);
+			assert_non_null(strstr(diag.text, (*p)->name));
+			assert_non_null(strstr(diag.text, "raw"));
+		}
+		engine_run(&in_l1, scratch_path("raw.s2t"));
+		assert_forms_agree(&in_l2, 3);
+	}
+	assert_true(unsafe > 0);
+	refs_free(&refs);
+}
+
+/* A policy that claims run_safe keeps its promise: a repeated hit changes no later choice. */
+static void promises_are_kept(void **state)
+{
+	struct repl_geometry geometry = { .sets = 2, .ways = 8 };
+
+	(void)state;
+	for (const struct repl_ops *const *p = repl_registry; *p; p++) {
+		size_t bytes = (*p)->state_bytes(geometry);
+		void *once = calloc(1, bytes ? bytes : 1), *twice = calloc(1, bytes ? bytes : 1);
+		bool equal = true;
+		uint64_t draw = 1;
+
+		(*p)->init(once, geometry, 9);
+		(*p)->init(twice, geometry, 9);
+		for (uint32_t w = 0; w < 16; w++) {
+			(*p)->on_fill(once, w % 2, w / 2);
+			(*p)->on_fill(twice, w % 2, w / 2);
+			(*p)->on_hit(twice, w % 2, w / 2);
+		}
+		for (int i = 0; i < 3000; i++) {
+			uint32_t set, way;
+
+			draw = draw * UINT64_C(6364136223846793005) + 1442695040888963407U;
+			set = (uint32_t)(draw >> 40) % 2;
+			if ((draw >> 50) % 4 == 0) {
+				way = (*p)->victim(once, set);
+				equal = equal && way == (*p)->victim(twice, set);
+				(*p)->on_fill(once, set, way);
+				(*p)->on_fill(twice, set, way);
+			} else {
+				way = (uint32_t)(draw >> 33) % 8;
+				(*p)->on_hit(once, set, way);
+				(*p)->on_hit(twice, set, way);
+			}
+			(*p)->on_hit(twice, set, way);
+		}
+		if ((*p)->run_safe && !equal)
+			fail_msg("%s claims run_safe, but repeated hits change its choices",
+				 (*p)->name);
+		free(once);
+		free(twice);
+	}
+}
+
+/* How many of 12 random traces, collapsed in this way, count differently than raw. */
+static int broken(enum refs_break how)
+{
+	struct config config = config_of("full", "hardware", "lru", "lru");
+	int n = 0;
+
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct refs refs = random_refs(seed, 8000);
+		struct stats raw, page;
+
+		refs_write(&refs, scratch_path("raw.s2t"), TRACE_RAW);
+		refs_write_broken(&refs, scratch_path("page.s2t"), how);
+		raw = engine_run(&config, scratch_path("raw.s2t"));
+		page = engine_run(&config, scratch_path("page.s2t"));
+		n += difference(&raw, &page) != NULL;
+		refs_free(&refs);
+	}
+	return n;
+}
+
+static void conditions_matter(void **state)
+{
+	(void)state;
+	assert_int_equal(broken(REFS_EXACT), 0);
+	assert_true(broken(REFS_ORDER_BY_END) > 0);    /* (d) */
+	assert_true(broken(REFS_ACROSS_SWITCHES) > 0); /* (e) */
+	assert_true(broken(REFS_NO_FIRST_KIND) > 0);   /* (f) */
+	assert_true(broken(REFS_NO_ORDINALS) > 0);     /* (g) */
+	assert_true(broken(REFS_NO_SPLITS) > 0);       /* (h) */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(promises_are_kept),
+		cmocka_unit_test(safe_policies),
+		cmocka_unit_test(unsafe_policies),
+		cmocka_unit_test(conditions_matter),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
+}
