@@ -59,6 +59,8 @@ static inline uint8_t attr_combine_nibble(uint8_t s1, uint8_t s2)
 /* S2CombineS1MemAttrs: the stronger type wins. */
 static inline uint8_t attr_combine(uint8_t s1, uint8_t s2)
 {
+	if (s1 == s2)
+		return s1;
 	if (attr_is_device(s1) || attr_is_device(s2)) {
 		if (!attr_is_device(s1))
 			return s2;
@@ -76,13 +78,10 @@ static inline uint8_t attr_combine(uint8_t s1, uint8_t s2)
  */
 static inline uint8_t attr_from_s2(unsigned memattr)
 {
-	static const uint8_t nibble[] = { 0x4, 0x4, 0xb, 0xf };
+	static const uint8_t decoded[] = { 0x00, 0x04, 0x08, 0x0c, 0x44, 0x44, 0x4b, 0x4f,
+					   0x44, 0xb4, 0xbb, 0xbf, 0x44, 0xf4, 0xfb, 0xff };
 
-	if ((memattr & 12) == 0)
-		return (uint8_t)((memattr & 3) << 2);
-	if ((memattr & 3) == 0)
-		return ATTR_NORMAL_NC;
-	return (uint8_t)(nibble[memattr >> 2 & 3] << 4 | nibble[memattr & 3]);
+	return decoded[memattr & 15];
 }
 
 /* MemAttr with HCR_EL2.FWB = 1, combined with stage 1 (AArch64_S2ApplyFWBMemAttrs). */

@@ -47,7 +47,7 @@ struct desc_format {
 	uint64_t address_mask;	/* bits that are in their own place */
 	uint8_t high_from;	/* lowest descriptor bit of the displaced high bits; 0: none */
 	uint8_t high_to;	/* lowest address bit of these */
-	uint8_t high_bits;	/* how many */
+	uint8_t high_mask;	/* as many ones */
 	int8_t min_block_level; /* blocks exist from this level to 2 */
 };
 
@@ -65,13 +65,13 @@ static inline struct desc_format desc_format_of(enum granule granule, bool ds, u
 	if (granule == GRANULE_64K && pa_bits >= 52) {
 		f.high_from = 12;
 		f.high_to = 48;
-		f.high_bits = 4;
+		f.high_mask = 15;
 		f.min_block_level = 1;
 	} else if (granule != GRANULE_64K && ds) {
 		f.address_mask = low_mask(50) & ~low_mask(granule);
 		f.high_from = 8;
 		f.high_to = 50;
-		f.high_bits = 2;
+		f.high_mask = 3;
 		f.min_block_level = granule == GRANULE_4K ? 0 : 1;
 	}
 	return f;
@@ -80,8 +80,11 @@ static inline struct desc_format desc_format_of(enum granule granule, bool ds, u
 /* Address of the next-level table, or of a page; block addresses have low bits to clear yet. */
 static inline uint64_t desc_address(const struct desc_format *f, uint64_t desc)
 {
-	return (desc & f->address_mask) | (desc >> f->high_from & low_mask(f->high_bits))
-						  << f->high_to;
+	uint64_t address = desc & f->address_mask;
+
+	if (f->high_mask)
+		address |= (desc >> f->high_from & f->high_mask) << f->high_to;
+	return address;
 }
 
 /* Output address of a leaf of 2^leaf_bits bytes. */
@@ -93,8 +96,7 @@ static inline uint64_t desc_leaf_address(const struct desc_format *f, uint64_t d
 
 static inline uint64_t desc_put_address(const struct desc_format *f, uint64_t address)
 {
-	return (address & f->address_mask) | (address >> f->high_to & low_mask(f->high_bits))
-						     << f->high_from;
+	return (address & f->address_mask) | (address >> f->high_to & f->high_mask) << f->high_from;
 }
 
 enum desc_kind { DESC_KIND_INVALID, DESC_KIND_TABLE, DESC_KIND_LEAF };

@@ -59,6 +59,7 @@ static bool input_size(const struct arch_cpu *cpu, int stage, bool ds, unsigned 
 		ia = min_ia;
 	}
 	s->ia_bits = (uint8_t)ia;
+	s->ia_mask = low_mask(ia);
 	return true;
 }
 
@@ -67,6 +68,7 @@ static void set_granule(struct regime_stage *s, const struct arch_cpu *cpu, enum
 {
 	s->granule_bits = (uint8_t)granule;
 	s->stride_bits = (uint8_t)granule_stride(granule);
+	s->index_mask = low_mask(s->stride_bits);
 	s->format = desc_format_of(granule, ds, cpu->pa_bits);
 	s->sh_from_regs = ds;
 	s->contiguous_fault = cpu->contiguous_misprogrammed == CONTIGUOUS_FAULT;

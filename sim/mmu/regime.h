@@ -22,7 +22,9 @@ struct regime_stage {
 	int8_t start_level;
 	uint8_t granule_bits, stride_bits;
 	uint8_t ia_bits, oa_bits;
-	uint64_t base; /* of the start table(s), aligned */
+	uint64_t ia_mask;    /* ia_bits ones */
+	uint64_t index_mask; /* stride_bits ones */
+	uint64_t base;	     /* of the start table(s), aligned */
 	struct desc_format format;
 	bool hw_af, hw_dirty; /* HA, and HD with HA, in effect */
 	bool big_endian;      /* descriptors */

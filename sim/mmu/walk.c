@@ -107,12 +107,18 @@ static void learn_table(const struct walk *w, const struct regime_stage *st, int
 	w->hooks->learn(w->hooks->ctx, stage, ia, &point);
 }
 
-/* Index bits of the table at `level`; concatenated start tables resolve more than one stride. */
-static inline uint64_t entry_offset(const struct regime_stage *st, uint64_t ia, int level)
+/*
+ * Bits of IA below those that the table at `level` resolves. Concatenated start tables resolve
+ * more bits than one table.
+ */
+static inline unsigned entry_shift(const struct regime_stage *st, int level)
 {
-	uint64_t index = ia >> (st->granule_bits + (unsigned)(3 - level) * st->stride_bits);
+	return st->granule_bits + (unsigned)(3 - level) * st->stride_bits;
+}
 
-	return (level == st->start_level ? index : index & low_mask(st->stride_bits)) << 3;
+static inline uint64_t index_mask(const struct regime_stage *st, int level)
+{
+	return level == st->start_level ? ~UINT64_C(0) : st->index_mask;
 }
 
 /*
@@ -123,62 +129,64 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 		       const struct walk_request *rq, enum walk_caches caches,
 		       struct walk_leaf *leaf)
 {
-	uint64_t ia = rq->ia & low_mask(st->ia_bits);
+	uint64_t ia = rq->ia & st->ia_mask;
 	struct walk_point at = { .level = st->start_level, .table = st->base };
+	unsigned shift;
+	uint64_t mask;
 	struct walk_entry entry;
 	bool resumed = caches == WALK_CACHES && w->hooks->probe &&
 		       w->hooks->probe(w->hooks->ctx, stage, rq->ia, &at);
 	bool learn = false;
 
 	leaf->cached = resumed && at.leaf;
+	shift = entry_shift(st, at.level);
+	leaf->size_bits = (uint8_t)shift;
+	leaf->level = at.level;
+	leaf->hierarchy = at.hierarchy;
 	if (leaf->cached) {
 		leaf->desc = at.desc;
-		leaf->level = at.level;
-		leaf->hierarchy = at.hierarchy;
 		leaf->entry = (struct walk_entry){ 0 };
 		return true;
 	}
+	mask = index_mask(st, at.level);
 	for (;;) {
 		entry.level = at.level;
-		entry.address = at.table | entry_offset(st, ia, at.level);
+		entry.address = at.table | (ia >> shift & mask) << 3;
 		if (!locate(w, st, stage, &at, resumed, &entry))
 			return false;
 		if (learn)
 			learn_table(w, st, stage, rq->ia, &at, &entry);
 		if (!fetch(w, st, stage, rq, &entry))
 			return false;
-		switch (desc_kind(&st->format, entry.desc, at.level)) {
-		case DESC_KIND_INVALID:
-			return fail(w, stage, rq, FAULT_TRANSLATION, at.level);
-		case DESC_KIND_LEAF:
-			leaf->desc = entry.desc;
-			leaf->level = at.level;
-			leaf->hierarchy = at.hierarchy;
-			leaf->entry = entry;
-			return true;
-		case DESC_KIND_TABLE:
+		if (desc_kind(&st->format, entry.desc, at.level) != DESC_KIND_TABLE)
 			break;
-		}
 		at.table = desc_address(&st->format, entry.desc);
 		if (at.table >> st->oa_bits)
 			return fail(w, stage, rq, FAULT_ADDRESS_SIZE, at.level);
 		if (stage == 1 && !st->hpd)
 			at.hierarchy |= (uint8_t)(entry.desc >> S1_HIERARCHY_SHIFT & 15);
 		at.level++;
+		shift -= st->stride_bits;
+		mask = st->index_mask;
 		resumed = false;
 		learn = w->hooks->learn != NULL;
 	}
+	leaf->desc = entry.desc;
+	leaf->level = at.level;
+	leaf->size_bits = (uint8_t)shift;
+	leaf->hierarchy = at.hierarchy;
+	leaf->entry = entry;
+	if (desc_kind(&st->format, entry.desc, at.level) == DESC_KIND_INVALID)
+		return fail(w, stage, rq, FAULT_TRANSLATION, at.level);
+	return true;
 }
 
-/* Is the leaf itself in order? Sets its size and output address. */
+/* Is the leaf itself in order? Sets its output address. */
 PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const int stage,
 			   const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum fault_type fault = FAULT_NONE;
-	uint64_t base;
-
-	leaf->size_bits = (uint8_t)level_shift(st->format.granule, leaf->level);
-	base = desc_leaf_address(&st->format, leaf->desc, leaf->size_bits);
+	uint64_t base = desc_leaf_address(&st->format, leaf->desc, leaf->size_bits);
 	leaf->address = base | (rq->ia & low_mask(leaf->size_bits));
 	leaf->span_bits = 0;
 	if (leaf->desc & DESC_CONTIGUOUS)
