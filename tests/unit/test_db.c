@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "run/db.h"
+#include "run/params.h"
+
+static char path[64], other[64];
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/test_db.%d.a", (int)getpid());
+	snprintf(other, sizeof(other), "/tmp/test_db.%d.b", (int)getpid());
+	unlink(path);
+	unlink(other);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(other);
+	return 0;
+}
+
+static struct db *open_for(const char *file, enum db_access access)
+{
+	struct diag diag = DIAG_INIT;
+	struct db *db = db_open(file, access, &diag);
+
+	if (!db)
+		fail_msg("%s", diag.text);
+	return db;
+}
+
+/* A sound point that differs by `seed`. */
+static struct db_point make_point(uint64_t seed)
+{
+	struct db_point point = { .model = "m",
+				  .trace = { "t.s2t", UINT64_C(0xfedcba9876543210), 10 } };
+	struct diag diag = DIAG_INIT;
+
+	assert_int_equal(params_defaults(&point.config, &diag), STATUS_OK);
+	point.config.seed = seed;
+	point.stats.v[STAT_accesses] = 10;
+	point.stats.v[STAT_fetches] = 7;
+	point.stats.v[STAT_l1i_tlb_hits] = 7;
+	point.stats.v[STAT_loads] = 3;
+	point.stats.v[STAT_l1d_tlb_hits] = 3;
+	point.wall_micros = 5;
+	assert_int_equal(db_key(&point.config, point.trace.digest, point.key, &diag), STATUS_OK);
+	return point;
+}
+
+static void put(struct db *db, const struct db_point *point)
+{
+	struct diag diag = DIAG_INIT;
+
+	if (db_put(db, point, &diag) != STATUS_OK)
+		fail_msg("%s", diag.text);
+}
+
+struct seen {
+	size_t n;
+	uint64_t seeds[8];
+	enum db_status last_status;
+	char reason[64];
+};
+
+static enum exit_status note_point(void *ctx, const struct db_point *point, struct diag *diag)
+{
+	struct seen *seen = ctx;
+
+	(void)diag;
+	seen->seeds[seen->n++] = point->config.seed;
+	seen->last_status = point->status;
+	snprintf(seen->reason, sizeof(seen->reason), "%s", point->reason ? point->reason : "");
+	assert_int_equal(point->trace.digest, UINT64_C(0xfedcba9876543210));
+	assert_string_equal(point->trace.name, "t.s2t");
+	return STATUS_OK;
+}
+
+static void keys(void **state)
+{
+	struct db_point a = make_point(1), b = make_point(2);
+	char key[DB_KEY_TEXT];
+
+	(void)state;
+	assert_int_equal(strlen(a.key), DB_KEY_TEXT - 1);
+	assert_string_not_equal(a.key, b.key);
+	db_key(&a.config, a.trace.digest + 1, key, NULL);
+	assert_string_not_equal(a.key, key);
+	db_key(&a.config, a.trace.digest, key, NULL);
+	assert_string_equal(a.key, key);
+}
+
+static void round_trip(void **state)
+{
+	struct db_point point = make_point(2), first = make_point(1);
+	struct diag diag = DIAG_INIT;
+	struct seen seen = { 0 };
+	struct db *db = open_for(path, DB_WRITE);
+	uint64_t n_points;
+	int found = 1;
+
+	(void)state;
+	assert_int_equal(db_has(db, point.key, &found, &diag), STATUS_OK);
+	assert_int_equal(found, 0);
+	put(db, &point);
+	put(db, &point);
+	first.status = DB_POINT_IMPOSSIBLE;
+	first.reason = "such a core, it's \"odd\"";
+	put(db, &first);
+	assert_int_equal(db_has(db, point.key, &found, &diag), STATUS_OK);
+	assert_int_equal(found, 1);
+	assert_int_equal(db_close(db, &diag), STATUS_OK);
+	db = open_for(path, DB_READ);
+	assert_int_equal(db_scan(db, note_point, &seen, &diag), STATUS_OK);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.seeds[0], 1);
+	assert_int_equal(seen.seeds[1], 2);
+	assert_int_equal(db_check(db, &n_points, &diag), STATUS_OK);
+	assert_int_equal(n_points, 2);
+	db_close(db, NULL);
+}
+
+static void sweeps_are_replaced(void **state)
+{
+	const char keys_of[2][DB_KEY_TEXT] = { "a", "b" };
+	struct db *db = open_for(path, DB_WRITE);
+	sqlite3_stmt *query;
+
+	(void)state;
+	assert_int_equal(db_put_sweep(db, "s", keys_of, 2, NULL), STATUS_OK);
+	assert_int_equal(db_put_sweep(db, "s", keys_of + 1, 1, NULL), STATUS_OK);
+	assert_int_equal(db_prepare(db, "SELECT count(*), max(key) FROM sweep", &query, NULL),
+			 STATUS_OK);
+	assert_int_equal(sqlite3_step(query), SQLITE_ROW);
+	assert_int_equal(sqlite3_column_int(query, 0), 1);
+	assert_string_equal((const char *)sqlite3_column_text(query, 1), "b");
+	sqlite3_finalize(query);
+	db_close(db, NULL);
+}
+
+static void execute(const char *file, const char *statement)
+{
+	sqlite3 *sql;
+
+	assert_int_equal(sqlite3_open(file, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, statement, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sql);
+}
+
+/* The check finds what `statement` breaks. */
+static void find_damage(const char *statement, const char *words)
+{
+	struct db_point point = make_point(1);
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+	uint64_t n;
+
+	unlink(path);
+	db = open_for(path, DB_WRITE);
+	put(db, &point);
+	db_close(db, NULL);
+	execute(path, statement);
+	db = open_for(path, DB_READ);
+	assert_int_equal(db_check(db, &n, &diag), STATUS_BAD_INPUT);
+	if (!strstr(diag.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", diag.text, words);
+	db_close(db, NULL);
+}
+
+static void damage_is_found(void **state)
+{
+	(void)state;
+	find_damage("UPDATE point SET seed = 9", "the key does not fit");
+	find_damage("UPDATE point SET trace_digest = '0'", "the key does not fit");
+	find_damage("UPDATE point SET engine = 'x'", "the key does not fit");
+	find_damage("UPDATE point SET loads = 4", "accesses = fetches + loads + stores does not");
+	find_damage("UPDATE point SET \"stage1.granule\" = '5K'", "4K, 16K or 64K");
+}
+
+/* Opening fails with `status` and `words`. */
+static void refuse_open(enum db_access access, enum exit_status status, const char *words)
+{
+	struct diag diag = DIAG_INIT;
+
+	assert_null(db_open(path, access, &diag));
+	assert_int_equal(diag.status, status);
+	if (!strstr(diag.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", diag.text, words);
+}
+
+static void strange_files(void **state)
+{
+	FILE *file;
+
+	(void)state;
+	refuse_open(DB_READ, STATUS_NO_INPUT, "no such file");
+	execute(path, "CREATE TABLE x (a)");
+	refuse_open(DB_READ, STATUS_BAD_INPUT, "not one of twostage's");
+	refuse_open(DB_WRITE, STATUS_BAD_INPUT, "not one of twostage's");
+	unlink(path);
+	db_close(open_for(path, DB_WRITE), NULL);
+	execute(path, "PRAGMA user_version = 99");
+	refuse_open(DB_WRITE, STATUS_BAD_INPUT, "schema version 99 is newer");
+	execute(path, "PRAGMA user_version = 0");
+	refuse_open(DB_READ, STATUS_BAD_INPUT, "schema version 0 is older");
+	execute(path, "PRAGMA user_version = 1; ALTER TABLE point ADD COLUMN more INTEGER");
+	refuse_open(DB_READ, STATUS_BAD_INPUT, "another version of twostage");
+	file = fopen(path, "w");
+	fputs("This is no database. It is longer than a header of one, though: 100 bytes, and a "
+	      "few words more than that.",
+	      file);
+	fclose(file);
+	refuse_open(DB_READ, STATUS_BAD_INPUT, "not a database");
+	unlink(path);
+	snprintf(path, sizeof(path), "/nonexistent/x.db");
+	refuse_open(DB_WRITE, STATUS_IO, "unable to open");
+}
+
+static void merging(void **state)
+{
+	struct db_point one = make_point(1), two = make_point(2);
+	struct diag diag = DIAG_INIT;
+	struct db *db = open_for(other, DB_WRITE);
+	uint64_t n = 99;
+
+	(void)state;
+	put(db, &one);
+	put(db, &two);
+	db_close(db, NULL);
+	db = open_for(path, DB_WRITE);
+	put(db, &one);
+	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+	assert_int_equal(n, 0);
+	execute(other, "UPDATE point SET walks = 1 WHERE seed = 2;"
+		       "DELETE FROM point WHERE seed = 1");
+	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_BAD_INPUT);
+	assert_non_null(strstr(diag.text, "different results"));
+	assert_non_null(strstr(diag.text, two.key));
+	db_close(db, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys),
+		cmocka_unit_test_setup_teardown(round_trip, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(sweeps_are_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(damage_is_found, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(strange_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(merging, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
