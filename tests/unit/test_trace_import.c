@@ -292,7 +292,13 @@ static size_t pack_xz(const void *from, size_t n)
 
 static size_t pack_zstd(const void *from, size_t n)
 {
-	return ZSTD_compress(packed, sizeof(packed), from, n, 1);
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+
+	/* As the zstd program does. */
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	n = ZSTD_compress2(c, packed, sizeof(packed), from, n);
+	ZSTD_freeCCtx(c);
+	return n;
 }
 
 static uint64_t loads_of(bool salvage, struct diag *diag)
