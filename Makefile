@@ -127,6 +127,7 @@ report: setup-report
 # ---- tests ---------------------------------------------------------------------------------------
 
 test-programs: $(TEST_BIN)
+bench-programs: $(BENCH_BIN)
 
 # Programs of the tests: gcc and clang as released, and gcc with the sanitizers. Warnings are errors.
 SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -141,7 +142,7 @@ check-build-clang: setup-check
 	@+$(call check_build,build-clang) CC=clang CFLAGS='-O2 -g' all $(CHECKED)
 
 check-build-asan: setup-check
-	@+$(call check_build,build-asan) CC=gcc CFLAGS='$(SANITIZE)' all test-programs $(CHECKED)
+	@+$(call check_build,build-asan) CC=gcc CFLAGS='$(SANITIZE)' all test-programs bench-programs $(CHECKED)
 
 check_build = b=$(1); rm -f $$b/failed; $(SUBMAKE) -k B=$$b
 CHECKED = || { mkdir -p $$b && touch $$b/failed; }
@@ -155,7 +156,7 @@ BENCH_TRACES = $(sort $(wildcard traces/*.s2t))
 
 # Only the JSON goes to stdout.
 bench:
-	@+$(MAKE) --no-print-directory $(BENCH_BIN) >&2
+	@+$(MAKE) --no-print-directory bench-programs >&2
 	@$(B)/tests/bench/bench_replay $(BENCH_TRACES)
 
 # ---- upkeep --------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ clean:
 	rm -rf build build-gcc build-clang build-asan
 
 FORCE:
-.PHONY: all report check check-long bench format lint clean test-programs FORCE \
+.PHONY: all report check check-long bench format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
 -include traces/capture/capture.mk

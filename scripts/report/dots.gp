@@ -35,7 +35,7 @@ do for [k = 1:traces] {
 }
 do for [s = 1:series] {
 	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s ps (1.9 - 0.35 * s) \
-		offset 1.2, 0 noenhanced
+		offset 1.2, -0.3 noenhanced
 }
 set multiplot layout 1, n margins 0.105, 0.975, 60 / height, 1 - 75 / height spacing 0.11, 0
 do for [i = 1:n] {

@@ -18,7 +18,7 @@ set yrange [0:*]
 set xtics 32, 4, 52
 set offsets 0, 0, graph 0.12, 0
 do for [s = 1:series] {
-	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s offset 1.2, 0 noenhanced
+	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s offset 1.2, -0.3 noenhanced
 }
 do for [i = 1:n] {
 	panel = word(panels, i)

@@ -14,7 +14,7 @@ set offsets 1, 1, graph 0.18, 0
 set xtics 2
 set tmargin at screen 1 - 45 / height
 do for [s = 1:series] {
-	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s offset 1.2, 0 noenhanced
+	set label s word(ARG5, s) at screen legend(s), screen 1 - 20 / height point ls s offset 1.2, -0.3 noenhanced
 }
 plot for [s = 1:series] ARG1 using 1:(column(s + 1)) with linespoints ls s \
 		lw (2.5 + 3.0 * (series - s)) ps (0.8 + 0.5 * (series - s)) title word(ARG5, s), \

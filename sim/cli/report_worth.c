@@ -8,6 +8,12 @@
 
 enum { BITS_4K = 12, BITS_2M = 21, BITS_1G = 30 };
 
+/*
+ * Below so many walks the cycles of a trace say which table lines were cold, not what a walk costs
+ * (docs/model.md, M9): such a trace is in figure and table, but in no sentence about cycles.
+ */
+enum { MIN_WALKS = 1000 };
+
 static bool granules_4k(const struct points *points, size_t row)
 {
 	return point_granule_bits(points, row, "stage1.granule") == BITS_4K &&
@@ -28,47 +34,94 @@ static const char *guest_panel(const struct points *points, size_t row, char buf
 	return buffer;
 }
 
-/* Change of one column against another, over the rows of a panel: median and extremes. */
-static void describe_change(const struct table *table, const char *panel, size_t column,
-			    size_t against, FILE *out)
+/* A change in per cent to one decimal, without the sign of a nought. */
+static double tenths(double percent)
 {
-	double *change = calloc(table_rows(table) + 1, sizeof(*change));
-	double lowest = 0, highest = 0;
-	const char *low_trace = "";
-	const char *high_trace = "";
-	size_t n = 0;
+	double rounded = round(percent * 10) / 10;
 
-	for (size_t r = 0; change && r < table_rows(table); r++) {
+	return rounded == 0 ? 0 : rounded;
+}
+
+/* The columns that one comparison reads. */
+struct change {
+	size_t column, against;
+	size_t walks, walks_against; /* number of walks of both; 0: every trace counts */
+};
+
+struct spread {
+	double lowest, highest;
+	const char *low_trace, *high_trace;
+	size_t n, left_out;
+};
+
+static bool enough_walks(const struct table *table, size_t row, const struct change *change)
+{
+	double walks, against;
+
+	if (!change->walks)
+		return true;
+	return table_value(table, row, change->walks, &walks) && walks >= MIN_WALKS &&
+	       table_value(table, row, change->walks_against, &against) && against >= MIN_WALKS;
+}
+
+static void collect_changes(const struct table *table, const char *panel,
+			    const struct change *change, double *percents, struct spread *spread)
+{
+	for (size_t r = 0; r < table_rows(table); r++) {
 		double value, base, percent;
 
 		if (strcmp(table_cell(table, r, 0), panel) != 0 ||
-		    !table_value(table, r, column, &value) ||
-		    !table_value(table, r, against, &base) || base <= 0)
+		    !table_value(table, r, change->column, &value) ||
+		    !table_value(table, r, change->against, &base) || base <= 0)
 			continue;
-		percent = 100 * (value - base) / base;
-		if (n == 0 || percent < lowest) {
-			lowest = percent;
-			low_trace = table_cell(table, r, 1);
+		if (!enough_walks(table, r, change)) {
+			spread->left_out++;
+			continue;
 		}
-		if (n == 0 || percent > highest) {
-			highest = percent;
-			high_trace = table_cell(table, r, 1);
+		percent = tenths(100 * (value - base) / base);
+		if (spread->n == 0 || percent < spread->lowest) {
+			spread->lowest = percent;
+			spread->low_trace = table_cell(table, r, 1);
 		}
-		change[n++] = percent;
+		if (spread->n == 0 || percent > spread->highest) {
+			spread->highest = percent;
+			spread->high_trace = table_cell(table, r, 1);
+		}
+		percents[spread->n++] = percent;
 	}
-	if (n == 0) {
-		fputs("no trace has both", out);
-	} else if (highest - lowest < 0.05) {
-		fprintf(out, "<b>%+.1f %%</b> on %zu trace%s alike", highest, n, n == 1 ? "" : "s");
+}
+
+static void describe_spread(const struct spread *spread, double *percents, FILE *out)
+{
+	const char *plural = spread->n == 1 ? "" : "s";
+
+	if (spread->n == 0) {
+		fputs("a figure that no trace gives", out);
+	} else if (spread->highest == spread->lowest) {
+		fprintf(out, "<b>%+.1f %%</b> on %zu trace%s", spread->highest, spread->n, plural);
 	} else {
-		fprintf(out, "<b>%+.1f %%</b> in the median of %zu trace%s (%+.1f %% on ",
-			median(change, n), n, n == 1 ? "" : "s", lowest);
-		html_text(out, low_trace);
-		fprintf(out, ", %+.1f %% on ", highest);
-		html_text(out, high_trace);
-		fputc(')', out);
+		fprintf(out, "<b>%+.1f %%</b> in the median of %zu trace%s, from %+.1f %% on ",
+			median(percents, spread->n), spread->n, plural, spread->lowest);
+		html_text(out, spread->low_trace);
+		fprintf(out, " to %+.1f %% on ", spread->highest);
+		html_text(out, spread->high_trace);
 	}
-	free(change);
+	if (spread->left_out)
+		fprintf(out, " (%zu with fewer than %d walks left out)", spread->left_out,
+			MIN_WALKS);
+}
+
+/* Over the rows of a panel: median and extremes. */
+static void describe_change(const struct table *table, const char *panel, struct change change,
+			    FILE *out)
+{
+	double *percents = calloc(table_rows(table) + 1, sizeof(*percents));
+	struct spread spread = { 0 };
+
+	if (percents)
+		collect_changes(table, panel, &change, percents, &spread);
+	describe_spread(&spread, percents, out);
+	free(percents);
 }
 
 /* ---- by backing --------------------------------------------------------------------------- */
@@ -126,6 +179,18 @@ static void backing_values(const struct pivot_row *row, const struct points *poi
 	}
 }
 
+static void walk_counts(const struct pivot_row *row, const struct points *points,
+			struct table *table)
+{
+	for (size_t c = 0; c < 3; c++) {
+		double value = 0;
+		bool known = row->point[c] != SIZE_MAX &&
+			     point_number(points, row->point[c], "walks", &value);
+
+		table_number(table, known, value);
+	}
+}
+
 static void backing_table(const struct points *points, struct table *table, bool misses)
 {
 	static const char *const size[3] = { "4K", "2M", "1G" };
@@ -145,6 +210,8 @@ static void backing_table(const struct points *points, struct table *table, bool
 		else
 			table_head(table, "reads per walk at %s", size[c]);
 	}
+	for (size_t c = 0; c < 3 && !misses; c++)
+		table_head(table, "walks at %s", size[c]);
 	for (size_t r = 0; r < pivot.n_rows; r++) {
 		const struct pivot_row *row = &pivot.row[r];
 
@@ -163,23 +230,29 @@ static void backing_table(const struct points *points, struct table *table, bool
 
 			table_number(table, known, value);
 		}
+		walk_counts(row, points, table);
 	}
 	table->failed |= pivot.failed;
 	pivot_free(&pivot);
 }
 
-static void describe_backing(const struct table *table, const char *what, FILE *finding)
+static void describe_backing(const struct table *table, bool misses, FILE *finding)
 {
+	/* walks are in columns 8 to 10 of the table of cycles */
+	const size_t w[3] = { misses ? 0 : 8, misses ? 0 : 9, misses ? 0 : 10 };
+
 	for (size_t r = 0; r < table_rows(table); r++) {
 		const char *panel = table_cell(table, r, 0);
 
 		if (r > 0 && strcmp(panel, table_cell(table, r - 1, 0)) == 0)
 			continue;
-		fprintf(finding, "%sWith %s, 2M backing in place of 4K changes %s by ",
-			r ? " " : "", panel, what);
-		describe_change(table, panel, 3, 2, finding);
-		fputs(", 1G backing by ", finding);
-		describe_change(table, panel, 4, 2, finding);
+		fprintf(finding, "%s<b>%s:</b> 2M backing in place of 4K changes %s by ",
+			r ? " " : "", panel, misses ? "L2 TLB misses" : "walk cycles");
+		describe_change(table, panel, (struct change){ 3, 2, w[1], w[0] }, finding);
+		fputs("; 1G in place of 4K by ", finding);
+		describe_change(table, panel, (struct change){ 4, 2, w[2], w[0] }, finding);
+		fputs("; 1G in place of 2M by ", finding);
+		describe_change(table, panel, (struct change){ 4, 3, w[2], w[1] }, finding);
 		fputc('.', finding);
 	}
 }
@@ -187,17 +260,14 @@ static void describe_backing(const struct table *table, const char *what, FILE *
 void figure_backing_misses(const struct points *points, struct table *table, FILE *finding)
 {
 	backing_table(points, table, true);
-	describe_backing(table, "L2 TLB misses", finding);
-	fputs(" An entry covers no more than the smaller of the two leaves: with 4K guest pages "
-	      "the "
-	      "backing leaves the reach of the TLBs as it is.",
-	      finding);
+	describe_backing(table, true, finding);
+	fputs(" An entry covers no more than the smaller of the two leaves.", finding);
 }
 
 void figure_backing_cycles(const struct points *points, struct table *table, FILE *finding)
 {
 	backing_table(points, table, false);
-	describe_backing(table, "walk cycles", finding);
+	describe_backing(table, false, finding);
 }
 
 /* ---- by block rule ------------------------------------------------------------------------ */
@@ -324,6 +394,9 @@ static void worth_table(struct pivot *pivot, const struct points *points, struct
 	table_head(table, "relaxed at IPA 40");
 	table_head(table, "relaxed 40 against v10 40 (%%)");
 	table_head(table, "relaxed 40 against v10 44 (%%)");
+	table_head(table, "walks, v10 40");
+	table_head(table, "walks, v10 44");
+	table_head(table, "walks, relaxed 40");
 	for (size_t r = 0; r < pivot->n_rows; r++) {
 		const struct pivot_row *row = &pivot->row[r];
 		double value[3] = { 0 };
@@ -341,8 +414,9 @@ static void worth_table(struct pivot *pivot, const struct points *points, struct
 			bool both = known[c] && known[2] && value[c] > 0;
 			double percent = both ? 100 * (value[2] - value[c]) / value[c] : 0;
 
-			table_number(table, both, round(percent * 10) / 10);
+			table_number(table, both, tenths(percent));
 		}
+		walk_counts(row, points, table);
 	}
 	table->failed |= pivot->failed;
 }
@@ -375,11 +449,11 @@ void figure_pud_worth(const struct points *points, struct table *table, FILE *fi
 
 		if (r > 0 && strcmp(name, table_cell(table, r - 1, 0)) == 0)
 			continue;
-		fprintf(finding, "%sWith %s, the relaxed rule at IPA 40 changes walk cycles by ",
+		fprintf(finding, "%s<b>%s:</b> the relaxed rule at IPA 40 changes walk cycles by ",
 			r ? " " : "", name);
-		describe_change(table, name, 4, 2, finding);
-		fputs(" against v10 at the same size, and by ", finding);
-		describe_change(table, name, 4, 3, finding);
+		describe_change(table, name, (struct change){ 4, 2, 9, 7 }, finding);
+		fputs(" against v10 at the same size; by ", finding);
+		describe_change(table, name, (struct change){ 4, 3, 9, 8 }, finding);
 		fputs(" against v10 with the IPA size raised to 44.", finding);
 	}
 }
