@@ -146,7 +146,7 @@ quoted() {
 plugin_argument() {
 	argument=file=$(quoted "$plugin"),out=$(quoted "$partial")
 	argument=$argument,provenance=$(quoted "$folder/provenance")
-	for option in $options $extra; do
+	for option in level=19 $options $extra; do
 		argument=$argument,$option
 	done
 	echo "$argument"

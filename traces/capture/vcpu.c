@@ -215,6 +215,8 @@ static struct trace_run *data_piece(struct vcpu *v, const struct data_access *ac
 		}
 		if (capture.system)
 			find_data_ipa(v, v->data, access, va);
+	} else if (UNLIKELY(capture.system && v->data->key.ipa == TRACE_IPA_UNKNOWN)) {
+		find_data_ipa(v, v->data, access, va);
 	}
 	if (access->store && v->data->store_ordinal == UINT64_MAX)
 		v->data->store_ordinal = v->pieces;
