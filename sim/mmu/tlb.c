@@ -138,12 +138,17 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 	return slot;
 }
 
+/*
+ * An entry stands for its whole stage-1 leaf: the guest sends one TLBI by VA for each of its
+ * leaves, and that removes all the pieces which stage 2 or the TLB's sizes made of it.
+ */
 static bool slot_matches(const struct tlb *tlb, uint32_t slot, const struct tlb_match *match)
 {
 	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
-	const unsigned size_bits = key & 63;
-	const uint64_t first = (key & ~UINT64_C(63)) << 6;
-	const uint64_t last = first | low_mask(size_bits);
+	const unsigned size_bits = key & 63, s1_bits = tlb->leaf[slot].s1_bits;
+	const unsigned reach_bits = s1_bits > size_bits ? s1_bits : size_bits;
+	const uint64_t first = (key & ~UINT64_C(63)) << 6 & ~low_mask(reach_bits);
+	const uint64_t last = first | low_mask(reach_bits);
 	const bool overlaps = first <= match->last && match->first <= last;
 
 	if (match->scope == TLB_SCOPE_ALL)

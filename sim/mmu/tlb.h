@@ -89,7 +89,10 @@ struct tlb_match {
 	uint64_t first, last; /* VA: bytes first..last */
 };
 
-/* Returns the number of entries removed. */
+/*
+ * Returns the number of entries removed. By VA: every entry of a stage-1 leaf that has a byte in
+ * first..last, also where the leaf is held in smaller pieces.
+ */
 uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match);
 
 #endif
