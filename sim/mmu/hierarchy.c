@@ -20,14 +20,28 @@ struct walk_account {
 	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses;
 };
 
-static bool vcpu_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shape, uint32_t index)
+static uint32_t slots_of(const struct tlb_shape *shape)
 {
+	return shape->sets * shape->ways;
+}
+
+/* `first`: index of this vCPU's first L1 slot. */
+static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
+{
+	const struct mmu_shape *shape = &mmu->shape;
+	struct mmu_vcpu *vcpu = &mmu->vcpu[index];
 	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
+	const uint32_t data = first + slots_of(&l1i);
+	const struct tlb_slab slab[2] = {
+		[MMU_FETCH] = { &mmu->l1_generation[first], &mmu->l1_stamp[first] },
+		[MMU_DATA] = { &mmu->l1_generation[data], &mmu->l1_stamp[data] },
+	};
 
 	l1i.seed += index;
 	l1d.seed += index;
 	l2.seed += index;
-	return tlb_init(&vcpu->l1[MMU_FETCH], &l1i) && tlb_init(&vcpu->l1[MMU_DATA], &l1d) &&
+	return tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
+	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
 	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) &&
 	       walk_cache_init(&vcpu->s1, shape->s1.entries, shape->s1.ways, shape->s1.hit_cycles,
 			       shape->s1_granule) &&
@@ -38,19 +52,23 @@ static bool vcpu_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shape, uint
 bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
 	      const struct mmu_os *os)
 {
+	const uint32_t slots = slots_of(&shape->l1i) + slots_of(&shape->l1d);
+
 	memset(mmu, 0, sizeof(*mmu));
 	mmu->shape = *shape;
 	mmu->mem = mem;
 	mmu->os = *os;
 	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
 	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
-	if (!mmu->vcpu || !mmu->latency_state) {
+	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
+	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
+	if (!mmu->vcpu || !mmu->latency_state || !mmu->l1_generation || !mmu->l1_stamp) {
 		mmu_fini(mmu);
 		return false;
 	}
 	shape->latency->init(mmu->latency_state, &shape->latency_config);
 	for (uint32_t i = 0; i < shape->vcpus; i++) {
-		if (!vcpu_init(&mmu->vcpu[i], shape, i)) {
+		if (!vcpu_init(mmu, i, i * slots)) {
 			mmu_fini(mmu);
 			return false;
 		}
@@ -71,8 +89,12 @@ void mmu_fini(struct mmu *mmu)
 	}
 	free(mmu->vcpu);
 	free(mmu->latency_state);
+	free(mmu->l1_generation);
+	free(mmu->l1_stamp);
 	mmu->vcpu = NULL;
 	mmu->latency_state = NULL;
+	mmu->l1_generation = NULL;
+	mmu->l1_stamp = NULL;
 }
 
 static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)

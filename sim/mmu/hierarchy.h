@@ -63,6 +63,9 @@ enum mmu_stream { MMU_FETCH, MMU_DATA };
 struct mmu {
 	struct mmu_shape shape;
 	struct mmu_vcpu *vcpu;
+	/* Slots of all L1 TLBs, so that one index names TLB and slot: struct tlb_slab. */
+	uint32_t *l1_generation;
+	uint64_t *l1_stamp;
 	struct phys_mem *mem; /* not owned */
 	struct mmu_os os;
 	void *latency_state;
@@ -81,6 +84,12 @@ void mmu_fini(struct mmu *mmu);
 static inline struct tlb *mmu_l1(struct mmu *mmu, uint32_t vcpu, enum mmu_stream stream)
 {
 	return &mmu->vcpu[vcpu].l1[stream];
+}
+
+/* Index of an L1 TLB's slot among all of them. */
+static inline uint32_t mmu_l1_index(const struct mmu *mmu, const struct tlb *l1, uint32_t slot)
+{
+	return (uint32_t)(l1->generation - mmu->l1_generation) + slot;
 }
 
 /*

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/repl/lru.h"
+
 #define KEY_INVALID UINT64_MAX
 
 /* Bit 0 tells a global entry: no context of an access has it set. */
@@ -32,26 +34,42 @@ static uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
 	return (uint32_t)((va.v >> size_bits) % sets);
 }
 
-bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape)
+static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tlb_slab *slab)
 {
 	const struct repl_geometry geometry = { .sets = shape->sets, .ways = shape->ways };
 	const size_t slots = (size_t)shape->sets * shape->ways;
+	const bool lru = strcmp(shape->repl->name, "lru") == 0;
 
 	memset(tlb, 0, sizeof(*tlb));
 	tlb->shape = *shape;
-	tlb->repl_state = malloc(shape->repl->state_bytes(geometry));
+	tlb->owns_arrays = !slab;
 	tlb->key = malloc(slots * sizeof(*tlb->key));
 	tlb->context = calloc(slots, sizeof(*tlb->context));
-	tlb->generation = calloc(slots, sizeof(*tlb->generation));
 	tlb->leaf = calloc(slots, sizeof(*tlb->leaf));
-	if (!tlb->repl_state || !tlb->key || !tlb->context || !tlb->generation || !tlb->leaf) {
+	tlb->generation = slab ? slab->generation : calloc(slots, sizeof(*tlb->generation));
+	if (lru)
+		tlb->stamp = slab ? slab->stamp : calloc(slots, sizeof(*tlb->stamp));
+	else
+		tlb->repl_state = malloc(shape->repl->state_bytes(geometry));
+	if (!tlb->key || !tlb->context || !tlb->leaf || !tlb->generation ||
+	    (!tlb->stamp && !tlb->repl_state)) {
 		tlb_fini(tlb);
 		return false;
 	}
-	shape->repl->init(tlb->repl_state, geometry, shape->seed);
-	tlb->lru = strcmp(shape->repl->name, "lru") == 0 ? tlb->repl_state : NULL;
+	if (!lru)
+		shape->repl->init(tlb->repl_state, geometry, shape->seed);
 	memset(tlb->key, 0xff, slots * sizeof(*tlb->key));
 	return true;
+}
+
+bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape)
+{
+	return init(tlb, shape, NULL);
+}
+
+bool tlb_init_in(struct tlb *tlb, const struct tlb_shape *shape, const struct tlb_slab *slab)
+{
+	return init(tlb, shape, slab);
 }
 
 void tlb_fini(struct tlb *tlb)
@@ -59,8 +77,11 @@ void tlb_fini(struct tlb *tlb)
 	free(tlb->repl_state);
 	free(tlb->key);
 	free(tlb->context);
-	free(tlb->generation);
 	free(tlb->leaf);
+	if (tlb->owns_arrays) {
+		free(tlb->generation);
+		free(tlb->stamp);
+	}
 	memset(tlb, 0, sizeof(*tlb));
 }
 
@@ -103,8 +124,8 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 		for (slot = first; slot < first + ways; slot++)
 			if (tlb->key[slot] == KEY_INVALID)
 				return slot;
-	slot = first + (tlb->lru ? lru_victim(tlb->lru, set)
-				 : tlb->shape.repl->victim(tlb->repl_state, set));
+	slot = first + (tlb->stamp ? lru_oldest(tlb->stamp + first, ways)
+				   : tlb->shape.repl->victim(tlb->repl_state, set));
 	slot_release(tlb, slot);
 	return slot;
 }
@@ -131,8 +152,8 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 	tlb->used++;
 	tlb->count[size_bits]++;
 	tlb->resident |= UINT64_C(1) << size_bits;
-	if (tlb->lru)
-		lru_touch(tlb->lru, set, slot - set * tlb->shape.ways);
+	if (tlb->stamp)
+		tlb->stamp[slot] = ++tlb->clock;
 	else
 		tlb->shape.repl->on_fill(tlb->repl_state, set, slot - set * tlb->shape.ways);
 	return slot;

@@ -8,7 +8,6 @@
 
 #include "arch/types.h"
 #include "mmu/repl.h"
-#include "mmu/repl/lru.h"
 
 struct tlb_shape {
 	uint32_t sets, ways; /* sets = 1: fully associative */
@@ -38,9 +37,11 @@ enum { TLB_NONE = UINT32_MAX };
 
 struct tlb {
 	struct tlb_shape shape;
-	struct lru *lru; /* the state when the policy is LRU, else NULL */
-	void *repl_state;
+	void *repl_state; /* NULL when the policy is LRU, which lives in stamp and clock */
+	uint64_t *stamp;  /* per slot: time of last use; NULL when the policy is not LRU */
+	uint64_t clock;
 	uint64_t *key;	      /* per slot: page << 6 | size_bits; KEY_INVALID */
+	bool owns_arrays;     /* generation and stamp */
 	uint64_t *context;    /* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
@@ -50,8 +51,16 @@ struct tlb {
 	uint64_t splintered; /* fills smaller than the leaf */
 };
 
+/* Per-slot arrays that the owner of several TLBs lays out side by side: slots of all, by index. */
+struct tlb_slab {
+	uint32_t *generation; /* zeroed */
+	uint64_t *stamp;      /* zeroed */
+};
+
 /* False when out of memory. */
 bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape);
+/* The same with arrays of the caller's, which must outlive the TLB. */
+bool tlb_init_in(struct tlb *tlb, const struct tlb_shape *shape, const struct tlb_slab *slab);
 void tlb_fini(struct tlb *tlb);
 
 /* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
@@ -59,8 +68,8 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
 
 static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 {
-	if (tlb->lru)
-		tlb->lru->stamp[slot] = ++tlb->lru->clock;
+	if (tlb->stamp)
+		tlb->stamp[slot] = ++tlb->clock;
 	else
 		tlb->shape.repl->on_hit(tlb->repl_state, slot / tlb->shape.ways,
 					slot % tlb->shape.ways);

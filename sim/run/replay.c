@@ -93,15 +93,14 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 
 	if (!request_of(replay, key, &request))
 		return replay->diag->status;
-	l1->lru->clock = replay->clock;
+	l1->clock = replay->clock;
 	slot = mmu_access(replay->mmu, key->vcpu, &request);
-	replay->clock = l1->lru->clock;
+	replay->clock = l1->clock;
 	if (slot == TLB_NONE)
 		return fault_status(replay, key->vm);
 	*hint = (struct replay_hint){
-		.generation = &l1->generation[slot],
-		.stamp = &l1->lru->stamp[slot],
-		.seen = l1->generation[slot],
+		.index = mmu_l1_index(replay->mmu, l1, slot),
+		.seen = l1->generation[slot] + 1,
 	};
 	return STATUS_OK;
 }
@@ -113,6 +112,8 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 static enum exit_status run_by_hints(struct replay *replay, const struct trace_block *block,
 				     uint32_t first, uint32_t end)
 {
+	const uint32_t *generation = replay->mmu->l1_generation;
+	uint64_t *stamp = replay->mmu->l1_stamp;
 	struct replay_hint *hints = replay->hints;
 	uint64_t clock = replay->clock;
 
@@ -120,8 +121,8 @@ static enum exit_status run_by_hints(struct replay *replay, const struct trace_b
 		struct replay_hint *hint = &hints[block->key[i]];
 		enum exit_status status;
 
-		if (*hint->generation == hint->seen) {
-			*hint->stamp = ++clock;
+		if (generation[hint->index] + 1 == hint->seen) {
+			stamp[hint->index] = ++clock;
 			continue;
 		}
 		replay->clock = clock;
@@ -239,14 +240,6 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 			event->args[0]);
 }
 
-static void forget_hints(struct replay *replay, uint32_t keys)
-{
-	static const uint32_t never = 0;
-
-	for (uint32_t i = 0; i < keys; i++)
-		replay->hints[i] = (struct replay_hint){ .generation = &never, .seen = 1 };
-}
-
 static enum exit_status check_keys(struct replay *replay, const struct trace_block *block)
 {
 	for (uint32_t i = 0; i < block->n_keys; i++)
@@ -269,7 +262,7 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 	if (status != STATUS_OK)
 		return status;
 	if (replay->fast)
-		forget_hints(replay, block->n_keys);
+		memset(replay->hints, 0, block->n_keys * sizeof(*replay->hints));
 	for (uint32_t e = 0; e <= block->n_events; e++) {
 		const uint32_t end =
 			e < block->n_events ? block->events[e].before : block->n_records;

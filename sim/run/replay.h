@@ -10,9 +10,8 @@
 
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
 struct replay_hint {
-	const uint32_t *generation; /* of the slot */
-	uint64_t *stamp;	    /* of the slot, in the state of the LRU policy */
-	uint32_t seen;		    /* the slot's generation then */
+	uint32_t index; /* mmu_l1_index() of the slot */
+	uint32_t seen;	/* one more than the slot's generation then; 0: not used yet */
 };
 
 /* A run that began with loads and has a store still to come: it is looked up again there. */

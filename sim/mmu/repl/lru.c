@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+struct lru {
+	uint32_t ways;
+	uint64_t clock;
+	uint64_t stamp[]; /* sets x ways: time of last use, 0 never */
+};
+
 static size_t state_bytes(struct repl_geometry geometry)
 {
 	return sizeof(struct lru) + (size_t)geometry.sets * geometry.ways * sizeof(uint64_t);
@@ -19,12 +25,16 @@ static void init(void *state, struct repl_geometry geometry, uint64_t seed)
 
 static void touch(void *state, uint32_t set, uint32_t way)
 {
-	lru_touch(state, set, way);
+	struct lru *lru = state;
+
+	lru->stamp[(size_t)set * lru->ways + way] = ++lru->clock;
 }
 
 static uint32_t victim(void *state, uint32_t set)
 {
-	return lru_victim(state, set);
+	const struct lru *lru = state;
+
+	return lru_oldest(lru->stamp + (size_t)set * lru->ways, lru->ways);
 }
 
 const struct repl_ops repl_lru = {
