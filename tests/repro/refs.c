@@ -32,10 +32,12 @@ struct context {
 };
 
 /* Page `index` of a stream, the same in all address spaces: neighbours, and some far apart. */
-static uint64_t page_va(unsigned stream, uint64_t index)
+static uint64_t page_va(const struct refs_options *o, unsigned stream, uint64_t index)
 {
 	uint64_t va = stream ? UINT64_C(0x7f0000000000) : UINT64_C(0x400000);
 
+	if (o->low)
+		return (stream ? UINT64_C(0x2000000000) : 0) + index * UINT64_C(0x45010000);
 	return va + (index % 3 == 0 ? index * UINT64_C(0x201000) : index * PAGE);
 }
 
@@ -45,7 +47,7 @@ static struct refs_item random_event(struct rng *rng, const struct refs_options 
 	/* TLBI VMALLE1, VAE1, ASIDE1, VMALLE1IS: op1:CRn:CRm:op2. */
 	static const uint64_t tlbi[] = { 0x438, 0x439, 0x43a, 0x418 };
 	struct refs_item item = { .is_event = true };
-	uint64_t va = page_va(STREAM_DATA, rng_below(rng, o->pages));
+	uint64_t va = page_va(o, STREAM_DATA, rng_below(rng, o->pages));
 
 	if (type == EVENT_VM_SWITCH)
 		c->vm = (uint16_t)rng_below(rng, o->vms);
@@ -76,8 +78,9 @@ static struct refs_item random_access(struct rng *rng, const struct refs_options
 		c->el ^= 1;
 	/* Half of the jumps stay in a small set of pages. */
 	if (!c->page[stream] || !rng_chance(rng, o->same_page_percent))
-		c->page[stream] = page_va(
-			stream, rng_below(rng, rng_chance(rng, 50) ? 1 + o->pages / 8 : o->pages));
+		c->page[stream] =
+			page_va(o, stream,
+				rng_below(rng, rng_chance(rng, 50) ? 1 + o->pages / 8 : o->pages));
 	va = c->page[stream];
 	*r = (struct trace_ref){ .ipa = TRACE_IPA_UNKNOWN,
 				 .vcpu = (uint16_t)vcpu,

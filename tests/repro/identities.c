@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "identities.h"
+
+#include <string.h>
+
+#define S(name) (stats->v[STAT_##name])
+#define HOLDS(identity)                                                                            \
+	do {                                                                                       \
+		if (!(identity))                                                                   \
+			return #identity;                                                          \
+	} while (0)
+
+static const char *accesses(const struct trace_totals *totals, const struct stats *stats)
+{
+	HOLDS(S(fetches) == totals->fetches);
+	HOLDS(S(loads) == totals->loads);
+	HOLDS(S(stores) == totals->stores);
+	HOLDS(S(page_splits) == totals->splits);
+	HOLDS(S(instructions) == totals->instructions);
+	HOLDS(S(accesses) == S(fetches) + S(loads) + S(stores));
+	return NULL;
+}
+
+static const char *tlbs(const struct config *config, const struct stats *stats)
+{
+	HOLDS(S(l1i_tlb_hits) + S(l1i_tlb_misses) == S(fetches));
+	HOLDS(S(l1d_tlb_hits) + S(l1d_tlb_misses) == S(loads) + S(stores) + S(page_splits));
+	HOLDS(S(l2_tlb_hits) + S(l2_tlb_misses) == S(l1i_tlb_misses) + S(l1d_tlb_misses));
+	HOLDS(config->tlb.l2.entries || S(l2_tlb_hits) == 0);
+	HOLDS(S(walks) == S(l2_tlb_misses) + S(dirty_rewalks));
+	HOLDS(S(dirty_rewalks) <= S(stores) + S(page_splits));
+	HOLDS(S(l1i_splintered) <= S(l1i_tlb_misses));
+	HOLDS(S(l1d_splintered) <= S(l1d_tlb_misses) + S(dirty_rewalks));
+	HOLDS(S(l2_splintered) <= S(walks));
+	return NULL;
+}
+
+static const char *reads(const struct config *config, const struct stats *stats)
+{
+	uint64_t s2_translations =
+		S(walk_cache_s2_leaf_hits) + S(walk_cache_s2_table_hits) + S(walk_cache_s2_misses);
+	uint64_t expected = S(walk_reads_s1) - S(walk_cache_s1_hits) + S(walks);
+	bool dirty = strcmp(config->guest.dirty_state, "preset") != 0;
+	bool scattered = config->stage2.granule_bits < config->stage1.granule_bits;
+	uint64_t more = (dirty ? S(walks) : 0) + (scattered ? S(walk_cache_s1_hits) : 0);
+
+	HOLDS(S(walk_reads) == S(walk_reads_s1) + S(walk_reads_s2));
+	HOLDS(S(walk_reads_s1) == S(walk_reads_s1_lm1) + S(walk_reads_s1_l0) + S(walk_reads_s1_l1) +
+					  S(walk_reads_s1_l2) + S(walk_reads_s1_l3));
+	HOLDS(S(walk_reads_s2) == S(walk_reads_s2_lm1) + S(walk_reads_s2_l0) + S(walk_reads_s2_l1) +
+					  S(walk_reads_s2_l2) + S(walk_reads_s2_l3));
+	HOLDS(S(walk_reads) ==
+	      S(walk_reads_l1d) + S(walk_reads_l2) + S(walk_reads_llc) + S(walk_reads_dram));
+	HOLDS(S(walk_reads_s2_final) <= S(walk_reads_s2));
+	HOLDS(S(walk_reads_s1) >= S(walks));
+	HOLDS(S(walk_cache_s1_hits) + S(walk_cache_s1_misses) ==
+		      (config->walk_cache.s1.entries ? S(walks) : 0) ||
+	      S(walk_cache_s1_misses) == S(walks));
+	/*
+	 * One stage-2 translation for the final IPA, and one for each stage-1 read but the first
+	 * behind a hit in the stage-1 cache, which knows that table's PA (not so if the table lies
+	 * in several pages of stage 2). With hardware dirty state also one for each update of a
+	 * stage-1 leaf, at most one a walk.
+	 */
+	if (config->walk_cache.s2.entries) {
+		HOLDS(s2_translations >= expected);
+		HOLDS(s2_translations <= expected + more);
+	}
+	HOLDS(config->walk_cache.s1.entries || S(walk_cache_s1_hits) == 0);
+	HOLDS(config->walk_cache.s2.entries ||
+	      S(walk_cache_s2_leaf_hits) + S(walk_cache_s2_table_hits) == 0);
+	return NULL;
+}
+
+static const char *cycles(const struct config *config, const struct stats *stats)
+{
+	uint64_t l1 = S(fetches) * config->tlb.l1i.hit_cycles +
+		      (S(loads) + S(stores) + S(page_splits)) * config->tlb.l1d.hit_cycles;
+	uint64_t l2 = config->tlb.l2.entries
+			      ? (S(l1i_tlb_misses) + S(l1d_tlb_misses)) * config->tlb.l2.hit_cycles
+			      : 0;
+
+	HOLDS(S(translation_cycles) == l1 + l2 + S(walk_cycles));
+	HOLDS(S(walk_cycles_p50) <= S(walk_cycles_p90));
+	HOLDS(S(walk_cycles_p90) <= S(walk_cycles_p99));
+	HOLDS(S(walk_cycles_p99) <= S(walk_cycles_max));
+	HOLDS(S(walk_cycles) <= S(walks) * S(walk_cycles_max));
+	HOLDS(S(walks) == 0 || S(walk_cycles) >= S(walk_cycles_max));
+	/* Half of the walks take the median or more (percentiles are exact to 1 part in 16). */
+	HOLDS(S(walk_cycles) * 17 / 16 + 1 >= (S(walks) / 2) * S(walk_cycles_p50) * 15 / 16);
+	return NULL;
+}
+
+static const char *faults(const struct stats *stats)
+{
+	HOLDS(S(s2_table_faults) <= S(s2_faults));
+	/* The guest's own writes to its tables fault as well, but outside walks. */
+	HOLDS(S(walk_retries) == S(s1_faults) + S(s2_faults) - S(s2_table_faults));
+	HOLDS(S(walks) == 0 || S(s1_faults) > 0);
+	HOLDS(S(walks) == 0 || S(table_pages_s1) > 0);
+	HOLDS(S(walks) == 0 || S(table_pages_s2) > 0);
+	HOLDS(S(s1_mapped_4k) + S(s1_mapped_16k) + S(s1_mapped_64k) + S(s1_mapped_2m) +
+		      S(s1_mapped_32m) + S(s1_mapped_512m) + S(s1_mapped_1g) <=
+	      S(s1_faults));
+	return NULL;
+}
+
+const char *identities_broken(const struct config *config, const struct trace_totals *totals,
+			      const struct stats *stats)
+{
+	const char *why = accesses(totals, stats);
+
+	if (!why)
+		why = tlbs(config, stats);
+	if (!why)
+		why = reads(config, stats);
+	if (!why)
+		why = cycles(config, stats);
+	return why ? why : faults(stats);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The identities between statistics, over a matrix of configurations and several small traces:
+ * every pair of granules, IPA sizes, backings, rules, page sizes, TLB shapes and policies, caches
+ * on and off, several vCPUs and VMs. Configurations that cannot exist are left out by
+ * point_check().
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "engine_point.h"
+#include "identities.h"
+#include "refs.h"
+#include "scratch.h"
+#include "tests/conform/gen.h"
+
+enum { TRACES = 4, MAX_CHOICES = 6 };
+
+static const char *const axes[][MAX_CHOICES] = {
+	{ "stage1.granule=4K stage1.va_bits=48", "stage1.granule=16K stage1.va_bits=48",
+	  "stage1.granule=64K stage1.va_bits=48", "stage1.granule=4K stage1.va_bits=52" },
+	{ "stage2.granule=4K", "stage2.granule=16K", "stage2.granule=64K" },
+	{ "stage2.ipa_bits=36", "stage2.ipa_bits=40", "stage2.ipa_bits=44", "stage2.ipa_bits=48",
+	  "stage2.ipa_bits=52" },
+	{ "stage2.start_level=auto", "stage2.start_level=auto", "stage2.start_level=1",
+	  "stage2.start_level=0" },
+	{ "host.backing=base", "host.backing=pmd", "host.backing=pud" },
+	{ "host.block_rule=v10", "host.block_rule=relaxed", "host.block_rule=size",
+	  "host.block_rule=upstream" },
+	{ "guest.pages=base", "guest.pages=pmd", "guest.pages=base" },
+	{ "guest.dirty_state=preset", "guest.dirty_state=hardware" },
+	{ "tlb.l1i.entries=16 tlb.l1d.entries=16", "tlb.l1i.entries=8 tlb.l1i.ways=2",
+	  "tlb.l1d.entries=12 tlb.l1d.ways=4 tlb.l1d.page_sizes=[4K,64K]",
+	  "tlb.l1i.replacement=fifo tlb.l1d.replacement=plru", "tlb.l1d.replacement=random" },
+	{ "tlb.l2.entries=none", "tlb.l2.entries=64 tlb.l2.ways=4",
+	  "tlb.l2.entries=60 tlb.l2.ways=5 tlb.l2.page_sizes=[4K,2M]",
+	  "tlb.l2.entries=128 tlb.l2.ways=8 tlb.l2.replacement=srrip" },
+	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16",
+	  "walk_cache.s1.entries=8 walk_cache.s1.ways=full walk_cache.s1.hit_cycles=3" },
+	{ "walk_cache.s2.entries=none", "walk_cache.s2.entries=16",
+	  "walk_cache.s2.entries=8 walk_cache.s2.ways=full walk_cache.s2.hit_cycles=2" },
+	{ "latency.model=fixed latency.fixed_cycles=7", "latency.model=caches",
+	  "latency.model=caches cache.l1d.size=8K cache.l2.size=64K cache.llc.size=0" },
+};
+
+enum { AXES = sizeof(axes) / sizeof(axes[0]) };
+
+static struct trace_totals totals[TRACES];
+
+static const char *small_trace(unsigned i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "t%u.s2t", i);
+	return scratch_path(name);
+}
+
+static void write_traces(void)
+{
+	for (unsigned i = 0; i < TRACES; i++) {
+		struct refs_options options = { .seed = 100 + i,
+						.n = 4000,
+						.vcpus = 1 + i % 3,
+						.vms = 1 + i / 2,
+						.asids = 1 + i,
+						.pages = 30 + 40 * i,
+						.same_page_percent = 75,
+						.straddle_permille = 6,
+						.store_percent = 30,
+						.switch_permille = i ? 5 : 0,
+						.tlbi_permille = i == 2 ? 4 : 0,
+						.unmap_permille = i == 3 ? 4 : 0 };
+		struct refs refs = refs_random(&options);
+		struct diag diag = DIAG_INIT;
+		struct trace_reader *reader;
+
+		refs_write(&refs, small_trace(i), TRACE_PAGE_RUNS);
+		reader = trace_open(small_trace(i), false, &diag);
+		assert_non_null(reader);
+		totals[i] = trace_info(reader)->totals;
+		trace_close(reader);
+		refs_free(&refs);
+	}
+}
+
+static void matrix(void **state)
+{
+	unsigned wanted = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 1200;
+	unsigned possible = 0, drawn = 0, used[AXES][MAX_CHOICES] = { { 0 } };
+	struct rng rng = { 2024 };
+
+	(void)state;
+	write_traces();
+	while (possible < wanted) {
+		struct config config = engine_config("");
+		unsigned chosen[AXES], trace = drawn++ % TRACES;
+		struct stats stats;
+		const char *why;
+
+		for (unsigned a = 0; a < AXES; a++) {
+			do
+				chosen[a] = (unsigned)rng_below(&rng, MAX_CHOICES);
+			while (!axes[a][chosen[a]]);
+			engine_set(&config, axes[a][chosen[a]]);
+		}
+		if (!engine_possible(&config))
+			continue;
+		possible++;
+		stats = engine_run(&config, small_trace(trace));
+		why = identities_broken(&config, &totals[trace], &stats);
+		for (unsigned a = 0; a < AXES; a++)
+			used[a][chosen[a]]++;
+		if (!why)
+			continue;
+		for (unsigned a = 0; a < AXES; a++)
+			printf("  %s\n", axes[a][chosen[a]]);
+		fail_msg("trace %u: does not hold: %s", trace, why);
+	}
+	/* Nothing in the matrix was refused each time. */
+	for (unsigned a = 0; a < AXES; a++)
+		for (unsigned c = 0; c < MAX_CHOICES && axes[a][c]; c++)
+			if (!used[a][c])
+				fail_msg("never possible: %s", axes[a][c]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(matrix) };
+
+	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
+}
