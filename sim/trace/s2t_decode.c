@@ -199,6 +199,12 @@ static enum exit_status planes(const struct decoding *d, unsigned type, uint64_t
 			8 + n * (size_t)__builtin_popcountll(s->value));
 	if (status)
 		return status;
+	memcpy(&sum, d->storage->scratch, 8);
+	if (s->value == 0) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = sum;
+		return STATUS_OK;
+	}
 	memset(to, 0, n * sizeof(*to));
 	for (unsigned b = 0; b < 8; b++) {
 		if (!(s->value >> b & 1))
@@ -207,48 +213,54 @@ static enum exit_status planes(const struct decoding *d, unsigned type, uint64_t
 			to[i] |= (uint64_t)plane[i] << (8 * b);
 		plane += n;
 	}
-	memcpy(&sum, d->storage->scratch, 8);
 	for (size_t i = 0; i < n; i++)
 		to[i] = sum += to[i];
 	return STATUS_OK;
 }
 
+/* The four bytes of a key from `el` on, for each value of its flags. */
+struct flag_bytes {
+	uint8_t el, stream, device, size_log2;
+};
+_Static_assert(offsetof(struct trace_key, size_log2) == offsetof(struct trace_key, el) + 3 &&
+		       offsetof(struct trace_key, stream) == offsetof(struct trace_key, el) + 1,
+	       "the flags of a key lie side by side");
+
+static void list_flags(struct flag_bytes flags[256])
+{
+	for (unsigned f = 0; f < 256; f++)
+		flags[f] = (struct flag_bytes){ f & 3, f >> 2 & 1, f >> 3 & 1, (uint8_t)(f >> 4) };
+}
+
+/* All columns first, then the keys in one pass: they are many where pages are seldom used twice. */
 static enum exit_status decode_keys(const struct decoding *d)
 {
 	const size_t n = d->header.n_keys;
 	const unsigned shift = d->granularity;
-	struct trace_key *keys = d->storage->keys;
-	uint64_t *column = d->storage->key_column;
-	uint16_t *column_u16 = (uint16_t *)(void *)column;
+	struct s2t_storage *s = d->storage;
+	uint16_t *vcpu = s->key_owner, *vm = vcpu + RECORDS, *asid = vm + RECORDS;
+	uint16_t *flags = asid + RECORDS;
+	struct flag_bytes flag_bytes[256];
 	enum exit_status status;
 
-	if ((status = planes(d, S2T_KEY_VA, column)))
+	if ((status = planes(d, S2T_KEY_VA, s->key_va)) ||
+	    (status = planes(d, S2T_KEY_IPA, s->key_ipa)) ||
+	    (status = column16(d, S2T_KEY_VCPU, vcpu)) || (status = column16(d, S2T_KEY_VM, vm)) ||
+	    (status = column16(d, S2T_KEY_ASID, asid)) ||
+	    (status = column16(d, S2T_KEY_FLAGS, flags)))
 		return status;
-	for (size_t i = 0; i < n; i++)
-		keys[i] = (struct trace_key){ .va = column[i] << shift };
-	if ((status = planes(d, S2T_KEY_IPA, column)))
-		return status;
-	for (size_t i = 0; i < n; i++)
-		keys[i].ipa = column[i] == TRACE_IPA_UNKNOWN ? column[i] : column[i] << shift;
-	if ((status = column16(d, S2T_KEY_VCPU, column_u16)))
-		return status;
-	for (size_t i = 0; i < n; i++)
-		keys[i].vcpu = column_u16[i];
-	if ((status = column16(d, S2T_KEY_VM, column_u16)))
-		return status;
-	for (size_t i = 0; i < n; i++)
-		keys[i].vm = column_u16[i];
-	if ((status = column16(d, S2T_KEY_ASID, column_u16)))
-		return status;
-	for (size_t i = 0; i < n; i++)
-		keys[i].asid = column_u16[i];
-	if ((status = column16(d, S2T_KEY_FLAGS, column_u16)))
-		return status;
+	list_flags(flag_bytes);
 	for (size_t i = 0; i < n; i++) {
-		keys[i].el = column_u16[i] & 3;
-		keys[i].stream = column_u16[i] >> 2 & 1;
-		keys[i].device = column_u16[i] >> 3 & 1;
-		keys[i].size_log2 = column_u16[i] >> 4 & 15;
+		const uint64_t ipa = s->key_ipa[i];
+
+		struct trace_key *key = &s->keys[i];
+
+		key->va = s->key_va[i] << shift;
+		key->ipa = ipa == TRACE_IPA_UNKNOWN ? ipa : ipa << shift;
+		key->vcpu = vcpu[i];
+		key->vm = vm[i];
+		key->asid = asid[i];
+		memcpy(&key->el, &flag_bytes[flags[i] & 255], sizeof(flag_bytes[0]));
 	}
 	return STATUS_OK;
 }
@@ -424,7 +436,9 @@ static bool get_columns(struct s2t_storage *s, unsigned columns)
 {
 	bool ok = get_room(&s->scratch, SCRATCH_BYTES) &&
 		  get_room(&s->keys, RECORDS * sizeof(*s->keys)) &&
-		  get_room(&s->key_column, RECORDS * sizeof(*s->key_column)) &&
+		  get_room(&s->key_va, RECORDS * sizeof(*s->key_va)) &&
+		  get_room(&s->key_ipa, RECORDS * sizeof(*s->key_ipa)) &&
+		  get_room(&s->key_owner, 4 * RECORDS * sizeof(*s->key_owner)) &&
 		  get_room(&s->events, S2T_MAX_EVENTS * sizeof(*s->events)) &&
 		  get_room(&s->key, RECORDS * sizeof(*s->key));
 
@@ -471,10 +485,10 @@ void trace_block_free(struct trace_block *block)
 
 	if (s) {
 		void *const owned[] = {
-			s->bytes,	s->scratch,	  s->keys,    s->key_column,
-			s->events,	s->key,		  s->reads,   s->stores,
-			s->splits,	s->instructions,  s->ordinal, s->last_ordinal,
-			s->first_store, s->store_ordinal,
+			s->bytes,   s->scratch,	     s->keys,	     s->key_va,
+			s->key_ipa, s->key_owner,    s->events,	     s->key,
+			s->reads,   s->stores,	     s->splits,	     s->instructions,
+			s->ordinal, s->last_ordinal, s->first_store, s->store_ordinal,
 		};
 
 		for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)

@@ -24,7 +24,8 @@ struct s2t_storage {
 	ZSTD_DCtx *dctx;
 	unsigned char *scratch;
 	struct trace_key *keys;
-	uint64_t *key_column;
+	uint64_t *key_va, *key_ipa; /* columns of the keys */
+	uint16_t *key_owner;	    /* four of them: vCPU, VM, ASID, flags */
 	struct trace_event *events;
 	size_t max_events;
 	uint16_t *key;

@@ -2,10 +2,12 @@
 /* The native trace format: what is written comes back; what is damaged is refused. */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -327,6 +329,47 @@ static void full_disk_is_told(void **state)
 	assert_int_equal(diag.status, STATUS_NO_INPUT);
 }
 
+/* A disk that fills up while writing: a clear failure again and again, and whole blocks stay. */
+static void full_disk_leaves_a_partial_trace(void **state)
+{
+	struct trace_writer_options options = { .granularity = TRACE_PAGE_RUNS };
+	struct rlimit old, small;
+	struct diag diag = DIAG_INIT;
+	struct trace_writer *w;
+	struct trace_reader *r;
+	uint64_t ordinal = 0, puts = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 3 << 20;
+	signal(SIGXFSZ, SIG_IGN);
+	w = trace_create(path, &options, &diag);
+	assert_non_null(w);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	rng_state = 11;
+	while (puts < 1000000 && !diag.status) {
+		struct trace_run run;
+
+		ordinal += 1 + rng() % 100;
+		run = random_run(TRACE_PAGE_RUNS, ordinal, 1 << 20);
+		(void)trace_put_run(w, &run, &diag);
+		puts++;
+	}
+	assert_int_equal(diag.status, STATUS_IO);
+	assert_non_null(strstr(diag.text, "cannot write the trace"));
+	diag = (struct diag)DIAG_INIT;
+	assert_int_equal(trace_finish(w, NULL, &diag), STATUS_IO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	diag = (struct diag)DIAG_INIT;
+	assert_null(trace_open(path, false, &diag));
+	r = trace_open(path, true, NULL);
+	assert_non_null(r);
+	assert_true(trace_info(r)->blocks >= 1);
+	assert_int_equal(trace_info(r)->totals.records, puts - 1 - TRACE_BLOCK_RECORDS);
+	trace_close(r);
+}
+
 static void disorder_is_refused(void **state)
 {
 	struct trace_writer_options options = { .granularity = TRACE_PAGE_RUNS, .atomic = true };
@@ -351,6 +394,7 @@ int main(void)
 		cmocka_unit_test(every_flipped_bit_is_found),
 		cmocka_unit_test(salvage_keeps_what_was_before),
 		cmocka_unit_test(full_disk_is_told),
+		cmocka_unit_test(full_disk_leaves_a_partial_trace),
 		cmocka_unit_test(disorder_is_refused),
 	};
 
