@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Walk caches against a naive model: each set a list of points, youngest first. */
+#include "unit.h"
+
+#include "mmu/walk_cache.h"
+
+enum { MAX_SETS = 32, MAX_WAYS = 64 };
+
+struct entry {
+	uint32_t context;
+	uint64_t first; /* IA */
+	unsigned bits;	/* log2 of what it covers */
+	struct walk_point point;
+};
+
+struct model {
+	unsigned sets, ways;
+	enum granule granule;
+	unsigned used[MAX_SETS];
+	struct entry entry[MAX_SETS][MAX_WAYS];
+};
+
+/* What one entry of a table at `level` maps; a table point speaks for one entry a level above. */
+static unsigned covered_bits(enum granule g, const struct walk_point *p)
+{
+	const int above = 3 - p->level + (p->leaf ? 0 : 1);
+
+	return (unsigned)g + (unsigned)above * ((unsigned)g - 3);
+}
+
+static bool covers(const struct entry *e, uint32_t context, uint64_t ia)
+{
+	return e->context == context && ia >> e->bits == e->first >> e->bits;
+}
+
+static void make_youngest(struct model *m, unsigned set, unsigned at, struct entry e)
+{
+	memmove(&m->entry[set][1], &m->entry[set][0], at * sizeof(e));
+	m->entry[set][0] = e;
+}
+
+/* A leaf before any table, then the table that covers least. */
+static bool model_probe(struct model *m, uint32_t context, uint64_t ia, struct walk_point *out)
+{
+	const struct entry *best = NULL;
+	unsigned set, at;
+
+	for (set = 0; set < m->sets; set++)
+		for (unsigned i = 0; i < m->used[set]; i++) {
+			const struct entry *e = &m->entry[set][i];
+
+			if (!covers(e, context, ia))
+				continue;
+			if (!best || (e->point.leaf && !best->point.leaf) ||
+			    (e->point.leaf == best->point.leaf && e->bits < best->bits))
+				best = e;
+		}
+	if (!best)
+		return false;
+	*out = best->point;
+	set = (unsigned)(best - &m->entry[0][0]) / MAX_WAYS;
+	at = (unsigned)(best - &m->entry[0][0]) % MAX_WAYS;
+	make_youngest(m, set, at, *best);
+	return true;
+}
+
+static void model_learn(struct model *m, uint32_t context, uint64_t ia,
+			const struct walk_point *point)
+{
+	const struct entry e = { context, ia, covered_bits(m->granule, point), *point };
+	const unsigned set = (unsigned)((ia >> e.bits) % m->sets);
+	unsigned at = 0;
+
+	while (at < m->used[set] &&
+	       !(covers(&m->entry[set][at], context, ia) && m->entry[set][at].bits == e.bits &&
+		 m->entry[set][at].point.leaf == point->leaf))
+		at++;
+	if (at == m->used[set] && at == m->ways)
+		at--;
+	else if (at == m->used[set])
+		m->used[set]++;
+	make_youngest(m, set, at, e);
+}
+
+static void model_invalidate(struct model *m, uint32_t context, uint32_t mask, uint64_t first,
+			     uint64_t last)
+{
+	for (unsigned set = 0; set < m->sets; set++) {
+		unsigned kept = 0;
+
+		for (unsigned i = 0; i < m->used[set]; i++) {
+			const struct entry e = m->entry[set][i];
+			const uint64_t begin = e.first & ~low_mask(e.bits);
+			const bool hit = (e.context & mask) == (context & mask) && begin <= last &&
+					 (begin | low_mask(e.bits)) >= first;
+
+			if (!hit)
+				m->entry[set][kept++] = e;
+		}
+		m->used[set] = kept;
+	}
+}
+
+static uint64_t random_ia(struct rng *rng)
+{
+	const uint64_t low = (uint64_t)pick(rng, 3) << 40 | (uint64_t)pick(rng, 4) << 30 |
+			     (uint64_t)pick(rng, 6) << 21 | (uint64_t)pick(rng, 10) << 12 | 8;
+
+	return chance(rng, 1, 3) ? low | UINT64_C(0xffff000000000000) : low;
+}
+
+static uint32_t random_context(struct rng *rng)
+{
+	return (1 + pick(rng, 2)) << 16 | pick(rng, 2) * 65535;
+}
+
+static struct walk_point random_point(struct rng *rng, enum granule g)
+{
+	struct walk_point p = { .leaf = chance(rng, 1, 2), .hierarchy = (uint8_t)pick(rng, 16) };
+
+	/* Leaves from level 1, tables from the second level on. */
+	p.level = (int8_t)(p.leaf || g == GRANULE_64K ? 1 + pick(rng, 3) : pick(rng, 4));
+	if (!p.leaf && g == GRANULE_64K && p.level == 1)
+		p.level = 2;
+	p.desc = p.leaf ? rng_next(rng) : 0;
+	p.table = p.leaf ? 0 : rng_next(rng);
+	p.table_pa = pa_of(p.leaf ? 0 : rng_next(rng));
+	return p;
+}
+
+static void check_same(const struct walk_point *a, const struct walk_point *b)
+{
+	assert_int_equal(a->level, b->level);
+	assert_int_equal(a->leaf, b->leaf);
+	assert_int_equal(a->desc, b->desc);
+	assert_int_equal(a->table, b->table);
+	assert_int_equal(a->table_pa.v, b->table_pa.v);
+	assert_int_equal(a->hierarchy, b->hierarchy);
+}
+
+static void run_sequence(unsigned entries, unsigned ways, enum granule granule)
+{
+	struct model *m = calloc(1, sizeof(*m));
+	struct rng rng = rng_seed(entries * 100 + ways);
+	struct walk_cache cache;
+
+	assert_non_null(m);
+	m->ways = ways ? ways : entries;
+	m->sets = entries / m->ways;
+	m->granule = granule;
+	assert_true(walk_cache_init(&cache, entries, ways, 3, granule));
+	for (unsigned step = 0; step < 30000; step++) {
+		const uint64_t ia = random_ia(&rng);
+		const uint32_t context = random_context(&rng);
+
+		if (chance(&rng, 1, 200)) {
+			const uint32_t mask = chance(&rng, 1, 2) ? UINT32_MAX : 0xffff0000;
+			const uint64_t last = ia | low_mask(12 + pick(&rng, 20));
+
+			walk_cache_invalidate(&cache, context, mask, ia, last);
+			model_invalidate(m, context, mask, ia, last);
+		} else if (chance(&rng, 1, 3)) {
+			const struct walk_point p = random_point(&rng, granule);
+
+			walk_cache_learn(&cache, context, ia, &p);
+			model_learn(m, context, ia, &p);
+		} else {
+			struct walk_point got, want;
+			const bool hit = walk_cache_probe(&cache, context, ia, &got);
+
+			assert_int_equal(hit, model_probe(m, context, ia, &want));
+			if (hit)
+				check_same(&got, &want);
+		}
+	}
+	walk_cache_fini(&cache);
+	free(m);
+}
+
+static void against_lists(void **state)
+{
+	(void)state;
+	run_sequence(64, 4, GRANULE_4K);
+	run_sequence(64, 0, GRANULE_4K);
+	run_sequence(12, 4, GRANULE_16K); /* three sets */
+	run_sequence(16, 1, GRANULE_4K);
+	run_sequence(1, 1, GRANULE_4K);
+	run_sequence(20, 0, GRANULE_64K);
+}
+
+static const uint64_t some_ia = UINT64_C(0x7f1234567000);
+
+static void deepest_first(void **state)
+{
+	struct walk_point p = { .level = 1, .table = 0x1000 }, out;
+	struct walk_cache cache;
+
+	(void)state;
+	assert_true(walk_cache_init(&cache, 16, 0, 1, GRANULE_4K));
+	for (p.level = 1; p.level <= 3; p.level++)
+		walk_cache_learn(&cache, 7, some_ia, &p);
+	assert_true(walk_cache_probe(&cache, 7, some_ia ^ 0x1000, &out));
+	assert_int_equal(out.level, 3);
+	assert_true(walk_cache_probe(&cache, 7, some_ia ^ 1 << 21, &out));
+	assert_int_equal(out.level, 2);
+	assert_true(walk_cache_probe(&cache, 7, some_ia ^ 1 << 30, &out));
+	assert_int_equal(out.level, 1);
+	assert_false(walk_cache_probe(&cache, 7, some_ia ^ UINT64_C(1) << 39, &out));
+	assert_false(walk_cache_probe(&cache, 8, some_ia, &out));
+
+	/* A leaf answers before the tables do, even one above them. */
+	p = (struct walk_point){ .level = 2, .leaf = true, .desc = 5 };
+	walk_cache_learn(&cache, 7, some_ia, &p);
+	assert_true(walk_cache_probe(&cache, 7, some_ia, &out));
+	assert_true(out.leaf);
+	assert_int_equal(out.desc, 5);
+	walk_cache_fini(&cache);
+}
+
+/* A table at level 1 below a root at level 0, and at level 0 below one at level -1: 52 bits. */
+static void widest_addresses(void **state)
+{
+	const struct walk_point p = { .level = 0, .table = 0x2000 };
+	struct walk_cache cache;
+	struct walk_point out;
+
+	(void)state;
+	assert_true(walk_cache_init(&cache, 16, 4, 1, GRANULE_4K));
+	walk_cache_learn(&cache, 7, UINT64_MAX, &p);
+	assert_true(walk_cache_probe(&cache, 7, UINT64_C(0xffff) << 48, &out));
+	assert_int_equal(out.table, 0x2000);
+	assert_false(walk_cache_probe(&cache, 7, UINT64_C(0xfffe) << 48, &out));
+	walk_cache_invalidate(&cache, 7, UINT32_MAX, UINT64_MAX, UINT64_MAX);
+	assert_false(walk_cache_probe(&cache, 7, UINT64_C(0xffff) << 48, &out));
+	walk_cache_fini(&cache);
+}
+
+static void no_cache(void **state)
+{
+	const struct walk_point p = { .level = 2, .table = 0x1000 };
+	struct walk_cache cache;
+	struct walk_point out;
+
+	(void)state;
+	assert_true(walk_cache_init(&cache, 0, 4, 1, GRANULE_4K));
+	walk_cache_learn(&cache, 7, some_ia, &p);
+	assert_false(walk_cache_probe(&cache, 7, some_ia, &out));
+	walk_cache_invalidate(&cache, 7, 0, 0, UINT64_MAX);
+	walk_cache_fini(&cache);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(against_lists),
+		cmocka_unit_test(deepest_first),
+		cmocka_unit_test(widest_addresses),
+		cmocka_unit_test(no_cache),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
