@@ -174,5 +174,5 @@ FORCE:
 .PHONY: all report check check-long bench format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
--include traces/capture/capture.mk
+-include traces/capture/capture.mk tests/conform/conform.mk
 -include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * live: random translation cases under QEMU and under our walker, compared. Prints each difference,
+ * how often each known deviation of QEMU was met, and `N passed, N failed`.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "live.h"
+
+enum { BATCH = 1500, SHOWN = 20 };
+
+struct options {
+	struct live_emulator emulator;
+	const char *cpu;
+	uint64_t cases, seed;
+	int category; /* -1: all */
+	bool verbose;
+};
+
+struct totals {
+	unsigned long cases, queries, passed, failed, died;
+	unsigned long outcome[LIVE_CATEGORIES][8];
+	unsigned long *excused;
+	FILE *failures;
+};
+
+static uint64_t parse_number(struct argp_state *state, const char *arg)
+{
+	char *end;
+	uint64_t value;
+
+	errno = 0;
+	value = strtoull(arg, &end, 0);
+	if (errno || *end || end == arg || *arg == '-')
+		argp_error(state, "'%s': expected a number", arg);
+	return value;
+}
+
+static int parse_category(struct argp_state *state, const char *arg)
+{
+	for (int i = 0; i < LIVE_CATEGORIES; i++)
+		if (strcmp(arg, live_category_names[i]) == 0)
+			return i;
+	argp_error(state, "'%s': no such category", arg);
+	return -1;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'q':
+		o->emulator.qemu = arg;
+		return 0;
+	case 'g':
+		o->emulator.guest = arg;
+		return 0;
+	case 'd':
+		o->emulator.dir = arg;
+		return 0;
+	case 't':
+		o->emulator.timeout_s = (unsigned)parse_number(state, arg);
+		return 0;
+	case 'c':
+		o->cpu = arg;
+		return 0;
+	case 'n':
+		o->cases = parse_number(state, arg);
+		return 0;
+	case 's':
+		o->seed = parse_number(state, arg);
+		return 0;
+	case 'k':
+		o->category = parse_category(state, arg);
+		return 0;
+	case 'v':
+		o->verbose = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->emulator.guest || !o->emulator.dir)
+			argp_error(state, "--guest and --dir are needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option argp_options[] = {
+	{ "qemu", 'q', "PROGRAM", 0, "QEMU to run [qemu-system-aarch64]", 0 },
+	{ "guest", 'g', "FILE", 0, "The bare-metal program", 0 },
+	{ "dir", 'd', "DIR", 0, "Folder for requests, answers and failed cases", 0 },
+	{ "timeout", 't', "SECONDS", 0, "For one batch of cases [120]", 0 },
+	{ "cpu", 'c', "MODEL", 0, "As QEMU names it [max]", 0 },
+	{ "cases", 'n', "N", 0, "Number of cases [1000]", 0 },
+	{ "seed", 's', "N", 0, "Seed of the first case [1]", 0 },
+	{ "category", 'k', "NAME", 0, "Only cases of this kind", 0 },
+	{ "verbose", 'v', NULL, 0, "Print what the answers are, by kind", 0 },
+	{ 0 },
+};
+
+static const struct argp argp = {
+	.options = argp_options,
+	.parser = parse_option,
+	.doc = "Compare the walker with an emulated PE on random translation cases.",
+};
+
+/* RAM as large as the PE can address beside the devices above it, and what lies above those. */
+static void set_map(struct live_machine *m)
+{
+	unsigned pa_bits = cpu_pa_size_bits((unsigned)(m->pe.mmfr0 & 15));
+
+	m->ext_end = UINT64_C(1) << pa_bits;
+	m->ram_end = WIRE_GUEST_FIRST + ((uint64_t)m->ram_gib << 30);
+	m->ext_first = pa_bits > 40 ? UINT64_C(0x20000000000) : UINT64_C(0x3400000000);
+}
+
+static bool set_machine(const struct options *o, struct live_machine *m)
+{
+	*m = (struct live_machine){ .pe = { .name = o->cpu }, .ram_gib = 200 };
+	m->version = live_version(&o->emulator);
+	if (m->version == 0) {
+		fprintf(stderr, "%s: error: not QEMU, or it cannot be run\n", o->emulator.qemu);
+		return false;
+	}
+	if (live_run(&o->emulator, m, NULL, 0) < 0) {
+		fprintf(stderr, "%s -cpu %s: error: the bare-metal program gave no answer\n",
+			o->emulator.qemu, o->cpu);
+		return false;
+	}
+	if ((m->pe.mmfr0 & 15) > 2)
+		m->ram_gib = 1024;
+	set_map(m);
+	return true;
+}
+
+static void show(const struct live_case *c, const struct live_query *q)
+{
+	printf("%s/%s/%" PRIu64 ": %s %" PRIx64 ": QEMU ", c->machine->pe.name,
+	       live_category_names[c->category], c->seed, live_op_names[q->op], q->va);
+	live_print_result(stdout, q, &q->theirs);
+	fputs(", ours ", stdout);
+	live_print_result(stdout, q, &q->ours);
+	putchar('\n');
+}
+
+static void judge_case(const struct live_case *c, unsigned queries, struct totals *t)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < queries; i++) {
+		const struct live_query *q = &c->queries[i];
+		unsigned deviation;
+
+		t->outcome[c->category][q->walk.fault.type]++;
+		switch (live_compare(c, q, &deviation)) {
+		case LIVE_SAME:
+			t->passed++;
+			break;
+		case LIVE_EXCUSED:
+			t->excused[deviation]++;
+			break;
+		case LIVE_DIFFERENT:
+			if (t->failed++ < SHOWN)
+				show(c, q);
+			failed |= 1U << i;
+			break;
+		}
+	}
+	t->queries += queries;
+	if (failed)
+		live_print_case(t->failures, c, failed);
+}
+
+/* Drop the queries that would kill the emulator. */
+static void drop_deadly(struct live_case *c, struct totals *t)
+{
+	unsigned kept = 0, deviation;
+
+	for (unsigned i = 0; i < c->queries_count; i++) {
+		if (live_must_skip(c, &c->queries[i], &deviation))
+			t->excused[deviation]++;
+		else
+			c->queries[kept++] = c->queries[i];
+	}
+	c->queries_count = kept;
+}
+
+static int run_batch(const struct options *o, struct live_machine *m, struct live_case **cases,
+		     size_t count, struct totals *t)
+{
+	long answered = live_run(&o->emulator, m, cases, count);
+
+	if (answered < 0)
+		return 70;
+	for (size_t i = 0; i < count; i++) {
+		const struct live_case *c = cases[i];
+		unsigned n = c->queries_count;
+
+		if (answered < (long)n) {
+			printf("%s/%s/%" PRIu64 ": QEMU ended at this case or up to %d later\n",
+			       m->pe.name, live_category_names[c->category], c->seed, BATCH);
+			t->died++;
+			judge_case(c, (unsigned)answered, t);
+			break;
+		}
+		judge_case(c, n, t);
+		answered -= n;
+	}
+	t->cases += count;
+	return 0;
+}
+
+static int run_all(const struct options *o, struct live_machine *m, struct live_case **cases,
+		   struct phys_mem *mem, struct totals *t)
+{
+	uint64_t seed = o->seed, left = o->cases;
+	int status = 0;
+
+	while (left > 0 && status == 0) {
+		size_t count = 0;
+
+		for (; count < BATCH && left > 0; seed++) {
+			struct live_case *c = cases[count];
+			int category =
+				o->category < 0 ? (int)(seed % LIVE_CATEGORIES) : o->category;
+
+			live_generate(c, m, (enum live_category)category, seed);
+			live_answer(c, mem);
+			drop_deadly(c, t);
+			if (c->queries_count == 0)
+				continue;
+			count++;
+			left--;
+		}
+		status = run_batch(o, m, cases, count, t);
+	}
+	return status;
+}
+
+static void print_outcomes(const struct totals *t)
+{
+	static const char *const names[8] = { "done",	     "translation", "address size",
+					      "access flag", "permission",  "alignment",
+					      "walk abort",  "abort" };
+
+	for (int c = 0; c < LIVE_CATEGORIES; c++) {
+		printf("%-8s", live_category_names[c]);
+		for (int i = 0; i < 8; i++)
+			printf(" %s %lu", names[i], t->outcome[c][i]);
+		putchar('\n');
+	}
+}
+
+static int report(const struct options *o, const struct live_machine *m, const struct totals *t)
+{
+	printf("%s, QEMU %u.%u: %lu cases, %lu queries\n", o->cpu, m->version / 100,
+	       m->version % 100, t->cases, t->queries);
+	if (o->verbose)
+		print_outcomes(t);
+	for (unsigned i = 0; i < live_deviations_count; i++)
+		if (t->excused[i])
+			printf("%8lu %s: %s\n", t->excused[i],
+			       live_deviations[i].skip ? "not asked" : "excused  ",
+			       live_deviations[i].name);
+	printf("%lu passed, %lu failed\n", t->passed, t->failed + t->died);
+	return t->failed || t->died || !t->passed;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .emulator = { .qemu = "qemu-system-aarch64", .timeout_s = 120 },
+			     .cpu = "max",
+			     .cases = 1000,
+			     .seed = 1,
+			     .category = -1 };
+	static struct live_case *cases[BATCH];
+	struct live_machine machine;
+	struct totals totals = { 0 };
+	char path[4096];
+	struct phys_mem *mem;
+	int status;
+
+	argp_err_exit_status = 64;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	mkdir(o.emulator.dir, 0777);
+	snprintf(path, sizeof(path), "%s/failed.txt", o.emulator.dir);
+	totals.failures = fopen(path, "w");
+	totals.excused = calloc(live_deviations_count + 1, sizeof(totals.excused[0]));
+	mem = phys_create();
+	if (!totals.failures) {
+		fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
+		return 74;
+	}
+	for (int i = 0; i < BATCH; i++)
+		cases[i] = malloc(sizeof(*cases[i]));
+	if (!mem || !totals.excused || !cases[BATCH - 1])
+		return 70;
+	if (!set_machine(&o, &machine))
+		return 70;
+	status = run_all(&o, &machine, cases, mem, &totals);
+	if (fclose(totals.failures) != 0)
+		status = 74;
+	for (int i = 0; i < BATCH; i++)
+		free(cases[i]);
+	phys_destroy(mem);
+	if (status == 0)
+		status = report(&o, &machine, &totals);
+	free(totals.excused);
+	return status;
+}
