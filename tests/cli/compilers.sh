@@ -21,6 +21,13 @@ one() {
 	fi
 }
 
+for program in "$TWOSTAGE_FAST" "$TWOSTAGE_CLANG" "$TWOSTAGE"; do
+	"$program" run --help >/dev/null || {
+		fail "$program was not built"
+		finish
+	}
+done
+
 for pattern in uniform zipf chase gups stencil; do
 	for program in "$TWOSTAGE_FAST" "$TWOSTAGE_CLANG" "$TWOSTAGE"; do
 		"$program" trace gen --pattern=$pattern --footprint=64M --accesses=200000 --vcpus=2 --seed=7 \
