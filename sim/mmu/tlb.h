@@ -33,7 +33,7 @@ struct tlb_leaf {
 	bool dirty_clear;	  /* a store must walk again */
 };
 
-enum { TLB_NONE = UINT32_MAX };
+#define TLB_NONE UINT32_MAX
 
 struct tlb {
 	struct tlb_shape shape;
