@@ -310,20 +310,22 @@ void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_ca
 		if (vcpu->l2.shape.sets)
 			tlb_invalidate(&vcpu->l2, match);
 		if (scope != WALK_CACHE_KEEP)
-			walk_cache_invalidate(&vcpu->s1, context, mask, by_va ? match->first : 0,
+			walk_cache_invalidate(&vcpu->s1, context, mask, WALK_POINTS_ALL,
+					      by_va ? match->first : 0,
 					      by_va ? match->last : UINT64_MAX);
 		if (scope == WALK_CACHE_BOTH)
-			walk_cache_invalidate(&vcpu->s2, context, mask & UINT32_C(0xffff0000), 0,
-					      UINT64_MAX);
+			walk_cache_invalidate(&vcpu->s2, context, mask & UINT32_C(0xffff0000),
+					      WALK_POINTS_ALL, 0, UINT64_MAX);
 	}
 }
 
-void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, uint64_t first, uint64_t last)
+void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, enum walk_points points, uint64_t first,
+			uint64_t last)
 {
 	mmu->stats.v[STAT_tlbis]++;
 	for (uint32_t i = 0; i < mmu->shape.vcpus; i++)
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
-				      first, last);
+				      points, first, last);
 }
 
 static void finish_splintered(struct mmu *mmu)

@@ -112,8 +112,10 @@ enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
 /* On every vCPU (inner shareable). */
 void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope);
 
-/* Entries of the stage-2 caches for IPAs first..last of a VMID: IPAS2E1IS. */
-void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, uint64_t first, uint64_t last);
+/* Entries of the stage-2 caches for IPAs first..last of a VMID: IPAS2E1IS; leaves only: IPAS2LE1IS.
+ */
+void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, enum walk_points points, uint64_t first,
+			uint64_t last);
 
 /* Percentiles, sums and splinter counts into mmu->stats. Call once, at the end. */
 void mmu_finish(struct mmu *mmu);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mmu/tlbi.h"
 
+#include "mmu/regime.h"
+
+/* op1, CRn, CRm and op2 of the SYS alias. */
+enum { ENCODING_BITS = 14 };
+
 enum tlbi_kind {
 	TLBI_VMALL, /* VMALLE1: stage 1 of the VMID */
 	TLBI_VA,    /* VAE1, VALE1 */
@@ -33,6 +38,16 @@ static struct tlbi_form form_el1(uint32_t crm, uint32_t op2)
 	return form;
 }
 
+/* Operations on the regimes of EL2 and EL3: all, or by VA. */
+static struct tlbi_form form_own(uint32_t crm, uint32_t op2)
+{
+	const bool range = crm == 2 || crm == 5 || crm == 6;
+	const bool single = crm == 1 || crm == 3 || crm == 7;
+	const bool known = op2 == 1 || op2 == 5 || (single && op2 == 0);
+
+	return (struct tlbi_form){ .kind = (range || single) && known ? TLBI_OTHER : TLBI_NONE };
+}
+
 /* op1 = 4: by IPA (CRm 0 and 4), all of EL1&0 (op2 4 and 6), and EL2's own. */
 static struct tlbi_form form_el2(uint32_t crm, uint32_t op2)
 {
@@ -42,23 +57,9 @@ static struct tlbi_form form_el2(uint32_t crm, uint32_t op2)
 
 		return (struct tlbi_form){ known ? TLBI_IPA : TLBI_NONE, range, op2 >= 4 };
 	}
-	if (crm == 2 || crm == 5 || crm == 6)
-		return (struct tlbi_form){ op2 == 1 || op2 == 5 ? TLBI_OTHER : TLBI_NONE, true,
-					   op2 == 5 };
-	if (crm != 1 && crm != 3 && crm != 7)
-		return (struct tlbi_form){ .kind = TLBI_NONE };
-	switch (op2) {
-	case 4:
-		return (struct tlbi_form){ .kind = TLBI_ALL };
-	case 6:
-		return (struct tlbi_form){ .kind = TLBI_S12 };
-	case 0:
-	case 1:
-	case 5:
-		return (struct tlbi_form){ .kind = TLBI_OTHER };
-	default:
-		return (struct tlbi_form){ .kind = TLBI_NONE };
-	}
+	if ((crm == 1 || crm == 3 || crm == 7) && (op2 == 4 || op2 == 6))
+		return (struct tlbi_form){ .kind = op2 == 4 ? TLBI_ALL : TLBI_S12 };
+	return form_own(crm, op2);
 }
 
 static struct tlbi_form form_of(uint32_t encoding)
@@ -67,13 +68,13 @@ static struct tlbi_form form_of(uint32_t encoding)
 	const uint32_t crm = encoding >> 3 & 15, op2 = encoding & 7;
 
 	/* CRn 9: the nXS forms of FEAT_XS invalidate the same entries. */
-	if (crn != 8 && crn != 9)
+	if (encoding >> ENCODING_BITS || (crn != 8 && crn != 9))
 		return (struct tlbi_form){ .kind = TLBI_NONE };
 	if (op1 == 0)
 		return form_el1(crm, op2);
 	if (op1 == 4)
 		return form_el2(crm, op2);
-	return (struct tlbi_form){ .kind = op1 == 6 ? TLBI_OTHER : TLBI_NONE };
+	return op1 == 6 ? form_own(crm, op2) : (struct tlbi_form){ .kind = TLBI_NONE };
 }
 
 struct span {
@@ -88,36 +89,43 @@ static uint64_t va_extend(uint64_t va)
 }
 
 /* One page: Xt[43:0] = VA[55:12], or Xt[39:0] = IPA[51:12]. */
-static struct span page_span(uint64_t xt, bool ipa, enum granule granule)
+static struct span page_span(const struct regime *regime, uint64_t xt, bool ipa)
 {
-	const uint64_t address = bits(xt, ipa ? 39 : 43, 0) << 12;
-	const uint64_t first = (ipa ? address : va_extend(address)) & ~low_mask(granule);
+	const uint64_t address = ipa ? bits(xt, 39, 0) << 12 : va_extend(bits(xt, 43, 0) << 12);
+	const struct regime_stage *st = ipa ? &regime->s2 : &regime->s1[address >> 63];
+	const uint64_t first = address & ~low_mask(st->granule_bits);
 
-	return (struct span){ .first = first, .last = first | low_mask(granule) };
+	return (struct span){ .first = first, .last = first | low_mask(st->granule_bits) };
 }
 
-/* FEAT_TLBIRANGE: TG[47:46] SCALE[45:44] NUM[43:39] TTL[38:37] BaseADDR[36:0]. */
-static struct span range_span(uint64_t xt, bool ipa, enum granule granule)
+/*
+ * FEAT_TLBIRANGE: TG[47:46] SCALE[45:44] NUM[43:39] TTL[38:37] BaseADDR[36:0], where BaseADDR is in
+ * pages of the granule, or of 64 KiB with DS = 1. A range that leaves the address space ends with
+ * it.
+ */
+static struct span range_span(const struct regime *regime, uint64_t xt, bool ipa)
 {
 	static const uint8_t granules[4] = { 0, GRANULE_4K, GRANULE_16K, GRANULE_64K };
+	const bool upper = !ipa && (xt >> 36 & 1);
+	const struct regime_stage *st = ipa ? &regime->s2 : &regime->s1[upper];
+	const unsigned shift = st->sh_from_regs ? GRANULE_64K : st->granule_bits;
 	const uint64_t pages = (bits(xt, 43, 39) + 1) << (5 * bits(xt, 45, 44) + 1);
-	uint64_t first = bits(xt, 36, 0) << granule;
-
-	if (granules[bits(xt, 47, 46)] != granule)
-		return (struct span){ .none = true };
 	/* A VA base has 37 bits above the page: sign-extend from its top. */
-	if (!ipa && xt >> 36 & 1)
-		first |= ~low_mask(37u + granule);
-	return (struct span){ .first = first, .last = first + (pages << granule) - 1 };
+	const uint64_t high = upper ? ~low_mask(37u + shift) : 0;
+	const uint64_t first = high | bits(xt, 36, 0) << shift;
+	const uint64_t last = first + (pages << st->granule_bits) - 1;
+
+	if (granules[bits(xt, 47, 46)] != st->granule_bits)
+		return (struct span){ .none = true };
+	return (struct span){ .first = first, .last = last < first ? UINT64_MAX : last };
 }
 
 bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 {
 	const struct tlbi_form form = form_of(tlbi->encoding);
 	const bool ipa = form.kind == TLBI_IPA;
-	const enum granule granule = ipa ? mmu->shape.s2_granule : mmu->shape.s1_granule;
-	const struct span span =
-		form.range ? range_span(tlbi->xt, ipa, granule) : page_span(tlbi->xt, ipa, granule);
+	const struct span span = form.range ? range_span(tlbi->regime, tlbi->xt, ipa)
+					    : page_span(tlbi->regime, tlbi->xt, ipa);
 	struct tlb_match match = {
 		.context = { .vmid = tlbi->vmid, .asid = (uint16_t)bits(tlbi->xt, 63, 48) },
 		.first = span.first,
@@ -132,7 +140,9 @@ bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 		return true;
 	case TLBI_IPA:
 		if (!span.none)
-			mmu_invalidate_ipa(mmu, tlbi->vmid, span.first, span.last);
+			mmu_invalidate_ipa(mmu, tlbi->vmid,
+					   form.last_level ? WALK_POINTS_LEAVES : WALK_POINTS_ALL,
+					   span.first, span.last);
 		return true;
 	case TLBI_VMALL:
 		match.scope = TLB_SCOPE_VMID;

@@ -114,7 +114,7 @@ void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 }
 
 void walk_cache_invalidate(struct walk_cache *cache, uint32_t context, uint32_t mask,
-			   uint64_t first, uint64_t last)
+			   enum walk_points points, uint64_t first, uint64_t last)
 {
 	for (uint32_t slot = 0; slot < cache->sets * cache->ways; slot++) {
 		const uint64_t key = cache->key[slot];
@@ -124,6 +124,8 @@ void walk_cache_invalidate(struct walk_cache *cache, uint32_t context, uint32_t 
 
 		if (!key || ((cache->context[slot] ^ context) & mask) || begin > last ||
 		    end < first)
+			continue;
+		if (points == WALK_POINTS_LEAVES && !(key & KEY_LEAF))
 			continue;
 		cache->key[slot] = 0;
 		cache->stamp[slot] = 0;

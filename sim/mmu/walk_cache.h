@@ -36,8 +36,11 @@ bool walk_cache_probe(struct walk_cache *cache, uint32_t context, uint64_t ia,
 void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      const struct walk_point *point);
 
+/* What an invalidation takes: the last-level forms of TLBI spare the tables. */
+enum walk_points { WALK_POINTS_ALL, WALK_POINTS_LEAVES };
+
 /* Drop what `context` has for [first, last]; `mask` says which context bits must agree. */
 void walk_cache_invalidate(struct walk_cache *cache, uint32_t context, uint32_t mask,
-			   uint64_t first, uint64_t last);
+			   enum walk_points points, uint64_t first, uint64_t last);
 
 #endif

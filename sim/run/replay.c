@@ -232,6 +232,7 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 		.encoding = (uint32_t)event->args[0],
 		.xt = event->args[1],
 		.vmid = space->context.vmid,
+		.regime = space->regime,
 	};
 	if (event->args[0] <= UINT32_MAX && mmu_tlbi(replay->mmu, &tlbi))
 		return STATUS_OK;

@@ -82,8 +82,8 @@ static void model_learn(struct model *m, uint32_t context, uint64_t ia,
 	make_youngest(m, set, at, e);
 }
 
-static void model_invalidate(struct model *m, uint32_t context, uint32_t mask, uint64_t first,
-			     uint64_t last)
+static void model_invalidate(struct model *m, uint32_t context, uint32_t mask,
+			     enum walk_points points, uint64_t first, uint64_t last)
 {
 	for (unsigned set = 0; set < m->sets; set++) {
 		unsigned kept = 0;
@@ -92,7 +92,8 @@ static void model_invalidate(struct model *m, uint32_t context, uint32_t mask, u
 			const struct entry e = m->entry[set][i];
 			const uint64_t begin = e.first & ~low_mask(e.bits);
 			const bool hit = (e.context & mask) == (context & mask) && begin <= last &&
-					 (begin | low_mask(e.bits)) >= first;
+					 (begin | low_mask(e.bits)) >= first &&
+					 (e.point.leaf || points == WALK_POINTS_ALL);
 
 			if (!hit)
 				m->entry[set][kept++] = e;
@@ -156,9 +157,11 @@ static void run_sequence(unsigned entries, unsigned ways, enum granule granule)
 		if (chance(&rng, 1, 200)) {
 			const uint32_t mask = chance(&rng, 1, 2) ? UINT32_MAX : 0xffff0000;
 			const uint64_t last = ia | low_mask(12 + pick(&rng, 20));
+			const enum walk_points points =
+				chance(&rng, 1, 2) ? WALK_POINTS_ALL : WALK_POINTS_LEAVES;
 
-			walk_cache_invalidate(&cache, context, mask, ia, last);
-			model_invalidate(m, context, mask, ia, last);
+			walk_cache_invalidate(&cache, context, mask, points, ia, last);
+			model_invalidate(m, context, mask, points, ia, last);
 		} else if (chance(&rng, 1, 3)) {
 			const struct walk_point p = random_point(&rng, granule);
 
@@ -230,7 +233,7 @@ static void widest_addresses(void **state)
 	assert_true(walk_cache_probe(&cache, 7, UINT64_C(0xffff) << 48, &out));
 	assert_int_equal(out.table, 0x2000);
 	assert_false(walk_cache_probe(&cache, 7, UINT64_C(0xfffe) << 48, &out));
-	walk_cache_invalidate(&cache, 7, UINT32_MAX, UINT64_MAX, UINT64_MAX);
+	walk_cache_invalidate(&cache, 7, UINT32_MAX, WALK_POINTS_ALL, UINT64_MAX, UINT64_MAX);
 	assert_false(walk_cache_probe(&cache, 7, UINT64_C(0xffff) << 48, &out));
 	walk_cache_fini(&cache);
 }
@@ -245,7 +248,7 @@ static void no_cache(void **state)
 	assert_true(walk_cache_init(&cache, 0, 4, 1, GRANULE_4K));
 	walk_cache_learn(&cache, 7, some_ia, &p);
 	assert_false(walk_cache_probe(&cache, 7, some_ia, &out));
-	walk_cache_invalidate(&cache, 7, 0, 0, UINT64_MAX);
+	walk_cache_invalidate(&cache, 7, 0, WALK_POINTS_ALL, 0, UINT64_MAX);
 	walk_cache_fini(&cache);
 }
 
