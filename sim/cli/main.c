@@ -59,8 +59,9 @@ int main(int argc, char **argv)
 {
 	open_standard_streams();
 	argp_err_exit_status = STATUS_USAGE;
-	/* A closed pipe is an error of the write, which check_stdout reports. */
+	/* A closed pipe and a file over the size limit are errors of the write, and reported so. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (on_exit(check_stdout, NULL) != 0)
 		return STATUS_INTERNAL;
 	if (argc >= 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
