@@ -11,6 +11,14 @@ enum exit_status point_check(const struct config *config, struct diag *diag)
 	return machine_check(config, diag);
 }
 
+/* What the replay refuses is no fault of the trace: this configuration cannot run it. */
+static enum exit_status refuse_point(enum exit_status status, struct diag *diag)
+{
+	if (status == STATUS_BAD_INPUT && diag)
+		diag->impossible = true;
+	return status;
+}
+
 static enum exit_status replay_all(struct replay *replay, const struct trace_reader *trace,
 				   const struct point_progress *progress, struct diag *diag)
 {
@@ -22,12 +30,8 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 
 	for (uint64_t i = 0; status == STATUS_OK && i < info->blocks; i++) {
 		status = trace_read_block(trace, i, replay->columns, &block, diag);
-		if (status == STATUS_OK) {
-			status = replay_block(replay, &block);
-			/* The trace is sound: this configuration cannot run it. */
-			if (status == STATUS_BAD_INPUT && diag)
-				diag->impossible = true;
-		}
+		if (status == STATUS_OK)
+			status = refuse_point(replay_block(replay, &block), diag);
 		done += trace_accesses(&block.totals);
 		if (status == STATUS_OK && progress && progress->step(progress->ctx, done, all))
 			status = diag_set(diag, STATUS_INTERRUPTED, "interrupted");
@@ -70,8 +74,9 @@ enum exit_status point_run(const struct config *config, const struct trace_reade
 
 	if (status != STATUS_OK)
 		return status;
-	status = replay_init(&replay, &machine.mmu, machine.vms, vms, info,
-			     machine_dirty_state(config), diag);
+	status = refuse_point(replay_init(&replay, &machine.mmu, machine.vms, vms, info,
+					  machine_dirty_state(config), diag),
+			      diag);
 	if (status == STATUS_OK) {
 		status = replay_all(&replay, trace, progress, diag);
 		replay_fini(&replay);
