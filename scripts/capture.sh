@@ -122,6 +122,7 @@ traced() {
 # Boot and record a machine: traced_machine QEMU-OPTION...
 traced_machine() {
 	need qemu-system-aarch64 qemu-system-arm
+	emulator=qemu-system-aarch64
 	write_provenance "qemu-system-aarch64 -cpu $cpu $*"
 	qemu-system-aarch64 -cpu "$cpu" -plugin "$(plugin_argument)" "$@" </dev/null
 }
@@ -168,7 +169,7 @@ write_provenance() {
 		fi
 		echo "command: $(echo "$1" | sed "s|$sysroot|SYSROOT|g; s|$work|.|g")"
 		echo "cpu: $cpu"
-		echo "qemu: $(qemu-aarch64 --version | head -n 1)"
+		echo "qemu: $($emulator --version | head -n 1)"
 		echo "tool: twostage $(tool_version)"
 		echo "date: $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 		echo "recipe: $(basename "$recipe") sha256 $(sha256sum <"$recipe" | cut -c 1-64)"
@@ -184,7 +185,7 @@ tool_version() {
 record() {
 	need qemu-aarch64 qemu-user
 	packages='' package='' program=$name title='' options='' cpu=neoverse-n1 guest_env=''
-	deterministic=yes
+	deterministic=yes emulator=qemu-aarch64
 	setup() { :; }
 	# shellcheck disable=SC1090
 	. "$recipe"
@@ -231,7 +232,7 @@ table_row() {
 		"[$name](../workloads/recipes/$name.recipe)" \
 		"$(info_line program)" "$(info_line title)" \
 		"$(millions fetches)" "$(millions loads)" "$(millions stores)" \
-		"$(info_number records)" "$(footprint)" \
+		"$(info_number records)" "$(footprint "$1")" \
 		"$(awk -v n="$(wc -c <"$1")" 'BEGIN { printf "%.1f MiB", n / 1048576 }')"
 }
 
@@ -239,8 +240,10 @@ millions() {
 	awk -v n="$(info_number "$1")" 'BEGIN { printf "%.2f M", n / 1e6 }'
 }
 
+# Distinct 4 KiB pages of data.
 footprint() {
-	awk -v n="$(info_number data_pages)" 'BEGIN { printf "%.1f MiB", n / 256 }'
+	"$twostage" trace cat "$1" |
+		awk -F, '$5 == "data" && !seen[$6]++ { n++ } END { printf "%.1f MiB", n / 256 }'
 }
 
 index() {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the capture plug-in uses of QEMU's TCG plug-in API, version 1 (QEMU 6.2 to 8.0; Debian 12
- * has 7.2). Debian ships no header for it; these are the names, signatures and values of the
- * interface, which QEMU resolves when it loads the plug-in.
+ * What the capture plug-in uses of QEMU's TCG plug-in API, version 1 (QEMU 7.2 of Debian 12, which
+ * ships no header for it): the names, signatures and values of the interface, which QEMU resolves
+ * when it loads the plug-in.
  */
 #ifndef TWOSTAGE_CAPTURE_QEMU_H
 #define TWOSTAGE_CAPTURE_QEMU_H
