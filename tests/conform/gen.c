@@ -59,6 +59,12 @@ static uint64_t rng_bits(struct rng *rng, unsigned n)
 	return n == 0 ? 0 : rng_next(rng) >> (64 - n);
 }
 
+/* Something wrong or rare, `percent` of the time in a case with the usual trouble. */
+static bool trouble(struct gen_case *c, unsigned percent)
+{
+	return rng_below(&c->rng, 10000) < percent * c->trouble_percent;
+}
+
 static bool stage2_on(const struct gen_case *c)
 {
 	return bit(c->regs.hcr_el2, 0) || bit(c->regs.hcr_el2, 12);
@@ -83,7 +89,7 @@ static uint64_t gen_address(struct gen_case *c, int stage)
 	unsigned bits = c->address_bits, ipa = stage == 1 && stage2_on(c);
 	uint64_t address;
 
-	if (rng_chance(r, 3))
+	if (trouble(c, 3))
 		bits = 48;
 	else if (rng_chance(r, 30) && bits > 30)
 		bits = 30 + (unsigned)rng_below(r, bits - 29);
@@ -97,33 +103,48 @@ static uint64_t high_address_bits(struct rng *rng)
 	return rng_chance(rng, 50) ? rng_bits(rng, 4) << 12 : rng_bits(rng, 2) << 8;
 }
 
-/* A word that serves as a descriptor of either stage and any level. */
-static uint64_t invent(struct gen_case *c)
+/* Bits [1:0] that suit the level mostly. */
+static uint64_t gen_type(struct gen_case *c, int level)
+{
+	static const uint8_t block_percent[5] = { 0, 2, 20, 35, 0 };
+
+	if (trouble(c, 3))
+		return rng_below(&c->rng, 2) << 1;
+	if (trouble(c, 4))
+		return 1;
+	return rng_chance(&c->rng, block_percent[level + 1]) ? 1 : 3;
+}
+
+uint64_t gen_descriptor(struct gen_case *c)
 {
 	static const uint8_t memattr[16] = {
 		15, 15, 15, 15, 13, 14, 11, 10, 9, 7, 6, 5, 0, 1, 2, 3
 	};
 	static const uint8_t fwb[8] = { 6, 6, 7, 7, 5, 0, 1, 3 };
 	struct rng *r = &c->rng;
-	uint64_t type = rng_below(r, 100);
-	uint64_t d = gen_address(c, c->running ? c->running->reading : 2) & ~c->low_mask;
+	int stage = c->running ? c->running->reading : 2;
+	int level = c->running ? c->running->reading_level : 3;
+	uint64_t d = gen_address(c, stage) & ~c->low_mask;
+	bool ds =
+		stage == 1 ? bit(c->regs.tcr_el1 | c->regs.tcr_el2, 59) : bit(c->regs.vtcr_el2, 32);
 
-	if (rng_chance(r, 3))
+	d |= gen_type(c, level);
+	if (trouble(c, 3))
 		d |= high_address_bits(r);
-	d |= type < 80 ? 3 : type < 96 ? 1 : type < 98 ? 0 : 2;
 	d |= (uint64_t)(bit(c->regs.hcr_el2, 46) ? fwb[rng_below(r, 8)] : memattr[rng_below(r, 16)])
 	     << 2;
-	d |= rng_chance(r, 92) ? UINT64_C(1) << 6 : 0;
-	d |= rng_chance(r, 55) ? UINT64_C(1) << 7 : 0;
-	if (!(d & 0x300))
+	d |= trouble(c, 8) ? 0 : UINT64_C(1) << 6;
+	/* Read-only is 1 in stage 1 and 0 in stage 2. */
+	d |= (uint64_t)(trouble(c, 45) == (stage == 1)) << 7;
+	if (!ds || trouble(c, 10))
 		d |= rng_chance(r, 30) ? 0 : rng_chance(r, 50) ? 0x300 : 0x200;
-	d |= rng_chance(r, 93) ? UINT64_C(1) << 10 : 0;
+	d |= trouble(c, 7) ? 0 : UINT64_C(1) << 10;
 	d |= rng_bits(r, 1) << 11;
 	d |= rng_bits(r, 1) << 51;
 	d |= rng_chance(r, 20) ? UINT64_C(1) << 52 : 0;
-	d |= rng_chance(r, 20) ? UINT64_C(1) << 53 : 0;
-	d |= rng_chance(r, 12) ? UINT64_C(1) << 54 : 0;
-	if (rng_chance(r, 25))
+	d |= trouble(c, 20) ? UINT64_C(1) << 53 : 0;
+	d |= trouble(c, 12) ? UINT64_C(1) << 54 : 0;
+	if (trouble(c, 25))
 		d |= rng_bits(r, 5) << 59;
 	return d;
 }
@@ -135,7 +156,7 @@ static uint64_t read_word(void *ctx, uint64_t pa)
 	if (c->ram_end && (pa < c->ram_first || pa >= c->ram_end))
 		c->outside = true;
 	if (!words_known(&c->words, pa))
-		words_write(&c->words, pa, invent(c));
+		words_write(&c->words, pa, gen_descriptor(c));
 	return words_read(&c->words, pa);
 }
 
@@ -149,12 +170,12 @@ static bool aborts(void *ctx, uint64_t pa)
 	return words_aborts(&((struct gen_case *)ctx)->words, pa);
 }
 
-static uint64_t gen_base(struct gen_case *c, int stage)
+uint64_t gen_base(struct gen_case *c, int stage)
 {
 	struct rng *r = &c->rng;
 	uint64_t base = gen_address(c, stage) & ~UINT64_C(0x3e);
 
-	if (rng_chance(r, 8))
+	if (trouble(c, 8))
 		base |= rng_bits(r, 4) << 2;
 	return base | rng_bits(r, 16) << 48;
 }
@@ -263,6 +284,7 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 	words_clear(&c->words);
 	c->running = NULL;
 	c->outside = false;
+	c->trouble_percent = 100;
 	c->pe = pe;
 	c->kind = kind;
 	c->cpu = gen_cpu(pe);

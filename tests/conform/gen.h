@@ -51,7 +51,8 @@ struct gen_case {
 	uint64_t low_mask;	     /* bits of an address below the larger granule */
 	uint64_t ram_first, ram_end; /* tables lie here; 0, 0: anywhere */
 	struct words words;
-	struct naive_memory memory;	    /* invents words of `words` */
+	struct naive_memory memory; /* invents words of `words` */
+	unsigned trouble_percent;   /* how often descriptors are wrong or rare; gen_case: 100 */
 	const struct naive_result *running; /* of the translation that reads; may be NULL */
 	bool outside;			    /* a translation read neither RAM nor the abort range */
 };
@@ -67,6 +68,10 @@ void gen_translate(struct gen_case *c, const struct naive_access *a, struct naiv
  * not used before. False if the words on the way are taken.
  */
 bool gen_map_s2(struct gen_case *c, uint64_t ipa, uint64_t pa);
+
+/* A random descriptor for the place that c->running reads; a random base register value. */
+uint64_t gen_descriptor(struct gen_case *c);
+uint64_t gen_base(struct gen_case *c, int stage);
 
 /* A VA for the case's registers, mostly canonical; and a whole access. */
 uint64_t gen_va(struct gen_case *c);

@@ -83,10 +83,14 @@ static bool fail(struct job *j, enum naive_fault fault, int stage, int level, bo
 }
 
 /* Reads the descriptor at `pa`; false after an External abort. */
-static bool fetch(struct job *j, int stage, uint64_t pa, uint64_t *desc)
+static bool fetch(struct job *j, const struct params *p, int level, uint64_t ia, uint64_t pa,
+		  uint64_t *desc)
 {
 	j->out->reads++;
-	j->out->reading = (int8_t)stage;
+	j->out->reading = (int8_t)p->stage;
+	j->out->reading_level = (int8_t)level;
+	j->out->reading_shift = (uint8_t)naive_level_low(p, level);
+	j->out->reading_ia = ia;
 	if (j->mem->aborts(j->mem->ctx, pa))
 		return false;
 	*desc = j->mem->read(j->mem->ctx, pa);
@@ -166,7 +170,7 @@ static bool walk(struct job *j, const struct params *p, uint64_t ia, bool s1ptw,
 			j->out->s1_level = (int8_t)level;
 		if (!locate(j, p, at, ASK_WALK, &pa))
 			return false;
-		if (!fetch(j, p->stage, pa, &desc))
+		if (!fetch(j, p, level, ia, pa, &desc))
 			return fail(j, NAIVE_WALK_ABORT, p->stage, level, s1ptw);
 		if (desc_type(j->cpu, p, desc, level) != DESC_TABLE)
 			break;

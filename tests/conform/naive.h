@@ -69,8 +69,12 @@ struct naive_result {
 	uint8_t sh;		  /* as PAR_EL1.SH */
 	uint8_t s1_bits, s2_bits; /* log2 of the leaves, 0: stage off */
 	bool global;
-	unsigned reads;	 /* descriptors fetched */
-	int8_t reading;	 /* stage of the descriptor fetched last, for who makes up memory */
+	unsigned reads; /* descriptors fetched */
+	/* Of the descriptor fetched last, for who makes up memory or watches. */
+	int8_t reading; /* its stage */
+	int8_t reading_level;
+	uint8_t reading_shift; /* bits of the input address below its index */
+	uint64_t reading_ia;
 	int8_t s1_level; /* level of the stage-1 descriptor located last */
 };
 

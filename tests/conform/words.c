@@ -67,3 +67,8 @@ bool words_known(const struct words *w, uint64_t pa)
 {
 	return w->slot[find(w, pa)] != 0;
 }
+
+uint32_t words_index(const struct words *w, uint64_t pa)
+{
+	return w->slot[find(w, pa)] - 1;
+}

@@ -16,6 +16,7 @@ struct words {
 };
 
 void words_clear(struct words *w);
+uint32_t words_index(const struct words *w, uint64_t pa); /* of a known word */
 bool words_known(const struct words *w, uint64_t pa);
 uint64_t words_read(const struct words *w, uint64_t pa); /* 0 when never written */
 void words_write(struct words *w, uint64_t pa, uint64_t value);
