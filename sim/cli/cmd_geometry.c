@@ -137,13 +137,15 @@ static void print_text_notes(const struct geometry_options *options)
 		puts("host: stage 2 has no more levels than the host's stage 1.");
 }
 
+static const char empty_columns[] = ",,,,,,,,,,,,,,,,,,,"; /* between ipa_bits and status */
+
 static void print_csv_row(const struct geometry_options *options, const struct row *row)
 {
 	const struct s2_geometry *g = &row->g;
 
 	printf("%s,%u,", geometry_granule_name(row->granule), row->ipa_bits);
 	if (row->status != GEOMETRY_OK) {
-		printf(",,,,,,,,,,,,,,,,,,%s\n", geometry_status_text(row->status));
+		printf("%s%s\n", empty_columns, geometry_status_text(row->status));
 		return;
 	}
 	printf("%u,%u,%d,%u,%d,%" PRIu64 ",%" PRIu64 ",%u,%" PRIu64 ",%" PRIu64 ",%u,", g->levels,

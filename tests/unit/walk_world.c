@@ -58,6 +58,8 @@ static uint64_t map(struct world *w, const struct shape *shape, uint64_t ia, int
 	enum granule granule = shape->format.granule;
 	uint64_t table = shape->root;
 
+	if (shape->ia_bits == 0) /* this stage was never switched on */
+		abort();
 	ia &= low_mask(shape->ia_bits);
 	if (shape->format.high_from == 8) /* with DS the field is address bits */
 		attributes &= ~(UINT64_C(3) << DESC_SH_SHIFT);
