@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "world.h"
+#include "rig.h"
 
 struct row {
 	unsigned granule_kib, ipa_bits, levels;
@@ -122,7 +122,7 @@ static void check_row(const char *rule, const struct row *row, const struct back
 	const bool split = b->kind == PUD && row->levels == 2 && bits == 21;
 	char text[256];
 	struct stats stats;
-	struct world *world;
+	struct rig *rig;
 
 	/*
 	 * Pages of the guest as large as those of stage 2, so that each may fault; memory from 16
@@ -133,10 +133,10 @@ static void check_row(const char *rule, const struct row *row, const struct back
 		 "stage1.granule=%uK stage1.va_bits=%u guest.memory_base=%s",
 		 rule, b->name, b->granule_kib, row->ipa_bits, b->granule_kib,
 		 b->granule_kib == 16 ? 47 : 48, row->ipa_bits < 36 ? "0x40000000" : "0x400000000");
-	world = world_make(text, 1, 1);
+	rig = rig_make(text, 1, 1);
 	for (uint64_t i = 0; i < 40; i++)
-		world_load(world, UINT64_C(0x10000000) + (i << page_bits_of(b->granule_kib)));
-	stats = world_stats(world);
+		rig_load(rig, UINT64_C(0x10000000) + (i << page_bits_of(b->granule_kib)));
+	stats = rig_stats(rig);
 	assert_int_equal(stats.v[STAT_s2_faults] * (split ? 512 : 1),
 			 leaves_of(&stats, bits, text));
 	if (bits == page_bits_of(b->granule_kib))
@@ -146,7 +146,7 @@ static void check_row(const char *rule, const struct row *row, const struct back
 	if (bits != page_bits_of(b->granule_kib) && !split)
 		assert_int_equal(stats.v[STAT_table_pages_s2] - root_pages(row),
 				 row->levels - 1 - (bits - pmd_bits_of(b->granule_kib)) / 9 - 1);
-	world_destroy(world);
+	rig_destroy(rig);
 }
 
 static void every_row(void **state)
@@ -168,13 +168,13 @@ static void every_row(void **state)
 
 static struct stats stats_after(const char *settings, uint64_t loads)
 {
-	struct world *world = world_make(settings, 1, 1);
+	struct rig *rig = rig_make(settings, 1, 1);
 	struct stats stats;
 
 	for (uint64_t i = 0; i < loads; i++)
-		world_load(world, 0x400000 + (i << 12));
-	stats = world_stats(world);
-	world_destroy(world);
+		rig_load(rig, 0x400000 + (i << 12));
+	stats = rig_stats(rig);
+	rig_destroy(rig);
 	return stats;
 }
 
@@ -206,19 +206,19 @@ static void memslot_edges(void **state)
 /* Descriptor reads of a walk that meets no fault and no cache. */
 static uint64_t reads_of_walk(const char *settings)
 {
-	struct config config = world_config2(UNCACHED, settings);
+	struct config config = rig_config2(UNCACHED, settings);
 	struct diag diag = DIAG_INIT;
-	struct world *world = world_try(&config, 1, 1, &diag);
+	struct rig *rig = rig_try(&config, 1, 1, &diag);
 	uint64_t reads;
 
-	if (!world)
+	if (!rig)
 		fail_msg("%s: %s", settings, diag.text);
-	world_load(world, UINT64_C(0x7f0040201000));
-	world_flush(world);
-	world->reads = 0;
-	world_load(world, UINT64_C(0x7f0040201000));
-	reads = world->reads;
-	world_destroy(world);
+	rig_load(rig, UINT64_C(0x7f0040201000));
+	rig_flush(rig);
+	rig->reads = 0;
+	rig_load(rig, UINT64_C(0x7f0040201000));
+	reads = rig->reads;
+	rig_destroy(rig);
 	return reads;
 }
 
