@@ -254,10 +254,127 @@ static bool at_dirties(const struct live_case *c, const struct live_query *q)
 	       (q->theirs.changes_count > 0 || report_of(&q->theirs).s1ptw);
 }
 
+/*
+ * The base of a block is within the output size and what the input address adds leads out of it.
+ */
+static bool block_address(const struct live_case *c, const struct live_query *q)
+{
+	const struct walk_read *last = last_read(q);
+	const struct regime_stage *st;
+	unsigned size_bits;
+
+	if (q->walk.fault.type != FAULT_ADDRESS_SIZE || !last)
+		return false;
+	st = stage_of(c, q, last->stage);
+	size_bits = level_shift(st->format.granule, last->level);
+	return desc_kind(&st->format, last->desc, last->level) == DESC_KIND_LEAF &&
+	       size_bits > st->oa_bits &&
+	       !(desc_leaf_address(&st->format, last->desc, size_bits) >> st->oa_bits);
+}
+
+/* The value of a word before any query. */
+static uint64_t initial_word(const struct live_case *c, uint64_t pa)
+{
+	for (unsigned i = 0; i < c->words_count; i++)
+		if (c->words[i].pa == pa)
+			return c->words[i].value;
+	return 0;
+}
+
+static bool among(const struct live_change *change, const struct live_result *r)
+{
+	for (unsigned i = 0; i < r->changes_count; i++)
+		if (r->changes[i].pa == change->pa && r->changes[i].value == change->value)
+			return true;
+	return false;
+}
+
+/* Is this word a descriptor that our walk read, changed in its access flag only? */
+static bool only_af(const struct live_case *c, const struct live_query *q,
+		    const struct live_change *change)
+{
+	if ((change->value ^ initial_word(c, change->pa)) != DESC_AF)
+		return false;
+	for (unsigned i = 0; i < q->reads_count; i++)
+		if (q->reads[i].pa.v == change->pa)
+			return stage_of(c, q, q->reads[i].stage)->hw_af;
+	return false;
+}
+
+/* The same permission fault, and more access flags than ours. */
+static bool af_with_fault(const struct live_case *c, const struct live_query *q)
+{
+	struct live_result ours = q->ours;
+	struct live_query as_ours = *q;
+	unsigned more = 0;
+
+	if (q->walk.fault.type != FAULT_PERMISSION)
+		return false;
+	for (unsigned i = 0; i < q->theirs.changes_count; i++) {
+		if (among(&q->theirs.changes[i], &ours))
+			continue;
+		if (!only_af(c, q, &q->theirs.changes[i]))
+			return false;
+		more++;
+	}
+	if (more == 0 || q->theirs.changes_count != ours.changes_count + more)
+		return false;
+	as_ours.theirs.changes_count = ours.changes_count;
+	for (unsigned i = 0; i < ours.changes_count; i++)
+		as_ours.theirs.changes[i] = ours.changes[i];
+	return live_same(q, &ours, &as_ours.theirs) ||
+	       (c->machine->version < 800 && s1ptw_level(c, &as_ours));
+}
+
+/* Only nibbles of ATTR differ that are Write-Through Transient here and Non-transient there. */
+static bool transient_lost(const struct live_case *c, const struct live_query *q)
+{
+	uint64_t differ = q->ours.value ^ q->theirs.value;
+	struct live_result expected = q->ours;
+
+	if (q->ours.outcome != WIRE_AT_DONE || (q->ours.value & 1) || !c->regime.s2_on ||
+	    c->regime.s2.fwb)
+		return false;
+	for (unsigned low = 56; low <= 60; low += 4) {
+		uint64_t nibble = q->ours.value >> low & 15;
+
+		if ((differ >> low & 15) == 8 && nibble > 0 && nibble < 4)
+			expected.value |= UINT64_C(8) << low;
+	}
+	return live_same(q, &expected, &q->theirs);
+}
+
+/* SH = 0b01 of the leaf (with DS = 1 of TCR_EL1) is handed on. */
+static bool reserved_sh(const struct live_case *c, const struct live_query *q)
+{
+	const struct walk_read *last = last_read(q);
+	struct live_result expected = q->ours;
+	const struct regime_stage *st;
+
+	if (q->ours.outcome != WIRE_AT_DONE || (q->ours.value & 1) || !last || last->stage != 1)
+		return false;
+	st = stage_of(c, q, 1);
+	if ((st->sh_from_regs ? st->sh : last->desc >> 8 & 3) != 1)
+		return false;
+	expected.value = (q->ours.value & ~UINT64_C(0x180)) | 0x80;
+	return live_same(q, &expected, &q->theirs);
+}
+
 /* Half of the address space: TCR_EL1 bits of TTBR0 and TTBR1 are neighbours. */
 static bool tcr_bit(const struct live_case *c, const struct live_query *q, unsigned bit)
 {
 	return c->regs.tcr_el1 >> (bit + (unsigned)(q->va >> 55 & 1)) & 1;
+}
+
+/* A fetch from a tagged address, which QEMU takes for one beyond the input range. */
+static bool tbid_without_feature(const struct live_case *c, const struct live_query *q)
+{
+	const struct live_result *r = &q->theirs;
+
+	return live_op_is_fetch(q->op) && !c->cpu.pauth && tcr_bit(c, q, 37) && tcr_bit(c, q, 51) &&
+	       regime_untag(&c->regime, va_of(q->va), ACCESS_FETCH) != q->va &&
+	       r->outcome == WIRE_EL1_FAULT && r->far == q->va &&
+	       r->fsc == (c->regime.s1_on ? 0x04 : 0x00);
 }
 
 static bool hpd_without_feature(const struct live_case *c, const struct live_query *q)
@@ -345,6 +462,10 @@ const struct live_deviation live_deviations[] = {
 	  .rule = "AArch64.OAOutOfRange looks at the whole address: Address size fault",
 	  .emulator = "leaves the side field out when the output size is 48 bits or less",
 	  .applies = side_field },
+	{ .name = "output address within a block beyond the output size",
+	  .rule = "AArch64.OAOutOfRange looks at StageOA, the whole address: Address size fault",
+	  .emulator = "looks at the base of the block",
+	  .applies = block_address },
 	{ .name = "bits [5:2] of the base register",
 	  .rule = "AArch64.S1TTBaseAddress, AArch64.S2TTBaseAddress: DS = 1 makes them [51:48]",
 	  .emulator = "leaves them at [5:2] when the output size is 48 bits or less",
@@ -361,6 +482,22 @@ const struct live_deviation live_deviations[] = {
 	  .rule = "AArch64.S1DisabledOutput: Outer Shareable, before stage 2 is combined",
 	  .emulator = "starts from Non-shareable for data",
 	  .applies = flat_sh },
+	{ .name = "Write-Back Transient made Write-Through",
+	  .rule = "S2CombineS1AttrHints: hints and transience are those of stage 1",
+	  .emulator = "keeps the hints and drops the transience",
+	  .applies = transient_lost },
+	{ .name = "reserved shareability",
+	  .rule = "DecodeShareability: SH = 0b01 is reserved; here Non-shareable",
+	  .emulator = "hands 0b01 on to PAR_EL1",
+	  .applies = reserved_sh },
+	{ .name = "access flag set along with a Permission fault",
+	  .rule = "AArch64.SettingAccessFlagPermitted: CONSTRAINED UNPREDICTABLE; here not",
+	  .emulator = "sets it where HCR_EL2.PTW or a missing write permission then fault",
+	  .applies = af_with_fault },
+	{ .name = "TCR_EL1.TBIDn obeyed",
+	  .rule = "AArch64.S1TTWParamsEL10: only with FEAT_PAuth",
+	  .emulator = "keeps the tag of a fetch on any PE, and faults",
+	  .applies = tbid_without_feature },
 	{ .name = "TCR_EL1.HPDn obeyed",
 	  .rule = "AArch64.S1TTWParamsEL10: only with FEAT_HPDS",
 	  .emulator = "ignores APTable, XNTable and PXNTable on any PE",

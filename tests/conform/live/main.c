@@ -110,14 +110,19 @@ static const struct argp argp = {
 	.doc = "Compare the walker with an emulated PE on random translation cases.",
 };
 
-/* RAM as large as the PE can address beside the devices above it, and what lies above those. */
+/*
+ * RAM as large as the PE can address beside the devices above it, and a range above (or, with 40
+ * bits, below) the PCI windows that nothing answers in.
+ */
 static void set_map(struct live_machine *m)
 {
 	unsigned pa_bits = cpu_pa_size_bits((unsigned)(m->pe.mmfr0 & 15));
 
-	m->ext_end = UINT64_C(1) << pa_bits;
+	bool wide = pa_bits > 40;
+
 	m->ram_end = WIRE_GUEST_FIRST + ((uint64_t)m->ram_gib << 30);
-	m->ext_first = pa_bits > 40 ? UINT64_C(0x20000000000) : UINT64_C(0x3400000000);
+	m->ext_first = wide ? UINT64_C(0x20000000000) : UINT64_C(0x3400000000);
+	m->ext_end = wide ? UINT64_C(1) << pa_bits : UINT64_C(0x4000000000);
 }
 
 static bool set_machine(const struct options *o, struct live_machine *m)
