@@ -35,7 +35,7 @@ struct explanation {
 	struct step steps[STEPS_MAX];
 	size_t n_steps;
 	struct tlb_leaf leaf; /* the entry of the L1 TLB */
-	uint64_t cycles; /* of the walk */
+	uint64_t cycles;      /* of the walk */
 };
 
 static const char *const kinds[] = { "fetch", "load", "store" };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host pages behind a VM's memory (the VMA of its memslot): each chunk of the backing size gets a
- * host frame of that size at its first touch, so stage-2 leaves smaller than the backing are
+ * The host pages behind a VM's memory (the VMA of its memslot): each chunk of the backing size gets
+ * a host frame of that size at its first touch, so stage-2 leaves smaller than the backing are
  * contiguous in physical memory.
  */
 #ifndef TWOSTAGE_OS_BACKING_H

@@ -26,7 +26,8 @@ static const char suffixes[] = "KMGT";
 static const struct choice {
 	const char *room, *name, *help;
 } choices[] = {
-	{ "dirty_state", "hardware", "writable-clean leaves with DBM: FEAT_HAFDBS sets them dirty" },
+	{ "dirty_state", "hardware",
+	  "writable-clean leaves with DBM: FEAT_HAFDBS sets them dirty" },
 	{ "dirty_state", "preset", "leaves are mapped writable and dirty" },
 };
 
