@@ -100,8 +100,9 @@ struct capture {
 	unsigned n_segments;
 	struct pending_event *events;
 	size_t n_events, max_events;
-	unsigned n_open;    /* segments open */
-	struct vcpu *vcpus; /* all seen */
+	unsigned n_open;     /* segments open */
+	unsigned n_in_epoch; /* segments closed since the epoch began */
+	struct vcpu *vcpus;  /* all seen */
 	unsigned n_vcpus;
 	bool finishing; /* no segment is opened any more */
 	bool sealed;	/* none is accepted any more */

@@ -11,6 +11,7 @@ enum {
 	SKIP_SHARE = 1 << 20,	/* accesses that a vCPU skips between two turns */
 	RECORD_SHARE = 1 << 22, /* accesses that a vCPU records at most in one segment */
 	SEGMENTS_IN_FLIGHT = 64,
+	SEGMENTS_IN_EPOCH = 16, /* more would make the merge slow */
 	WAIT_FOR_ROOM_MS = 100,
 	WAIT_FOR_SEGMENTS_MS = 1000,
 };
@@ -73,10 +74,16 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void open_segment(struct vcpu *v)
+/* Under the lock; returns its number. */
+static uint64_t new_epoch(void)
 {
-	struct segment *s = take_segment();
+	capture.n_in_epoch = 0;
+	return atomic_fetch_add(&capture.epoch, 1) + 1;
+}
 
+/* Under the lock. */
+static void open_segment(struct vcpu *v, struct segment *s)
+{
 	s->next = NULL;
 	s->epoch = atomic_load(&capture.epoch);
 	s->sequence = capture.sequence++;
@@ -91,27 +98,53 @@ static void open_segment(struct vcpu *v)
 	v->mode = MODE_RECORDING;
 	v->left = RECORD_SHARE;
 	if (capture.limit) {
-		v->left = least(RECORD_SHARE, capture.limit_left);
+		v->left = least(RECORD_SHARE, (capture.limit_left - 1) / capture.n_vcpus + 1);
 		capture.limit_left -= v->left;
 	}
 }
 
+/*
+ * Under the lock, which is given up while waiting: other vCPUs may still have a part of the limit
+ * that they will not use. They give it back at their next access. True: nothing is left.
+ */
+static bool limit_is_reached(void)
+{
+	const struct timespec until = after_ms(WAIT_FOR_SEGMENTS_MS);
+	bool in_time = true;
+
+	while (capture.limit && capture.limit_left == 0 && capture.n_open && in_time) {
+		new_epoch();
+		in_time = pthread_cond_timedwait(&capture.room, &capture.lock, &until) == 0;
+	}
+	return capture.limit && capture.limit_left == 0;
+}
+
 void ledger_open(struct vcpu *v)
 {
+	struct segment *s = NULL;
 	bool at_end = false;
 
 	pthread_mutex_lock(&capture.lock);
+	if (!capture.skip_left && !capture.finishing) {
+		s = take_segment();
+		at_end = limit_is_reached();
+	}
+	/* Both may have waited: what they found is checked again. */
 	if (capture.finishing) {
 		v->mode = MODE_OFF;
 		v->left = UINT64_MAX;
+		at_end = false;
 	} else if (capture.skip_left) {
 		v->mode = MODE_SKIPPING;
 		v->left = least(SKIP_SHARE, capture.skip_left);
 		capture.skip_left -= v->left;
-	} else if (capture.limit && capture.limit_left == 0) {
-		at_end = true;
-	} else {
-		open_segment(v);
+	} else if (!at_end) {
+		open_segment(v, s);
+		s = NULL;
+	}
+	if (s) {
+		s->next = capture.spare;
+		capture.spare = s;
 	}
 	pthread_mutex_unlock(&capture.lock);
 	if (at_end)
@@ -141,8 +174,9 @@ static void close_locked(struct vcpu *v)
 	*capture.closed_end = s;
 	capture.closed_end = &s->next;
 	capture.n_open--;
-	if (capture.finishing)
-		pthread_cond_broadcast(&capture.room);
+	if (++capture.n_in_epoch >= SEGMENTS_IN_EPOCH)
+		new_epoch();
+	pthread_cond_broadcast(&capture.room);
 }
 
 void ledger_close(struct vcpu *v, enum ledger_close close)
@@ -150,7 +184,7 @@ void ledger_close(struct vcpu *v, enum ledger_close close)
 	pthread_mutex_lock(&capture.lock);
 	close_locked(v);
 	if (close == CLOSE_NEW_EPOCH)
-		atomic_fetch_add(&capture.epoch, 1);
+		new_epoch();
 	pthread_cond_signal(&capture.work);
 	pthread_mutex_unlock(&capture.lock);
 }
@@ -173,7 +207,7 @@ void ledger_event(struct vcpu *v, const struct trace_event *event)
 			out_of_memory();
 	}
 	capture.events[capture.n_events++] = (struct pending_event){
-		.epoch = atomic_fetch_add(&capture.epoch, 1) + 1,
+		.epoch = new_epoch(),
 		.event = *event,
 	};
 	pthread_cond_signal(&capture.work);
@@ -225,7 +259,7 @@ int ledger_finish(enum ledger_vcpus vcpus)
 	first = !capture.finishing;
 	capture.finishing = true;
 	if (first) {
-		atomic_fetch_add(&capture.epoch, 1);
+		new_epoch();
 		await_segments(vcpus);
 	}
 	pthread_cond_signal(&capture.work);

@@ -75,37 +75,48 @@ static enum exit_status put_run(struct trace_writer *writer, const struct epoch_
 	return trace_put_run(writer, &out, diag);
 }
 
+/* Where a segment stands in the merge. */
+struct cursor {
+	uint32_t next; /* run to write next */
+	uint64_t rank; /* its ordinal in the trace; UINT64_MAX: no more */
+};
+
+static void find_rank(const struct epoch_segments *e, size_t position, struct cursor *c)
+{
+	const struct segment *s = e->segments[position];
+
+	c->rank = c->next < s->n_runs ? rank(e, position, s->runs[c->next].ordinal) : UINT64_MAX;
+}
+
+static size_t first_of(const struct cursor *cursors, size_t n)
+{
+	size_t first = 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (cursors[i].rank < cursors[first].rank)
+			first = i;
+	return first;
+}
+
 static enum exit_status write_epoch(struct trace_writer *writer, struct epoch_segments *e,
 				    struct diag *diag)
 {
-	uint32_t *next = calloc(e->n, sizeof(*next));
+	struct cursor *cursors = calloc(e->n, sizeof(*cursors));
 	enum exit_status status = STATUS_OK;
+	size_t i;
 
-	if (!next)
+	if (!cursors)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	while (status == STATUS_OK) {
-		uint64_t least = UINT64_MAX;
-		size_t chosen = e->n;
-
-		for (size_t i = 0; i < e->n; i++) {
-			const struct segment *s = e->segments[i];
-
-			if (next[i] == s->n_runs)
-				continue;
-			uint64_t r = rank(e, i, s->runs[next[i]].ordinal);
-
-			if (r < least) {
-				least = r;
-				chosen = i;
-			}
-		}
-		if (chosen == e->n)
-			break;
-		status = put_run(writer, e, chosen, &e->segments[chosen]->runs[next[chosen]], diag);
-		next[chosen]++;
+	for (i = 0; i < e->n; i++)
+		find_rank(e, i, &cursors[i]);
+	for (i = first_of(cursors, e->n); cursors[i].rank != UINT64_MAX && status == STATUS_OK;
+	     i = first_of(cursors, e->n)) {
+		status = put_run(writer, e, i, &e->segments[i]->runs[cursors[i].next], diag);
+		cursors[i].next++;
+		find_rank(e, i, &cursors[i]);
 	}
-	free(next);
-	for (size_t i = 0; i < e->n; i++)
+	free(cursors);
+	for (i = 0; i < e->n; i++)
 		e->base += e->segments[i]->pieces;
 	return status;
 }
