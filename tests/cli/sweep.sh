@@ -92,7 +92,7 @@ expect 'two at once: the other' 0 '' test $? -eq 0
 expect 'two at once equals undisturbed' 0 '' cmp whole.csv both.csv
 
 # A worker that dies costs its point only. Points long enough to be hit in the middle.
-"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 1G --accesses 4000000 --seed 3 -o slow.s2t ||
+"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 3000000 --seed 3 -o slow.s2t ||
 	fail 'trace gen'
 printf 'name: slow\nmodels: neoverse-n1\ntraces: slow.s2t\naxes: { stage2.ipa_bits: [36, 38, 40, 42, 44, 46] }\n' >slow.yaml
 "$TWOSTAGE_FAST" sweep -j 2 -o died.db slow.yaml >died.log 2>&1 &
