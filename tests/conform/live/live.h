@@ -126,7 +126,7 @@ struct live_deviation {
 	const char *name;
 	const char *rule;      /* what the architecture says, and where */
 	const char *emulator;  /* what QEMU does instead */
-	unsigned first, fixed; /* versions: from `first` until before `fixed` (0: still there) */
+	unsigned first, fixed; /* major * 100 + minor; 0: from the beginning, never */
 	bool skip;	       /* it kills the emulator: the query is not asked */
 	bool (*applies)(const struct live_case *c, const struct live_query *q);
 };

@@ -19,6 +19,7 @@ struct options {
 	const char *cpu;
 	uint64_t cases, seed;
 	int category; /* -1: all */
+	const char *write;
 	bool verbose;
 };
 
@@ -26,7 +27,7 @@ struct totals {
 	unsigned long cases, queries, passed, failed, died;
 	unsigned long outcome[LIVE_CATEGORIES][8];
 	unsigned long *excused;
-	FILE *failures;
+	FILE *failures, *agreed;
 };
 
 static uint64_t parse_number(struct argp_state *state, const char *arg)
@@ -79,6 +80,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'k':
 		o->category = parse_category(state, arg);
 		return 0;
+	case 'w':
+		o->write = arg;
+		return 0;
 	case 'v':
 		o->verbose = true;
 		return 0;
@@ -100,6 +104,7 @@ static const struct argp_option argp_options[] = {
 	{ "cases", 'n', "N", 0, "Number of cases [1000]", 0 },
 	{ "seed", 's', "N", 0, "Seed of the first case [1]", 0 },
 	{ "category", 'k', "NAME", 0, "Only cases of this kind", 0 },
+	{ "write", 'w', "FILE", 0, "Write the cases on which both agree, as text", 0 },
 	{ "verbose", 'v', NULL, 0, "Print what the answers are, by kind", 0 },
 	{ 0 },
 };
@@ -156,7 +161,7 @@ static void show(const struct live_case *c, const struct live_query *q)
 
 static void judge_case(const struct live_case *c, unsigned queries, struct totals *t)
 {
-	unsigned failed = 0;
+	unsigned failed = 0, same = 0;
 
 	for (unsigned i = 0; i < queries; i++) {
 		const struct live_query *q = &c->queries[i];
@@ -166,6 +171,7 @@ static void judge_case(const struct live_case *c, unsigned queries, struct total
 		switch (live_compare(c, q, &deviation)) {
 		case LIVE_SAME:
 			t->passed++;
+			same |= 1U << i;
 			break;
 		case LIVE_EXCUSED:
 			t->excused[deviation]++;
@@ -180,6 +186,8 @@ static void judge_case(const struct live_case *c, unsigned queries, struct total
 	t->queries += queries;
 	if (failed)
 		live_print_case(t->failures, c, failed);
+	if (same && t->agreed)
+		live_print_case(t->agreed, c, same);
 }
 
 /* Drop the queries that would kill the emulator. */
@@ -277,6 +285,62 @@ static int report(const struct options *o, const struct live_machine *m, const s
 	return t->failed || t->died || !t->passed;
 }
 
+static FILE *open_output(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f) {
+		fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
+		exit(74);
+	}
+	return f;
+}
+
+static void *allocate(size_t bytes)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p) {
+		fputs("error: out of memory\n", stderr);
+		exit(70);
+	}
+	return p;
+}
+
+/* Closing tells whether everything was written. */
+static int close_output(FILE *f, const char *what)
+{
+	if (!f || fclose(f) == 0)
+		return 0;
+	fprintf(stderr, "%s: error: %s\n", what, strerror(errno));
+	return 74;
+}
+
+static int run(const struct options *o, struct totals *t)
+{
+	struct live_case **cases = allocate(BATCH * sizeof(cases[0]));
+	struct live_case *storage = allocate(BATCH * sizeof(storage[0]));
+	struct phys_mem *mem = phys_create();
+	struct live_machine machine;
+	int status = 70;
+
+	for (int i = 0; i < BATCH; i++)
+		cases[i] = &storage[i];
+	if (!mem)
+		fputs("error: out of memory\n", stderr);
+	else if (set_machine(o, &machine))
+		status = run_all(o, &machine, cases, mem, t);
+	if (close_output(t->failures, "failed cases") || close_output(t->agreed, o->write))
+		status = 74;
+	if (status == 0)
+		status = report(o, &machine, t);
+	if (mem)
+		phys_destroy(mem);
+	free(storage);
+	free(cases);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .emulator = { .qemu = "qemu-system-aarch64", .timeout_s = 120 },
@@ -284,38 +348,22 @@ int main(int argc, char **argv)
 			     .cases = 1000,
 			     .seed = 1,
 			     .category = -1 };
-	static struct live_case *cases[BATCH];
-	struct live_machine machine;
 	struct totals totals = { 0 };
 	char path[4096];
-	struct phys_mem *mem;
 	int status;
 
 	argp_err_exit_status = 64;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	mkdir(o.emulator.dir, 0777);
-	snprintf(path, sizeof(path), "%s/failed.txt", o.emulator.dir);
-	totals.failures = fopen(path, "w");
-	totals.excused = calloc(live_deviations_count + 1, sizeof(totals.excused[0]));
-	mem = phys_create();
-	if (!totals.failures) {
-		fprintf(stderr, "%s: error: %s\n", path, strerror(errno));
+	if (mkdir(o.emulator.dir, 0777) != 0 && errno != EEXIST) {
+		fprintf(stderr, "%s: error: %s\n", o.emulator.dir, strerror(errno));
 		return 74;
 	}
-	for (int i = 0; i < BATCH; i++)
-		cases[i] = malloc(sizeof(*cases[i]));
-	if (!mem || !totals.excused || !cases[BATCH - 1])
-		return 70;
-	if (!set_machine(&o, &machine))
-		return 70;
-	status = run_all(&o, &machine, cases, mem, &totals);
-	if (fclose(totals.failures) != 0)
-		status = 74;
-	for (int i = 0; i < BATCH; i++)
-		free(cases[i]);
-	phys_destroy(mem);
-	if (status == 0)
-		status = report(&o, &machine, &totals);
+	snprintf(path, sizeof(path), "%s/failed.txt", o.emulator.dir);
+	totals.failures = open_output(path);
+	if (o.write)
+		totals.agreed = open_output(o.write);
+	totals.excused = allocate((live_deviations_count + 1) * sizeof(totals.excused[0]));
+	status = run(&o, &totals);
 	free(totals.excused);
 	return status;
 }
