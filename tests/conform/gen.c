@@ -153,8 +153,6 @@ static uint64_t read_word(void *ctx, uint64_t pa)
 {
 	struct gen_case *c = ctx;
 
-	if (c->ram_end && (pa < c->ram_first || pa >= c->ram_end))
-		c->outside = true;
 	if (!words_known(&c->words, pa))
 		words_write(&c->words, pa, gen_descriptor(c));
 	return words_read(&c->words, pa);
@@ -283,7 +281,6 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 	r->state = seed * UINT64_C(0xd1342543de82ef95) + (uint64_t)kind;
 	words_clear(&c->words);
 	c->running = NULL;
-	c->outside = false;
 	c->trouble_percent = 100;
 	c->pe = pe;
 	c->kind = kind;
@@ -321,34 +318,8 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 void gen_translate(struct gen_case *c, const struct naive_access *a, struct naive_result *result)
 {
 	c->running = result;
-	c->outside = false;
 	naive_translate(&c->cpu, &c->regs, &c->memory, a, result);
 	c->running = NULL;
-}
-
-bool gen_map_s2(struct gen_case *c, uint64_t ipa, uint64_t pa)
-{
-	struct params p = naive_s2_params(&c->cpu, &c->regs);
-	uint64_t base, word, low_attrs = p.fwb ? 0x4db : 0x4ff;
-	int level;
-
-	if (!naive_settle_txsz(&c->cpu, &p) || naive_sl_invalid(&c->cpu, &p) ||
-	    naive_sl_inconsistent(&p))
-		return false;
-	base = naive_table_base(&c->cpu, &p);
-	for (level = naive_start_level(&p); level <= 3; level++) {
-		unsigned low = naive_level_low(&p, level);
-		unsigned width = level == naive_start_level(&p) ? 64 - p.txsz - low : p.stride;
-		uint64_t at = base | ((ipa >> low) & ((UINT64_C(1) << width) - 1)) << 3;
-
-		if (words_known(&c->words, at) || naive_oa_out_of_range(&c->cpu, &p, at) ||
-		    words_aborts(&c->words, at))
-			return false;
-		base = in_memory(c, rng_bits(&c->rng, 32)) & ~UINT64_C(0xffff);
-		word = level < 3 ? base | 3 : pa | low_attrs | (p.ds ? 0 : 0x300);
-		words_write(&c->words, at, word);
-	}
-	return true;
 }
 
 uint64_t gen_va(struct gen_case *c)

@@ -54,7 +54,6 @@ struct gen_case {
 	struct naive_memory memory; /* invents words of `words` */
 	unsigned trouble_percent;   /* how often descriptors are wrong or rare; gen_case: 100 */
 	const struct naive_result *running; /* of the translation that reads; may be NULL */
-	bool outside;			    /* a translation read neither RAM nor the abort range */
 };
 
 /* Start a case; keeps the abort range of `words`, and ram_first and ram_end. */
@@ -62,12 +61,6 @@ void gen_case(struct gen_case *c, uint64_t seed, const struct gen_pe *pe, enum g
 
 /* Translate, with memory of the case. */
 void gen_translate(struct gen_case *c, const struct naive_access *a, struct naive_result *result);
-
-/*
- * Map the page of `ipa` to `pa` in stage 2, readable, writable and executable, through table words
- * not used before. False if the words on the way are taken.
- */
-bool gen_map_s2(struct gen_case *c, uint64_t ipa, uint64_t pa);
 
 /* A random descriptor for the place that c->running reads; a random base register value. */
 uint64_t gen_descriptor(struct gen_case *c);

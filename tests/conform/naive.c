@@ -166,8 +166,6 @@ static bool walk(struct job *j, const struct params *p, uint64_t ia, bool s1ptw,
 		return fail(j, NAIVE_ADDRESS_SIZE, p->stage, 0, s1ptw);
 	for (;; level++) {
 		low = naive_level_low(p, level);
-		if (p->stage == 1)
-			j->out->s1_level = (int8_t)level;
 		if (!locate(j, p, at, ASK_WALK, &pa))
 			return false;
 		if (!fetch(j, p, level, ia, pa, &desc))

@@ -75,7 +75,6 @@ struct naive_result {
 	int8_t reading_level;
 	uint8_t reading_shift; /* bits of the input address below its index */
 	uint64_t reading_ia;
-	int8_t s1_level; /* level of the stage-1 descriptor located last */
 };
 
 void naive_translate(const struct naive_cpu *cpu, const struct naive_regs *regs,
