@@ -8,6 +8,9 @@
 
 #define KEY_INVALID UINT64_MAX
 
+/* From so many ways on, a fully associative TLB is indexed by a hash. */
+enum { INDEXED_WAYS = 16 };
+
 /* Bit 0 tells a global entry: no context of an access has it set. */
 static uint64_t context_tag(struct tlb_context context)
 {
@@ -32,6 +35,48 @@ static uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
 	if ((sets & (sets - 1)) == 0)
 		return (uint32_t)(va.v >> size_bits) & (sets - 1);
 	return (uint32_t)((va.v >> size_bits) % sets);
+}
+
+/* Twice as many chains as slots. */
+static bool init_index(struct tlb *tlb, uint32_t ways)
+{
+	size_t buckets;
+
+	tlb->bucket_bits = 33u - (unsigned)__builtin_clz(ways - 1);
+	buckets = (size_t)1 << tlb->bucket_bits;
+	tlb->bucket = malloc(buckets * sizeof(*tlb->bucket));
+	tlb->next = malloc(ways * sizeof(*tlb->next));
+	if (tlb->stamp)
+		tlb->queue = malloc(lru_queue_bytes(ways));
+	if (!tlb->bucket || !tlb->next || (tlb->stamp && !tlb->queue))
+		return false;
+	if (tlb->queue)
+		lru_queue_init(tlb->queue, ways);
+	for (size_t i = 0; i < buckets; i++)
+		tlb->bucket[i] = TLB_NONE;
+	return true;
+}
+
+static uint32_t *bucket_of(const struct tlb *tlb, uint64_t key)
+{
+	return &tlb->bucket[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - tlb->bucket_bits)];
+}
+
+static void index_add(struct tlb *tlb, uint32_t slot)
+{
+	uint32_t *head = bucket_of(tlb, tlb->key[slot]);
+
+	tlb->next[slot] = *head;
+	*head = slot;
+}
+
+static void index_remove(struct tlb *tlb, uint32_t slot)
+{
+	uint32_t *at = bucket_of(tlb, tlb->key[slot]);
+
+	while (*at != slot)
+		at = &tlb->next[*at];
+	*at = tlb->next[slot];
 }
 
 static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tlb_slab *slab)
@@ -59,7 +104,10 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 	if (!lru)
 		shape->repl->init(tlb->repl_state, geometry, shape->seed);
 	memset(tlb->key, 0xff, slots * sizeof(*tlb->key));
-	return true;
+	if ((shape->sets > 1 || shape->ways < INDEXED_WAYS) || init_index(tlb, shape->ways))
+		return true;
+	tlb_fini(tlb);
+	return false;
 }
 
 bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape)
@@ -78,11 +126,24 @@ void tlb_fini(struct tlb *tlb)
 	free(tlb->key);
 	free(tlb->context);
 	free(tlb->leaf);
+	free(tlb->queue);
+	free(tlb->bucket);
+	free(tlb->next);
 	if (tlb->owns_arrays) {
 		free(tlb->generation);
 		free(tlb->stamp);
 	}
 	memset(tlb, 0, sizeof(*tlb));
+}
+
+static uint32_t find_indexed(const struct tlb *tlb, uint64_t key, uint64_t own, uint64_t global)
+{
+	uint32_t slot = *bucket_of(tlb, key);
+
+	while (slot != TLB_NONE && (tlb->key[slot] != key ||
+				    (tlb->context[slot] != own && tlb->context[slot] != global)))
+		slot = tlb->next[slot];
+	return slot;
 }
 
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
@@ -93,8 +154,16 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 	for (uint64_t sizes = tlb->resident; sizes; sizes &= sizes - 1) {
 		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
 		const uint64_t key = key_of(va, size_bits);
-		const uint32_t first = set_of(tlb, va, size_bits) * ways;
+		uint32_t first;
 
+		if (tlb->bucket) {
+			const uint32_t found = find_indexed(tlb, key, own, global);
+
+			if (found != TLB_NONE)
+				return found;
+			continue;
+		}
+		first = set_of(tlb, va, size_bits) * ways;
 		for (uint32_t slot = first; slot < first + ways; slot++)
 			if (tlb->key[slot] == key &&
 			    (tlb->context[slot] == own || tlb->context[slot] == global))
@@ -107,6 +176,8 @@ static void slot_release(struct tlb *tlb, uint32_t slot)
 {
 	const unsigned size_bits = tlb->key[slot] & 63;
 
+	if (tlb->bucket)
+		index_remove(tlb, slot);
 	tlb->key[slot] = KEY_INVALID;
 	tlb->generation[slot]++;
 	tlb->used--;
@@ -124,8 +195,12 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 		for (slot = first; slot < first + ways; slot++)
 			if (tlb->key[slot] == KEY_INVALID)
 				return slot;
-	slot = first + (tlb->stamp ? lru_oldest(tlb->stamp + first, ways)
-				   : tlb->shape.repl->victim(tlb->repl_state, set));
+	if (tlb->queue)
+		slot = lru_queue_oldest(tlb->queue, tlb->stamp);
+	else if (tlb->stamp)
+		slot = first + lru_oldest(tlb->stamp + first, ways);
+	else
+		slot = first + tlb->shape.repl->victim(tlb->repl_state, set);
 	slot_release(tlb, slot);
 	return slot;
 }
@@ -152,6 +227,8 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 	tlb->used++;
 	tlb->count[size_bits]++;
 	tlb->resident |= UINT64_C(1) << size_bits;
+	if (tlb->bucket)
+		index_add(tlb, slot);
 	if (tlb->stamp)
 		tlb->stamp[slot] = ++tlb->clock;
 	else

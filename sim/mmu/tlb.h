@@ -9,6 +9,8 @@
 #include "arch/types.h"
 #include "mmu/repl.h"
 
+struct lru_queue;
+
 struct tlb_shape {
 	uint32_t sets, ways; /* sets = 1: fully associative */
 	uint64_t page_sizes; /* bit n: holds entries of 2^n bytes, n >= 12 */
@@ -45,10 +47,16 @@ struct tlb {
 	uint64_t *context;    /* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
-	uint32_t used;	     /* valid entries */
-	uint64_t resident;   /* bit n: an entry of 2^n bytes is valid */
-	uint32_t count[64];  /* valid entries by size */
-	uint64_t splintered; /* fills smaller than the leaf */
+	/* Fully associative and not small: slots by a hash of their key, and victims by turns, so
+	 * that neither look-ups nor fills go through them all. NULL otherwise. */
+	struct lru_queue *queue; /* LRU only */
+	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
+	uint32_t *next;		 /* per slot: the next of its chain */
+	unsigned bucket_bits;	 /* log2 of their number */
+	uint32_t used;		 /* valid entries */
+	uint64_t resident;	 /* bit n: an entry of 2^n bytes is valid */
+	uint32_t count[64];	 /* valid entries by size */
+	uint64_t splintered;	 /* fills smaller than the leaf */
 };
 
 /* Per-slot arrays that the owner of several TLBs lays out side by side: slots of all, by index. */

@@ -49,14 +49,18 @@ static uint64_t key_of(uint64_t ia, unsigned size_bits, bool leaf)
 	return ia >> size_bits << 7 | (uint64_t)size_bits << 1 | (leaf ? KEY_LEAF : 0);
 }
 
+static uint32_t set_of(const struct walk_cache *cache, uint64_t prefix)
+{
+	const bool power_of_two = (cache->sets & (cache->sets - 1)) == 0;
+
+	return (uint32_t)(power_of_two ? prefix & (cache->sets - 1) : prefix % cache->sets);
+}
+
 static int64_t find(const struct walk_cache *cache, uint32_t context, uint64_t ia,
 		    unsigned size_bits, bool leaf, uint32_t *set_first)
 {
 	const uint64_t key = key_of(ia, size_bits, leaf);
-	const uint64_t prefix = ia >> size_bits;
-	const bool power_of_two = (cache->sets & (cache->sets - 1)) == 0;
-	const uint64_t set = power_of_two ? prefix & (cache->sets - 1) : prefix % cache->sets;
-	const uint32_t first = (uint32_t)set * cache->ways;
+	const uint32_t first = set_of(cache, ia >> size_bits) * cache->ways;
 
 	*set_first = first;
 	for (uint32_t slot = first; slot < first + cache->ways; slot++)
@@ -94,19 +98,20 @@ void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      const struct walk_point *point)
 {
 	const unsigned size_bits = point_bits(cache, point);
-	uint32_t first;
-	int64_t slot;
+	const uint64_t key = key_of(ia, size_bits, point->leaf);
+	uint32_t first, slot;
 
 	if (!cache->ways)
 		return;
-	slot = find(cache, context, ia, size_bits, point->leaf, &first);
-	if (slot == SLOT_NONE) {
-		slot = first;
-		for (uint32_t s = first + 1; s < first + cache->ways; s++)
-			if (cache->stamp[s] < cache->stamp[slot])
-				slot = s;
+	first = slot = set_of(cache, ia >> size_bits) * cache->ways;
+	for (uint32_t s = first; s < first + cache->ways; s++) {
+		if (cache->key[s] == key && cache->context[s] == context) {
+			slot = s;
+			break;
+		}
+		slot = cache->stamp[s] < cache->stamp[slot] ? s : slot;
 	}
-	cache->key[slot] = key_of(ia, size_bits, point->leaf);
+	cache->key[slot] = key;
 	cache->context[slot] = context;
 	cache->point[slot] = *point;
 	cache->stamp[slot] = ++cache->clock;

@@ -3,11 +3,51 @@
 
 #include <string.h>
 
+#include "mmu/repl.h"
+
 struct lru {
 	uint32_t ways;
 	uint64_t clock;
 	uint64_t stamp[]; /* sets x ways: time of last use, 0 never */
 };
+
+/*
+ * Shell sort: in place, and nearly linear when the order is nearly that of the last time, as it is
+ * after a round of misses.
+ */
+static void sort_turns(struct lru_turn *turn, uint32_t n)
+{
+	static const uint32_t gaps[] = { 1750, 701, 301, 132, 57, 23, 10, 4, 1 };
+
+	for (unsigned g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
+		const uint32_t gap = gaps[g];
+
+		for (uint32_t i = gap; i < n; i++) {
+			const struct lru_turn moved = turn[i];
+			uint32_t j = i;
+
+			for (; j >= gap && turn[j - gap].stamp > moved.stamp; j -= gap)
+				turn[j] = turn[j - gap];
+			turn[j] = moved;
+		}
+	}
+}
+
+uint32_t lru_queue_oldest(struct lru_queue *queue, const uint64_t *stamp)
+{
+	for (;;) {
+		while (queue->at < queue->ways) {
+			const struct lru_turn *turn = &queue->turn[queue->at++];
+
+			if (stamp[turn->way] == turn->stamp)
+				return turn->way;
+		}
+		for (uint32_t i = 0; i < queue->ways; i++)
+			queue->turn[i].stamp = stamp[queue->turn[i].way];
+		sort_turns(queue->turn, queue->ways);
+		queue->at = 0;
+	}
+}
 
 static size_t state_bytes(struct repl_geometry geometry)
 {
