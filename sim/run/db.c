@@ -136,9 +136,9 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 
 static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
-	int flags = db->access == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-					   : SQLITE_OPEN_READONLY;
-	enum exit_status status;
+	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
+	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
+	enum exit_status status = STATUS_OK;
 	struct stat file;
 
 	if (db->access == DB_READ && stat(db->path, &file) != 0)
@@ -146,21 +146,19 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
 		return db->sql ? db_failure(db, diag) : no_memory(diag);
 	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
-	if (db->access == DB_WRITE) {
-		/* Where WAL cannot be had (network file systems) the rollback journal stays. */
-		sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-		status = db_execute(db, "PRAGMA synchronous = FULL", diag);
-		if (status == STATUS_OK)
-			status = create_tables(db, diag);
-		if (status != STATUS_OK)
-			return status;
-	}
-	status = db_validate(db, diag);
-	if (status == STATUS_OK && db->access == DB_WRITE)
-		status = prepare_writes(db, diag);
+	if (db->access == DB_WRITE)
+		status = create_tables(db, diag);
 	if (status == STATUS_OK)
-		status = db_prepare(db, "SELECT 1 FROM point WHERE \"key\" = ?1", &db->has, diag);
-	return status;
+		status = db_validate(db, diag);
+	if (status != STATUS_OK)
+		return status;
+	if (db->access == DB_READ)
+		return db_execute(db, "PRAGMA query_only = ON", diag);
+	/* Where WAL cannot be had (network file systems) the rollback journal stays. */
+	sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+	db->wal = true;
+	status = db_execute(db, "PRAGMA synchronous = FULL", diag);
+	return status ? status : prepare_writes(db, diag);
 }
 
 struct db *db_open(const char *path, enum db_access access, struct diag *diag)
@@ -173,7 +171,8 @@ struct db *db_open(const char *path, enum db_access access, struct diag *diag)
 		return NULL;
 	}
 	db->access = access;
-	if (open_connection(db, diag) == STATUS_OK)
+	if (open_connection(db, diag) == STATUS_OK &&
+	    db_prepare(db, "SELECT 1 FROM point WHERE \"key\" = ?1", &db->has, diag) == STATUS_OK)
 		return db;
 	db_close(db, NULL);
 	return NULL;
@@ -188,7 +187,7 @@ enum exit_status db_close(struct db *db, struct diag *diag)
 	sqlite3_finalize(db->has);
 	sqlite3_finalize(db->put_point);
 	sqlite3_finalize(db->put_effort);
-	if (db->sql && db->access == DB_WRITE) {
+	if (db->wal) {
 		/* Leaves one file that can be copied, and read in a folder without write access;
 		 * not possible, and not needed, while somebody else has it open. */
 		sqlite3_busy_timeout(db->sql, 0);

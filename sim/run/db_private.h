@@ -4,6 +4,7 @@
 #define TWOSTAGE_RUN_DB_PRIVATE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "run/db.h"
@@ -12,6 +13,7 @@ struct db {
 	sqlite3 *sql;
 	char *path;
 	enum db_access access;
+	bool wal; /* to be put back at the end */
 	sqlite3_stmt *has, *put_point, *put_effort;
 };
 

@@ -76,6 +76,7 @@ for round in $(seq ${rounds:-6}); do
 	sleep 0.$((round * 37 % 100 + 100))
 	kill -KILL $! 2>/dev/null
 	wait $! 2>/dev/null
+	[ -s killed.db ] || continue
 	"$TWOSTAGE_FAST" db check killed.db >check.log 2>&1 || fail "round $round of kill -9: $(cat check.log)"
 done
 expect 'after kill -9' 0 '' "$TWOSTAGE_FAST" sweep -j 2 -o killed.db large.yaml
@@ -90,6 +91,18 @@ wait $a
 expect 'two at once: the other' 0 '' test $? -eq 0
 "$TWOSTAGE" db export both.db >both.csv
 expect 'two at once equals undisturbed' 0 '' cmp whole.csv both.csv
+
+# A database that somebody holds: wait.
+"$TWOSTAGE" db schema | sqlite3 held.db
+(printf 'BEGIN EXCLUSIVE;\n.shell touch held; sleep 2\nROLLBACK;\n' | sqlite3 held.db) &
+for _ in $(seq 100); do [ -e held ] && break; sleep 0.05; done
+expect 'locked by another program: waits' 0 ' 32 run' "$TWOSTAGE_FAST" sweep -j 2 -o held.db s.yaml
+
+# A foreign database is left as it is.
+sqlite3 foreign.db 'CREATE TABLE t (a); INSERT INTO t VALUES (1)'
+cp foreign.db foreign.copy
+expect 'foreign database' 65 'foreign.db: an SQLite database, but not' "$TWOSTAGE" sweep -o foreign.db s.yaml
+expect 'foreign database is untouched' 0 '' cmp foreign.db foreign.copy
 
 # A worker that dies costs its point only. Points long enough to be hit in the middle.
 "$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 3000000 --seed 3 -o slow.s2t ||
