@@ -198,8 +198,7 @@ static void memslot_edges(void **state)
 	assert_int_equal(leaves_of(&stats, 21, "one page less"), stats.v[STAT_s2_faults]);
 }
 
-/* ---- what a walk reads ------------------------------------------------------------------------
- */
+/* ---- what a walk reads ---------------------------------------------------------------------- */
 
 #define UNCACHED "walk_cache.s1.entries=none walk_cache.s2.entries=none "
 

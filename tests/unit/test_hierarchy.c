@@ -22,8 +22,7 @@ static uint64_t stat(const struct rig *rig, enum stat_id id)
 	return rig->machine.mmu.stats.v[id];
 }
 
-/* ---- two levels against lists of pages, youngest first ----------------------------------------
- */
+/* ---- two levels against lists of pages, youngest first -------------------------------------- */
 
 struct list {
 	unsigned room, used;
@@ -133,8 +132,7 @@ static void splintering(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- dirty state ------------------------------------------------------------------------------
- */
+/* ---- dirty state ---------------------------------------------------------------------------- */
 
 #define HARDWARE "guest.dirty_state=hardware "
 
@@ -233,8 +231,7 @@ static void preset_never_walks_again(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- vCPUs, invalidation, walk caches ----------------------------------------------------------
- */
+/* ---- vCPUs, invalidation, walk caches ------------------------------------------------------- */
 
 static void vcpus_are_private(void **state)
 {
@@ -301,8 +298,7 @@ static void without_walk_caches(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- time and sums -----------------------------------------------------------------------------
- */
+/* ---- time and sums -------------------------------------------------------------------------- */
 
 static void cycles_add_up(void **state)
 {
@@ -356,8 +352,7 @@ static void places_add_up(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- faults that nobody mends ------------------------------------------------------------------
- */
+/* ---- faults that nobody mends --------------------------------------------------------------- */
 
 static bool refuse_s1(void *ctx, const struct mmu_request *request, const struct fault *fault)
 {

@@ -6,8 +6,7 @@
 
 enum { MAX_LEAVES = 4096 };
 
-/* ---- tables: bump-allocated above the root, at output addresses other than the physical ones ----
- */
+/* ---- tables: bump-allocated above the root, at output addresses other than the physical ones  */
 
 #define OFFSET UINT64_C(0x4000000000) /* physical = output address + OFFSET */
 
@@ -88,7 +87,7 @@ static bool table_inside(const struct fixture *f, uint64_t ia, int level)
 	return false;
 }
 
-/* ---- random maps ----------------------------------------------------------------------------- */
+/* ---- random maps ---------------------------------------------------------------------------- */
 
 /* BlockDescSupported. */
 static bool level_has_leaves(const struct fixture *f, int level)
@@ -286,7 +285,7 @@ static void concatenated_roots(void **state)
 	run_random(GRANULE_64K, false, 48, 46, 2);
 }
 
-/* ---- by hand --------------------------------------------------------------------------------- */
+/* ---- by hand -------------------------------------------------------------------------------- */
 
 static void occupied(void **state)
 {

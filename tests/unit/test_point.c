@@ -150,7 +150,7 @@ static void seeds(void **state)
 	trace_close(trace);
 }
 
-/* ---- progress -------------------------------------------------------------------------------- */
+/* ---- progress ------------------------------------------------------------------------------- */
 
 struct steps {
 	unsigned calls, stop_at;
@@ -195,8 +195,7 @@ static void interruption(void **state)
 	trace_close(trace);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------
- */
+/* ---- refusals ------------------------------------------------------------------------------- */
 
 static void refused(const char *text, const char *expected)
 {

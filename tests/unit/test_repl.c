@@ -9,7 +9,7 @@
 
 enum { MAX_WAYS = 64, SETS = 3, STEPS = 4000 };
 
-/* ---- naive models: one set each ------------------------------------------------------------ */
+/* ---- naive models: one set each ------------------------------------------------------------- */
 
 struct naive {
 	unsigned ways;
@@ -140,7 +140,7 @@ static const struct definition definitions[] = {
 	{ "srrip", srrip_hit, srrip_fill, srrip_victim, false },
 };
 
-/* ---- the policy under test ----------------------------------------------------------------- */
+/* ---- the policy under test ------------------------------------------------------------------ */
 
 struct policy {
 	const struct repl_ops *ops;

@@ -9,8 +9,7 @@
 /* TLBI operations by their names: op1:CRn:CRm:op2. */
 enum { VMALLE1 = 0x438, VAE1IS = 0x419, ASIDE1 = 0x43a };
 
-/* ---- counting allocations ----------------------------------------------------------------------
- */
+/* ---- counting allocations ------------------------------------------------------------------- */
 
 static uint64_t allocations;
 
@@ -72,8 +71,7 @@ static void count_from_now(void)
 }
 #endif
 
-/* ---- hot loop against the plain one -------------------------------------------------------------
- */
+/* ---- hot loop against the plain one --------------------------------------------------------- */
 
 static void random_event(struct builder *b, struct rng *rng)
 {
@@ -155,7 +153,7 @@ static void hints_change_nothing(void **state)
 		}
 }
 
-/* ---- events ---- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static struct stats run_pair(struct trace_event event, uint64_t second_va)
 {
@@ -239,7 +237,7 @@ static void unknown_tlbi(void **state)
 	refuse_event(VMALLE1 | UINT64_C(1) << 40);
 }
 
-/* ---- refusals ---- */
+/* ---- refusals ------------------------------------------------------------------------------- */
 
 static void key_out_of_range(void **state)
 {
@@ -316,7 +314,7 @@ static void failure_in_the_middle(void **state)
 	}
 }
 
-/* ---- dirty state inside runs ---- */
+/* ---- dirty state inside runs ---------------------------------------------------------------- */
 
 /* The store comes after a load of the same run, and before or after another vCPU's access. */
 static void store_within_a_run(void **state)
@@ -350,7 +348,7 @@ static void store_within_a_run(void **state)
 	free(b);
 }
 
-/* ---- raw against line and page runs ---- */
+/* ---- raw against line and page runs --------------------------------------------------------- */
 
 static struct stats run_file(const char *settings, const char *path)
 {
@@ -441,7 +439,7 @@ static void dirty_runs_are_exact(void **state)
 	forms_agree("tlb.l1d.entries=8 tlb.l1i.entries=8", 7);
 }
 
-/* ---- no allocation per access ---- */
+/* ---- no allocation per access --------------------------------------------------------------- */
 
 static void count_allocations(const char *settings)
 {

@@ -9,7 +9,7 @@ enum { MAX_WAYS = 64, MAX_SETS = 64, REGIONS = 24 };
 
 #define SIZE(bits) (UINT64_C(1) << (bits))
 
-/* ---- the naive model ---------------------------------------------------------------------- */
+/* ---- the naive model ------------------------------------------------------------------------ */
 
 struct entry {
 	struct tlb_context context;
@@ -143,7 +143,7 @@ static uint32_t model_invalidate(struct model *m, const struct tlb_match *match)
 	return removed;
 }
 
-/* ---- a world of leaves that do not overlap ------------------------------------------------- */
+/* ---- a world of leaves that do not overlap -------------------------------------------------- */
 
 static const uint8_t region_sizes[] = { 12, 14, 16, 21, 25, 30 };
 
@@ -177,7 +177,7 @@ static struct tlb_leaf leaf_of(struct tlb_context context, uint64_t va)
 	};
 }
 
-/* ---- snapshots: which slots changed -------------------------------------------------------- */
+/* ---- snapshots: which slots changed --------------------------------------------------------- */
 
 struct snapshot {
 	uint64_t key[MAX_SETS * MAX_WAYS], context[MAX_SETS * MAX_WAYS];
@@ -221,7 +221,7 @@ static void check_leaf(const struct tlb_leaf *got, const struct tlb_leaf *want)
 	assert_int_equal(got->dirty_clear, want->dirty_clear);
 }
 
-/* ---- random sequences ---------------------------------------------------------------------- */
+/* ---- random sequences ----------------------------------------------------------------------- */
 
 static void step_access(struct tlb *tlb, struct model *m, struct snapshot *before, struct rng *rng)
 {
@@ -357,7 +357,7 @@ static void fifo_order(void **state)
 	run_sequence(1, 48, SMALL | SIZE(21), "fifo", 0);
 }
 
-/* ---- by hand ------------------------------------------------------------------------------- */
+/* ---- by hand -------------------------------------------------------------------------------- */
 
 static struct tlb make(uint64_t page_sizes)
 {

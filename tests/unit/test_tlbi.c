@@ -56,7 +56,7 @@ static uint32_t encode(uint32_t op1, uint32_t crn, uint32_t crm, uint32_t op2)
 	return op1 << 11 | crn << 7 | crm << 3 | op2;
 }
 
-/* ---- what can be held ---------------------------------------------------------------------- */
+/* ---- what can be held ----------------------------------------------------------------------- */
 
 enum held_in { IN_TLB, IN_S1_CACHE, IN_S2_CACHE };
 

@@ -7,7 +7,7 @@
 
 #define KERNEL UINT64_C(0xffff000000000000)
 
-/* ---- a naive walk over the tables ------------------------------------------------------------ */
+/* ---- a naive walk over the tables ----------------------------------------------------------- */
 
 /* PA of an IPA, which must be mapped by stage 2. */
 static uint64_t s2_pa(const struct vm *vm, uint64_t ipa, unsigned *leaf_bits)
@@ -160,8 +160,7 @@ static void tables_in_pieces(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- who shares what --------------------------------------------------------------------------
- */
+/* ---- who shares what ------------------------------------------------------------------------ */
 
 static uint64_t pa_of_load(struct rig *rig, uint32_t vm, uint16_t asid, uint64_t va)
 {
@@ -213,8 +212,7 @@ static void address_spaces(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- unmapping --------------------------------------------------------------------------------
- */
+/* ---- unmapping ------------------------------------------------------------------------------ */
 
 static void flush_vm(struct rig *rig)
 {
@@ -276,8 +274,7 @@ static void unmap_ranges(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- counts -----------------------------------------------------------------------------------
- */
+/* ---- counts --------------------------------------------------------------------------------- */
 
 static void faults_and_pages(void **state)
 {
@@ -302,8 +299,7 @@ static void faults_and_pages(void **state)
 	rig_destroy(rig);
 }
 
-/* ---- what cannot be ----------------------------------------------------------------------------
- */
+/* ---- what cannot be ------------------------------------------------------------------------- */
 
 static void refused(const char *settings, const char *text)
 {
