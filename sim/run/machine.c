@@ -197,6 +197,11 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 	memset(machine, 0, sizeof(*machine));
 	if (status != STATUS_OK)
 		return status;
+	/* VMIDs 1 to `vms`; rollover is not modelled. */
+	if (vms >> setup.cpu.vmid_bits)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%u VMs: this core has %u bits of VMID, enough for %u", vms,
+				setup.cpu.vmid_bits, (1u << setup.cpu.vmid_bits) - 1);
 	frames_init(&machine->frames, pa_of((uint64_t)HOST_MEMORY_BASE + 1), setup.cpu.pa_bits);
 	machine->mem = phys_create();
 	machine->vms = calloc(vms, sizeof(struct vm *));

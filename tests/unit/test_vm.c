@@ -334,6 +334,22 @@ static void impossible_machines(void **state)
 	refused("guest.memory_base=0x40000000 guest.memory=4K", "memory");
 }
 
+/* VMID 0 is the host's, so 8 bits serve 255 VMs. */
+static void more_vms_than_vmids(void **state)
+{
+	const struct config config = rig_config("core.id_aa64mmfr1=0x10212102 guest.memory=4M");
+	struct diag diag = DIAG_INIT;
+	struct rig *rig = rig_try(&config, 1, 255, &diag);
+
+	(void)state;
+	assert_non_null(rig);
+	assert_int_equal(rig->machine.vms[254]->vmid, 255);
+	rig_destroy(rig);
+	assert_null(rig_try(&config, 1, 256, &diag));
+	assert_int_equal(diag.status, STATUS_BAD_INPUT);
+	assert_non_null(strstr(diag.text, "8 bits of VMID"));
+}
+
 static void no_access(const char *settings, uint16_t asid, uint64_t va, const char *text)
 {
 	struct rig *rig = rig_make(settings, 1, 1);
@@ -413,6 +429,7 @@ int main(void)
 		cmocka_unit_test(unmap_ranges),
 		cmocka_unit_test(faults_and_pages),
 		cmocka_unit_test(impossible_machines),
+		cmocka_unit_test(more_vms_than_vmids),
 		cmocka_unit_test(impossible_accesses),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(host_runs_out),
