@@ -38,7 +38,7 @@ static const char style[] =
 	".gap{border-left:4px solid #D55E00;padding-left:.8rem}"
 	".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;margin:.5rem 0}"
 	"th,td{padding:.15rem .6rem;text-align:left;border-bottom:1px solid #ddd;"
-	"vertical-align:top}"
+	"vertical-align:top}td:first-child{white-space:nowrap}"
 	"td.n{text-align:right;font-variant-numeric:tabular-nums}"
 	"summary{cursor:pointer;color:#0060a0}code{font-size:.9em;background:#f3f3f3;"
 	"padding:.05em .3em}";
