@@ -10,15 +10,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "twin.h"
 
-enum { STEPS_A_CASE = 2000, CHANGED_MAX = 4, VALUES_MAX = 2 };
+enum { STEPS_A_CASE = 2000, CHANGED_MAX = 4, VALUES_MAX = 2, READS_MAX = 10 };
 
 struct changed {
 	uint32_t word;
 	unsigned values;
-	uint64_t value[VALUES_MAX]; /* in order; the last is in memory */
+	uint64_t value[VALUES_MAX]; /* the last is in memory */
 };
 
 static struct twin twin;
@@ -56,22 +57,28 @@ static void step_change(void)
 	twin_write(&twin, i, c->value[c->values++]);
 }
 
-/* Next choice of a value for each changed word; false after the last one. */
-static bool next_choice(unsigned choice[CHANGED_MAX])
-{
-	for (unsigned k = 0; k < changed_count; k++) {
-		if (++choice[k] < changed[k].values)
-			return true;
-		choice[k] = 0;
-	}
-	return false;
-}
+/* The walk under way: which value each read of a changed word gives, in order. */
+static unsigned choice[READS_MAX], limit[READS_MAX], reads;
 
-/* Only the naive translator sees the chosen values. */
-static void choose(const unsigned choice[CHANGED_MAX])
+static uint64_t read_chosen(uint32_t i, uint64_t value)
 {
 	for (unsigned k = 0; k < changed_count; k++)
-		twin.gen.words.value[changed[k].word] = changed[k].value[choice[k]];
+		if (changed[k].word == i && reads < READS_MAX) {
+			limit[reads] = changed[k].values;
+			return changed[k].value[choice[reads++]];
+		}
+	return value;
+}
+
+/* The next choice after a walk; false after the last one. */
+static bool next_choice(void)
+{
+	while (reads) {
+		if (++choice[reads - 1] < limit[reads - 1])
+			return true;
+		choice[--reads] = 0;
+	}
+	return false;
 }
 
 /*
@@ -80,20 +87,18 @@ static void choose(const unsigned choice[CHANGED_MAX])
  */
 static bool try_choices(const struct naive_access *a, const struct twin_answer *answer)
 {
-	unsigned choice[CHANGED_MAX] = { 0 }, last[CHANGED_MAX];
-	bool found = false;
+	char difference[ENGINE_DIFFERENCE_MAX];
+	struct naive_result r;
+	bool found;
 
+	twin.reads = read_chosen;
+	memset(choice, 0, sizeof(choice));
 	do {
-		char difference[ENGINE_DIFFERENCE_MAX];
-		struct naive_result r;
-
-		choose(choice);
+		reads = 0;
 		twin_naive(&twin, a, &r);
 		found = answer && twin_agrees(&twin, a, &r, answer, difference);
-	} while (!found && next_choice(choice));
-	for (unsigned k = 0; k < changed_count; k++)
-		last[k] = changed[k].values - 1;
-	choose(last);
+	} while (!found && next_choice());
+	twin.reads = NULL;
 	return found;
 }
 

@@ -49,14 +49,19 @@ static uint64_t suitable(const struct naive_result *at, uint64_t word)
 static uint64_t read_word(void *ctx, uint64_t pa)
 {
 	struct twin *w = ctx;
+	bool known = words_known(&w->gen.words, pa);
+	uint64_t word = known ? words_read(&w->gen.words, pa) : gen_descriptor(&w->gen);
 
-	if (!words_known(&w->gen.words, pa)) {
-		words_write(&w->gen.words, pa, suitable(w->gen.running, gen_descriptor(&w->gen)));
-		w->use[words_index(&w->gen.words, pa)] = (struct twin_use){ 0 };
-		write_engine(w, pa, words_read(&w->gen.words, pa));
+	/* A known word may be met in a new role; bit 11 matters to stage-1 leaves alone. */
+	if (!known || word != suitable(w->gen.running, word)) {
+		word = suitable(w->gen.running, word);
+		words_write(&w->gen.words, pa, word);
+		write_engine(w, pa, word);
 	}
+	if (!known)
+		w->use[words_index(&w->gen.words, pa)] = (struct twin_use){ 0 };
 	note_use(w, pa);
-	return words_read(&w->gen.words, pa);
+	return w->reads ? w->reads(words_index(&w->gen.words, pa), word) : word;
 }
 
 static void write_word(void *ctx, uint64_t pa, uint64_t value)

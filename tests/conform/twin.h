@@ -37,6 +37,8 @@ struct twin {
 	uint32_t vcpu;			   /* on this vCPU */
 	struct fault fault;		   /* the last that the hierarchy met */
 	unsigned long hits, faults;
+	/* What the naive translator reads in place of word `i`; NULL: memory. */
+	uint64_t (*reads)(uint32_t i, uint64_t value);
 };
 
 enum twin_updates { TWIN_UPDATES, TWIN_NO_UPDATES }; /* of access flags and dirty state */
