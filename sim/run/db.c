@@ -85,21 +85,27 @@ enum exit_status db_text_prepare(struct db *db, struct db_text *text, sqlite3_st
 	return status;
 }
 
-static void roll_back(struct db *db)
+enum exit_status db_begin(struct db *db, struct diag *diag)
 {
-	sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	return db_execute(db, "BEGIN IMMEDIATE", diag);
 }
 
-/* Make the tables if the file has none. Two programs may do this at once. */
-static enum exit_status create_tables(struct db *db, struct diag *diag)
+enum exit_status db_end(struct db *db, enum exit_status status, struct diag *diag)
 {
-	enum exit_status status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	if (status == STATUS_OK)
+		status = db_execute(db, "COMMIT", diag);
+	if (status != STATUS_OK)
+		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	return status;
+}
+
+static enum exit_status create_if_empty(struct db *db, struct diag *diag)
+{
 	sqlite3_stmt *query = NULL;
+	enum exit_status status =
+		db_prepare(db, "SELECT count(*) FROM sqlite_schema", &query, diag);
 	char *schema;
 
-	if (status != STATUS_OK)
-		return status;
-	status = db_prepare(db, "SELECT count(*) FROM sqlite_schema", &query, diag);
 	if (status == STATUS_OK && sqlite3_step(query) != SQLITE_ROW)
 		status = db_failure(db, diag);
 	if (status == STATUS_OK && sqlite3_column_int64(query, 0) == 0) {
@@ -108,11 +114,15 @@ static enum exit_status create_tables(struct db *db, struct diag *diag)
 		free(schema);
 	}
 	sqlite3_finalize(query);
-	if (status == STATUS_OK)
-		status = db_execute(db, "COMMIT", diag);
-	if (status != STATUS_OK)
-		roll_back(db);
 	return status;
+}
+
+/* Make the tables if the file has none. Two programs may do this at once. */
+static enum exit_status create_tables(struct db *db, struct diag *diag)
+{
+	enum exit_status status = db_begin(db, diag);
+
+	return status ? status : db_end(db, create_if_empty(db, diag), diag);
 }
 
 static enum exit_status prepare_writes(struct db *db, struct diag *diag)
@@ -307,6 +317,19 @@ static enum exit_status step_once(struct db *db, sqlite3_stmt *statement, struct
 	return status;
 }
 
+static enum exit_status put_rows(struct db *db, const struct db_point *point, struct diag *diag)
+{
+	enum exit_status status;
+
+	bind_point(db->put_point, point);
+	status = step_once(db, db->put_point, diag);
+	if (status != STATUS_OK)
+		return status;
+	bind_text(db->put_effort, 1, point->key);
+	sqlite3_bind_int64(db->put_effort, 2, (sqlite3_int64)point->wall_micros);
+	return step_once(db, db->put_effort, diag);
+}
+
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag)
 {
 	enum exit_status status;
@@ -316,21 +339,10 @@ enum exit_status db_put(struct db *db, const struct db_point *point, struct diag
 			return diag_set(diag, STATUS_INTERNAL, "%s exceeds 63 bits",
 					stat_rows[i].name);
 	}
-	status = db_execute(db, "BEGIN IMMEDIATE", diag);
-	if (status != STATUS_OK)
-		return status;
-	bind_point(db->put_point, point);
-	status = step_once(db, db->put_point, diag);
-	if (status == STATUS_OK) {
-		bind_text(db->put_effort, 1, point->key);
-		sqlite3_bind_int64(db->put_effort, 2, (sqlite3_int64)point->wall_micros);
-		status = step_once(db, db->put_effort, diag);
-	}
-	if (status == STATUS_OK)
-		status = db_execute(db, "COMMIT", diag);
-	if (status != STATUS_OK)
-		roll_back(db);
-	return status;
+	if (!sqlite3_get_autocommit(db->sql))
+		return put_rows(db, point, diag);
+	status = db_begin(db, diag);
+	return status ? status : db_end(db, put_rows(db, point, diag), diag);
 }
 
 static enum exit_status put_sweep_rows(struct db *db, const char *name,
@@ -361,14 +373,7 @@ static enum exit_status put_sweep_rows(struct db *db, const char *name,
 enum exit_status db_put_sweep(struct db *db, const char *name, const char (*keys)[DB_KEY_TEXT],
 			      size_t n_keys, struct diag *diag)
 {
-	enum exit_status status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	enum exit_status status = db_begin(db, diag);
 
-	if (status != STATUS_OK)
-		return status;
-	status = put_sweep_rows(db, name, keys, n_keys, diag);
-	if (status == STATUS_OK)
-		status = db_execute(db, "COMMIT", diag);
-	if (status != STATUS_OK)
-		roll_back(db);
-	return status;
+	return status ? status : db_end(db, put_sweep_rows(db, name, keys, n_keys, diag), diag);
 }

@@ -91,7 +91,17 @@ enum exit_status db_key(const struct config *config, uint64_t trace_digest, char
 /* Is the point there already? */
 enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag);
 
-/* Store one point and commit. A point that is there already is left as it is. */
+/*
+ * A transaction around several db_put(); db_end() commits if `status` is STATUS_OK, else takes all
+ * back, and returns `status` or its own failure.
+ */
+enum exit_status db_begin(struct db *db, struct diag *diag);
+enum exit_status db_end(struct db *db, enum exit_status status, struct diag *diag);
+
+/*
+ * Store one point, and commit unless within db_begin() and db_end(). A point that is there already
+ * is left as it is.
+ */
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag);
 
 /* Say that `keys`, in this order, are the points of the sweep `name`, in one transaction. */

@@ -264,15 +264,12 @@ enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, stru
 	status = attach(db, path, diag);
 	if (status != STATUS_OK)
 		return status;
-	status = db_execute(db, "BEGIN IMMEDIATE", diag);
+	status = db_begin(db, diag);
 	if (status == STATUS_OK) {
 		status = refuse_conflicts(db, path, diag);
 		if (status == STATUS_OK)
 			status = copy_rows(db, n_new, diag);
-		if (status == STATUS_OK)
-			status = db_execute(db, "COMMIT", diag);
-		if (status != STATUS_OK)
-			sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+		status = db_end(db, status, diag);
 	}
 	sqlite3_exec(db->sql, "DETACH other", NULL, NULL, NULL);
 	return status;

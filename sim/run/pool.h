@@ -43,7 +43,7 @@ enum pool_event_type {
 struct pool_event {
 	enum pool_event_type type;
 	uint64_t job;
-	const void *result; /* holds until the next call */
+	const void *result; /* holds until the next pool_wait() */
 	int wait_status;
 };
 

@@ -13,6 +13,9 @@
 /* How often an idle parent looks for an interrupt. */
 enum { WAIT_MS = 200 };
 
+/* Points dealt with in one transaction at most. */
+enum { BATCH_MAX = 256 };
+
 /* What a worker sends back. */
 struct outcome {
 	struct diag diag; /* STATUS_OK: stats are valid */
@@ -145,17 +148,55 @@ static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 	return STATUS_OK;
 }
 
-static enum exit_status end_point(struct sweep *sweep, struct diag *diag)
+/* Hand out points while there is room; skipped and impossible ones cost a worker nothing. */
+static enum exit_status begin_points(struct sweep *sweep, struct diag *diag)
 {
-	struct pool_event event;
-	enum exit_status status = pool_wait(sweep->pool, WAIT_MS, &event, diag);
+	enum exit_status status = STATUS_OK;
 
-	if (status != STATUS_OK || event.type == POOL_NOTHING)
-		return status;
-	if (event.type == POOL_RESULT)
-		return store_result(sweep, &sweep->plan->points[event.job], event.result, diag);
-	report_death(sweep, &sweep->plan->points[event.job], event.wait_status);
+	for (unsigned n = 0; status == STATUS_OK && n < BATCH_MAX &&
+			     sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool);
+	     n++)
+		status = begin_point(sweep, diag);
+	return status;
+}
+
+static enum exit_status end_point(struct sweep *sweep, const struct pool_event *event,
+				  struct diag *diag)
+{
+	const struct plan_point *point = &sweep->plan->points[event->job];
+
+	if (event->type == POOL_RESULT)
+		return store_result(sweep, point, event->result, diag);
+	if (event->type == POOL_DIED)
+		report_death(sweep, point, event->wait_status);
 	return STATUS_OK;
+}
+
+/*
+ * One transaction: *event, and whatever else has ended meanwhile. A worker gets its next point
+ * before the result of its last is written, so that it need not wait for the disk.
+ */
+static enum exit_status deal(struct sweep *sweep, struct pool_event *event, struct diag *diag)
+{
+	const struct sweep_summary before = *sweep->summary;
+	enum exit_status status = db_begin(sweep->db, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	for (unsigned n = 0; status == STATUS_OK; n++) {
+		status = begin_points(sweep, diag);
+		if (status == STATUS_OK)
+			status = end_point(sweep, event, diag);
+		if (status != STATUS_OK || n == BATCH_MAX)
+			break;
+		status = pool_wait(sweep->pool, 0, event, diag);
+		if (event->type == POOL_NOTHING)
+			break;
+	}
+	status = db_end(sweep->db, status, diag);
+	if (status != STATUS_OK)
+		*sweep->summary = before;
+	return status;
 }
 
 static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
@@ -164,10 +205,13 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 
 	while (status == STATUS_OK &&
 	       (sweep->next < sweep->plan->n_points || pool_busy(sweep->pool))) {
-		if (sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool))
-			status = begin_point(sweep, diag);
-		else
-			status = end_point(sweep, diag);
+		int may_begin = sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool);
+		struct pool_event event = { .type = POOL_NOTHING };
+
+		if (!may_begin)
+			status = pool_wait(sweep->pool, WAIT_MS, &event, diag);
+		if (status == STATUS_OK && (may_begin || event.type != POOL_NOTHING))
+			status = deal(sweep, &event, diag);
 		if (status == STATUS_OK && sweep->options->step &&
 		    sweep->options->step(sweep->options->ctx, sweep->summary))
 			status = STATUS_INTERRUPTED;
