@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Deviations that QEMU 7.2 and 10.0 have in common. */
+/* Deviations of QEMU 10.0; 7.2 has all of them but the first two. */
 #include "deviates.h"
 
 #define DESC_SIDE_64K  (UINT64_C(15) << 12) /* OA[51:48] of the 64K granule */
 #define DESC_SIDE_DS   (UINT64_C(3) << 8)   /* OA[51:50] with DS = 1 */
 #define DESC_HIERARCHY (UINT64_C(15) << 59) /* APTable, XNTable, PXNTable */
+
+/* HCR_EL2.PTW: QEMU leaves the level at 0. */
+bool deviates_ptw_level(const struct live_case *c, const struct live_query *q)
+{
+	return q->walk.fault.s1ptw && q->walk.fault.type == FAULT_PERMISSION &&
+	       c->regime.s2.protect_walk && deviates_by_level(q, 0);
+}
 
 /* Does an address size fault of ours come from the side field only, and PS leave that out? */
 bool deviates_side_field(const struct live_case *c, const struct live_query *q)
@@ -177,7 +184,8 @@ bool deviates_af_with_fault(const struct live_case *c, const struct live_query *
 	for (unsigned i = 0; i < ours.changes_count; i++)
 		as_ours.theirs.changes[i] = ours.changes[i];
 	return live_same(q, &ours, &as_ours.theirs) ||
-	       (c->machine->version < 1000 && deviates_s1ptw_level(c, &as_ours));
+	       (c->machine->version < 1000 ? deviates_s1ptw_level(c, &as_ours)
+					   : deviates_ptw_level(c, &as_ours));
 }
 
 /* Only nibbles of ATTR differ that are Write-Through Transient here and Non-transient there. */
@@ -278,4 +286,36 @@ bool deviates_flat_sh(const struct live_case *c, const struct live_query *q)
 		return false;
 	expected.value = (q->ours.value & ~UINT64_C(0x180)) | (q->theirs.value & UINT64_C(0x180));
 	return live_same(q, &expected, &q->theirs);
+}
+
+/* A T0SZ that PAMax rules out: a fault here, obeyed there. */
+bool deviates_size_against_pamax(const struct live_case *c, const struct live_query *q)
+{
+	unsigned t0sz = (unsigned)(c->regs.vtcr_el2 & 0x3f);
+
+	return c->regime.s2_on && 64 - t0sz > c->cpu.pa_bits && q->walk.fault.stage == 2 &&
+	       q->walk.fault.type == FAULT_TRANSLATION && q->walk.fault.level == 0;
+}
+
+/* Does QEMU go on where our walk ends, or take another way? */
+static bool strays(const struct live_case *c, const struct live_query *q)
+{
+	const struct fault *fault = &q->walk.fault;
+	bool s1_permission = fault->type == FAULT_PERMISSION && fault->stage == 1;
+
+	return deviates_side_field(c, q) || deviates_block_address(c, q) ||
+	       deviates_base_field(c, q) || deviates_reserved_ps(c, q) ||
+	       deviates_size_against_pamax(c, q) ||
+	       (s1_permission && deviates_hpd_without_feature(c, q));
+}
+
+/* Also where another deviation may lead QEMU to such a fault. */
+bool deviates_at_permission(const struct live_case *c, const struct live_query *q)
+{
+	const struct fault *fault = &q->walk.fault;
+
+	if (q->op > WIRE_S12E0W || !c->regime.s2_on)
+		return false;
+	return (fault->type == FAULT_PERMISSION && fault->stage == 2 && !fault->s1ptw) ||
+	       strays(c, q);
 }

@@ -39,6 +39,14 @@ bool deviates_size_against_ps(const struct live_case *c, const struct live_query
 bool deviates_sh_not_forced(const struct live_case *c, const struct live_query *q);
 bool deviates_level_m1(const struct live_case *c, const struct live_query *q);
 
+/* Is their answer ours but for the level of the fault? */
+bool deviates_by_level(const struct live_query *q, int level);
+
+/* Of QEMU 10.0, not yet of 7.2. */
+bool deviates_size_against_pamax(const struct live_case *c, const struct live_query *q);
+bool deviates_ptw_level(const struct live_case *c, const struct live_query *q);
+bool deviates_at_permission(const struct live_case *c, const struct live_query *q);
+
 /* Of both. */
 bool deviates_side_field(const struct live_case *c, const struct live_query *q);
 bool deviates_block_address(const struct live_case *c, const struct live_query *q);

@@ -58,20 +58,23 @@ bool deviates_illegal_block(const struct live_case *c, const struct live_query *
 		       DESC_KIND_INVALID;
 }
 
-/* get_phys_addr_lpae() overwrites the level of the stage-2 fault by its own, that of stage 1. */
-bool deviates_s1ptw_level(const struct live_case *c, const struct live_query *q)
+bool deviates_by_level(const struct live_query *q, int level)
 {
 	struct fault fault = q->walk.fault;
 	struct live_result expected = q->ours;
 
-	if (!fault.s1ptw)
-		return false;
-	fault.level = (int8_t)deviates_s1_level(c, q);
+	fault.level = (int8_t)level;
 	if (q->ours.outcome == WIRE_AT_DONE)
 		expected.value = fault_par(&fault);
 	else
 		expected.fsc = (uint8_t)fault_fsc(&fault);
 	return live_same(q, &expected, &q->theirs);
+}
+
+/* QEMU overwrites the level of the stage-2 fault by that of the walk that it is part of. */
+bool deviates_s1ptw_level(const struct live_case *c, const struct live_query *q)
+{
+	return q->walk.fault.s1ptw && deviates_by_level(q, deviates_s1_level(c, q));
 }
 
 bool deviates_block_level(const struct live_case *c, const struct live_query *q)

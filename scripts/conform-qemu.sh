@@ -1,0 +1,77 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# conform-qemu.sh - print the path of QEMU 10 for `make conform`, for QEMU=... (docs/conform.md).
+#
+# Takes qemu-system-arm and what it needs from Debian 12's backports by apt with a configuration of
+# its own, into a private folder under ${XDG_CACHE_HOME:-~/.cache}/twostage: nothing is installed on
+# this machine. Does so once. Exit status: 0 done, 69 a tool is missing or the packages cannot be
+# had (QEMU 7.2 of Debian 12 then does), 74 the folder cannot be written.
+set -eu
+LC_ALL=C
+export LC_ALL
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/twostage/qemu-backports
+mirror=${TWOSTAGE_MIRROR:-http://deb.debian.org/debian}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+die() {
+	status=$1
+	shift
+	echo "conform-qemu.sh: error: $*" >&2
+	exit "$status"
+}
+
+qemu=$cache/qemu-system-aarch64
+if [ -x "$qemu" ]; then
+	echo "$qemu"
+	exit 0
+fi
+for tool in apt-get dpkg-deb dpkg; do
+	command -v "$tool" >/dev/null 2>&1 || die 69 "$tool is missing; this needs Debian"
+done
+[ -e "$keyring" ] || die 69 "$keyring is missing; install the package debian-archive-keyring"
+
+work=$cache.$$
+trap 'rm -rf "$work"' EXIT
+trap 'exit 75' INT TERM HUP
+mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/apt/empty" "$work/root" ||
+	die 74 "$work: cannot be made"
+for suite in bookworm bookworm-backports; do
+	echo "deb [signed-by=$keyring] $mirror $suite main"
+done >"$work/apt/sources.list"
+cat >"$work/apt/apt.conf" <<END
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Debug::NoLocking "true";
+Dir::State "$work/apt";
+Dir::State::lists "$work/apt/lists";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::Cache "$work/apt";
+Dir::Cache::archives "$work/apt/archives";
+Dir::Etc::sourcelist "$work/apt/sources.list";
+Dir::Etc::sourceparts "$work/apt/empty";
+Dir::Etc::preferencesparts "$work/apt/empty";
+END
+APT_CONFIG=$work/apt/apt.conf
+export APT_CONFIG
+apt-get -q update >&2 || die 69 "apt-get update failed; is the network there?"
+apt-get -q -y --download-only install -t bookworm-backports qemu-system-arm >&2 ||
+	die 69 "qemu-system-arm of bookworm-backports cannot be had"
+for package in "$work"/apt/archives/*.deb; do
+	[ -e "$package" ] || die 69 "apt-get brought no package"
+	# It only comes along where the older one is installed.
+	case $package in */qemu-user_*) continue ;; esac
+	dpkg-deb -x "$package" "$work/root" || die 74 "$package: cannot be unpacked"
+done
+rm -rf "$work/apt"
+libraries=$cache/root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -dumpmachine)
+cat >"$work/qemu-system-aarch64" <<END
+#!/bin/sh
+export QEMU_MODULE_DIR='$libraries/qemu' LD_LIBRARY_PATH='$libraries'
+exec '$cache/root/usr/bin/qemu-system-aarch64' "\$@"
+END
+chmod +x "$work/qemu-system-aarch64"
+rm -rf "$cache"
+mv "$work" "$cache" || die 74 "$cache: cannot be made"
+"$qemu" --version >&2 || die 69 "$qemu does not run"
+echo "$qemu"
