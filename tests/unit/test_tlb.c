@@ -332,6 +332,9 @@ static void fully_associative(void **state)
 	run_sequence(1, 48, SMALL | SIZE(21) | SIZE(25) | SIZE(30), "lru", 2);
 	run_sequence(1, 1, SMALL | SIZE(21), "lru", 20);
 	run_sequence(1, 5, SIZE(12), "lru", 5);
+	run_sequence(1, 16, SMALL | SIZE(21), "lru", 40);
+	run_sequence(1, 17, SIZE(12), "lru", 1);
+	run_sequence(1, 64, SMALL | SIZE(21) | SIZE(25) | SIZE(30), "lru", 10);
 }
 
 static void set_associative(void **state)

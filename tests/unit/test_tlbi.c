@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every TLBI operation by its encoding: what it removes and what it keeps. For each operation and
- * each thing that a TLB or walk cache can hold, a machine with that thing alone executes it once.
+ * each thing that a TLB or walk cache can hold, a machine with that thing alone executes it.
  */
 #include "unit.h"
 
@@ -275,6 +275,9 @@ static const char *const shareability[] = { "", "is", "os" };
 static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 		    const struct item *items, unsigned n)
 {
+	const struct tlb_match everything = { .scope = TLB_SCOPE_ALL };
+
+	mmu_make();
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned sh = 0; sh < 6; sh++) {
 			const uint32_t encoding =
@@ -282,7 +285,6 @@ static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 			const struct tlbi tlbi = { encoding, xt, o->vmid, &regime };
 			unsigned all, held;
 
-			mmu_make();
 			put(&items[i]);
 			all = count_held(&items[i]);
 			assert_int_equal(all, items[i].in == IN_TLB ? 6 : 2);
@@ -294,8 +296,10 @@ static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 					 op->name, shareability[sh % 3], sh < 3 ? "" : "nxs",
 					 (unsigned long long)xt, i, items[i].in,
 					 (unsigned long long)items[i].address, items[i].bits, held);
-			mmu_fini(&mmu);
+			mmu_invalidate(&mmu, &everything, WALK_CACHE_BOTH);
+			assert_int_equal(count_held(&items[i]), 0);
 		}
+	mmu_fini(&mmu);
 }
 
 static uint64_t page_operand(const struct op *op, uint16_t asid, uint64_t address)
