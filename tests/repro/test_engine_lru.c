@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * L1 misses of the program against the naive LRU: 64 entries, fully associative, 4 KiB pages
- * throughout. L2 misses as well, with an L2 TLB of plain LRU sets.
+ * throughout. L2 misses as well, with an L2 TLB of plain LRU sets. And the identities between
+ * counters.
  *
  * test_engine_lru [TRACE...]: on the first records of these (TWOSTAGE_LONG: all); else on random
  * streams.
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "engine_point.h"
+#include "identities.h"
 #include "naive_lru.h"
 #include "refs.h"
 #include "scratch.h"
@@ -37,6 +39,18 @@ static void assert_equal(const struct naive_lru_counts *naive, const struct stat
 	assert_int_equal(naive->l2_misses, v[STAT_l2_tlb_misses]);
 }
 
+static struct trace_totals totals_of(const char *path)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *reader = trace_open(path, false, &diag);
+	struct trace_totals totals;
+
+	assert_non_null(reader);
+	totals = trace_info(reader)->totals;
+	trace_close(reader);
+	return totals;
+}
+
 static void compare(const char *path)
 {
 	static const struct {
@@ -50,12 +64,18 @@ static void compare(const char *path)
 		  { .l1_entries = 64, .l2_sets = 256, .l2_ways = 5 } },
 	};
 
+	const struct trace_totals totals = totals_of(path);
+
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		struct config config = engine_config(shapes[i].settings);
 		struct naive_lru_counts naive = naive_lru_run(path, &shapes[i].config);
 		struct stats stats = engine_run(&config, path);
 
+		const char *broken = identities_broken(&config, &totals, &stats);
+
 		assert_equal(&naive, &stats);
+		if (broken)
+			fail_msg("%s does not hold", broken);
 	}
 }
 
