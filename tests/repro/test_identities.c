@@ -91,7 +91,7 @@ static void write_traces(void)
 
 static void matrix(void **state)
 {
-	unsigned wanted = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 1200;
+	unsigned wanted = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 800;
 	unsigned possible = 0, drawn = 0, used[AXES][MAX_CHOICES] = { { 0 } };
 	struct rng rng = { 2024 };
 
