@@ -13,7 +13,7 @@ static void check(enum exit_status status, const struct diag *diag)
 	if (status == STATUS_OK)
 		return;
 	fprintf(stderr, "%s: %s\n", diag->place, diag->text);
-	exit(status);
+	exit((int)status);
 }
 
 void engine_set(struct config *config, const char *settings)

@@ -112,7 +112,7 @@ static void lru_free(struct lru *lru)
 static void fail(const struct diag *diag)
 {
 	fprintf(stderr, "naive_lru: %s: %s\n", diag->place, diag->text);
-	exit(diag->status);
+	exit((int)diag->status);
 }
 
 struct naive_lru_counts naive_lru_run(const char *path, const struct naive_lru_config *config)

@@ -22,7 +22,7 @@ static void check(enum exit_status status, const struct diag *diag)
 	if (status == STATUS_OK)
 		return;
 	fprintf(stderr, "refs: %s: %s\n", diag->place, diag->text);
-	exit(status);
+	exit((int)status);
 }
 
 struct context {
