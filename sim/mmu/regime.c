@@ -149,6 +149,7 @@ static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct
 	s->big_endian = bit(regs->sctlr_el2, 25);
 	s->sh = (uint8_t)bits(vtcr, 13, 12);
 	s->disable_cache = bit(hcr, 32);
+	s->disable_fetch_cache = bit(hcr, 33);
 	s->walk_attr = s->disable_cache ? ATTR_NORMAL_NC
 					: attr_from_rgn((unsigned)bits(vtcr, 9, 8),
 							(unsigned)bits(vtcr, 11, 10));

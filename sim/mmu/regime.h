@@ -37,8 +37,9 @@ struct regime_stage {
 	bool hpd; /* no hierarchical permissions */
 	/* Stage 2 only. */
 	bool xnx, fwb;
-	bool protect_walk;  /* HCR_EL2.PTW */
-	bool disable_cache; /* HCR_EL2.CD */
+	bool protect_walk;	  /* HCR_EL2.PTW */
+	bool disable_cache;	  /* HCR_EL2.CD: of data and walks */
+	bool disable_fetch_cache; /* HCR_EL2.ID */
 };
 
 enum regime_kind {

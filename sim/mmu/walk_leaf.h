@@ -206,7 +206,7 @@ static inline uint8_t walk_s2_attributes(const struct walk *w, const struct regi
 		/* Fetches and walks through Device memory are Non-cacheable, not Device. */
 		if (fetch || rq->purpose != WALK_FOR_ACCESS)
 			used = ATTR_NORMAL_NC;
-	} else if (st->disable_cache && !fetch) {
+	} else if (fetch ? st->disable_fetch_cache : st->disable_cache) {
 		used = ATTR_NORMAL_NC;
 	}
 	leaf->sh = attr_combine_sh(rq->s1_sh, sh);
