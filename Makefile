@@ -107,7 +107,7 @@ $(B)/flags: FORCE | setup-build
 
 # ---- set-up --------------------------------------------------------------------------------------
 
-setup-build setup-report setup-check: setup-%:
+setup-build setup-report setup-check setup-fuzz: setup-%:
 ifeq ($(SETUP),yes)
 	@sh scripts/setup.sh $* '$(CC)'
 endif
@@ -168,11 +168,11 @@ lint: setup-check
 	@for check in scripts/check-*.sh; do sh "$$check" || exit 1; done
 
 clean:
-	rm -rf build build-gcc build-clang build-asan
+	rm -rf build build-gcc build-clang build-asan build-fuzz
 
 FORCE:
 .PHONY: all report check check-long bench format lint clean test-programs bench-programs FORCE \
-	setup-build setup-report setup-check $(CHECK_BUILDS)
+	setup-build setup-report setup-check setup-fuzz $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
--include traces/capture/capture.mk tests/conform/conform.mk
+-include traces/capture/capture.mk tests/conform/conform.mk tests/fuzz/fuzz.mk
 -include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

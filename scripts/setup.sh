@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# setup.sh build|report|check [CC] - install the Debian packages that this purpose still misses.
+# setup.sh build|report|check|fuzz [CC] - install the Debian packages that this purpose still misses.
 # Asks dpkg first and touches nothing when all are there. Messages go to stderr.
 set -eu
 
@@ -18,8 +18,9 @@ case $purpose in
 build) wanted=$build ;;
 report) wanted="$build $report" ;;
 check) wanted="$build $report $check" ;;
+fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)
-	echo "setup: error: unknown purpose '$purpose'; use build, report or check" >&2
+	echo "setup: error: unknown purpose '$purpose'; use build, report, check or fuzz" >&2
 	exit 64
 	;;
 esac

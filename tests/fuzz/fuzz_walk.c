@@ -25,7 +25,8 @@ static struct {
 	struct words words;
 	struct role role[WORDS_MAX];
 	const struct naive_result *running;
-	bool mixed; /* some word serves both stages */
+	bool mixed;	    /* some word serves both stages */
+	bool reserved_attr; /* a stage-2 descriptor has a reserved inner cacheability */
 	struct naive_cpu cpu;
 	struct naive_regs regs;
 	bool el20, comparable;
@@ -51,6 +52,8 @@ static uint64_t invent(void *ctx, uint64_t pa)
 	role = &f.role[words_index(&f.words, pa)];
 	f.mixed |= role->met && role->stage != f.running->reading;
 	*role = (struct role){ .met = true, .stage = f.running->reading };
+	if (f.running->reading == 2 && (words_read(&f.words, pa) & 0xc) == 0)
+		f.reserved_attr = true;
 	return words_read(&f.words, pa);
 }
 
@@ -132,7 +135,7 @@ static void start(void)
 	phys_reset(f.engine.mem);
 	words_clear(&f.words);
 	f.words.abort_first = f.words.abort_end = 0;
-	f.mixed = false;
+	f.mixed = f.reserved_attr = false;
 	f.el20 = options & 1;
 	read_cpu(options);
 	if (options & 8) {
@@ -212,6 +215,13 @@ static struct naive_access read_access(void)
 	return a;
 }
 
+/* Reserved cacheability has no one answer (docs/translation.md). */
+static bool excused(const char *difference)
+{
+	return f.reserved_attr && (strncmp(difference, "attributes", 10) == 0 ||
+				   strncmp(difference, "shareability", 12) == 0);
+}
+
 static void compare(const struct naive_access *a)
 {
 	struct naive_memory memory = { &f.words, invent, words_write_cb, words_aborts_cb };
@@ -226,7 +236,7 @@ static void compare(const struct naive_access *a)
 	/* A table of both stages at once changes under the walk; the naive one does not restart. */
 	if (!f.comparable || (f.mixed && (updated || n.update)))
 		return;
-	if (!engine_agrees(&n, &t, difference))
+	if (!engine_agrees(&n, &t, difference) && !excused(difference))
 		fuzz_fail(__FILE__, __LINE__, difference);
 	FUZZ_EXPECT(same_memory());
 	FUZZ_EXPECT(n.fault != NAIVE_OK || updated || n.update || n.reads == f.reads);
