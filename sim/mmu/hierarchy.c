@@ -108,7 +108,7 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 	if (stage == 1)
 		account->s1_hits += hit;
 	else if (!hit)
-		account->s2_misses++;
+		account->s2_misses += cache->ways != 0;
 	else if (out->leaf)
 		account->s2_leaf_hits++;
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/machine.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,9 +156,12 @@ static enum exit_status check_l1(const char *what, const struct tlb_config *tlb,
 static enum exit_status check_cache(const char *what, const struct cache_config *cache,
 				    struct diag *diag)
 {
-	if (!cache->size_bytes || cache->size_bytes >= 64 * cache->ways)
+	if (cache->size_bytes % (64 * cache->ways) == 0)
 		return STATUS_OK;
-	return diag_set(diag, STATUS_BAD_INPUT, "%s.size: less than one 64-byte line a way", what);
+	return diag_set(diag, STATUS_BAD_INPUT,
+			"%s.size: %" PRIu64 " bytes are no whole number of sets of %" PRIu64
+			" 64-byte lines (%s.ways)",
+			what, cache->size_bytes, cache->ways, what);
 }
 
 enum exit_status machine_check(const struct config *config, struct diag *diag)

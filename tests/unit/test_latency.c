@@ -139,7 +139,7 @@ static void missing_levels(void **state)
 	}
 }
 
-/* Sizes that give no power of two of sets count as the next smaller one. */
+/* Numbers of sets that are no powers of two: the line number modulo them. */
 static void odd_sizes(void **state)
 {
 	struct latency_config config = three_levels(1000);
@@ -147,7 +147,7 @@ static void odd_sizes(void **state)
 	(void)state;
 	config.level[1].size_bytes = 24 * 64 * 4;
 	config.level[2] = (struct latency_level){ 100 * 64 * 11, 11, 90 };
-	against_lists(&config, (unsigned[]){ 8, 16, 64 }, (unsigned[]){ 2, 4, 11 });
+	against_lists(&config, (unsigned[]){ 8, 24, 100 }, (unsigned[]){ 2, 4, 11 });
 }
 
 /* Eight descriptors share a line; what is not cacheable is neither found nor remembered. */

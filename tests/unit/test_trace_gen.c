@@ -166,6 +166,7 @@ static void chase_is_one_cycle(void **state)
 	struct gen_stream stream = gen_stream_start(&shared, 1, 0, 1);
 	uint64_t first = gen_stream_next(&shared, &stream).va, forward = 0, last = first;
 
+	assert_in_range(first, spec.phases[0].base, spec.phases[0].base + NODES * 64 - 1);
 	seen[(first - spec.phases[0].base) / 64] = 1;
 	for (int i = 1; i < NODES; i++) {
 		uint64_t va = gen_stream_next(&shared, &stream).va;

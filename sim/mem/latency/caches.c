@@ -11,7 +11,7 @@
 enum { LINE_BITS = 6, LEVELS = 3 };
 
 struct level {
-	uint64_t set_mask;
+	uint64_t sets;
 	uint32_t ways, hit_cycles;
 	size_t first; /* of its tags */
 };
@@ -22,12 +22,10 @@ struct caches {
 	uint64_t tag[]; /* line number + 1, most recently used first in each set; 0 = free */
 };
 
-/* Number of sets, rounded down to a power of two; 0: no such level. */
+/* 0: no such level. */
 static uint64_t level_sets(const struct latency_level *level)
 {
-	const uint64_t sets = (level->size_bytes >> LINE_BITS) / level->ways;
-
-	return sets ? UINT64_C(1) << (63 - __builtin_clzll(sets)) : 0;
+	return (level->size_bytes >> LINE_BITS) / level->ways;
 }
 
 static uint32_t table_ways(const struct latency_config *config, const struct latency_level *level)
@@ -59,7 +57,7 @@ static void init(void *state, const struct latency_config *config)
 		if (!sets)
 			continue;
 		caches->level[i] = (struct level){
-			.set_mask = sets - 1,
+			.sets = sets,
 			.ways = table_ways(config, &config->level[i]),
 			.hit_cycles = config->level[i].hit_cycles,
 			.first = first,
@@ -84,6 +82,15 @@ static bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
 	return false;
 }
 
+static uint64_t set_of(const struct level *level, uint64_t line)
+{
+	const uint64_t mask = level->sets - 1;
+
+	if ((level->sets & mask) == 0)
+		return line & mask;
+	return line % level->sets;
+}
+
 static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 {
 	struct caches *caches = state;
@@ -91,7 +98,7 @@ static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 
 	for (int i = 0; cacheable && i < LEVELS; i++) {
 		const struct level *level = &caches->level[i];
-		uint64_t *set = caches->tag + level->first + (line & level->set_mask) * level->ways;
+		uint64_t *set = caches->tag + level->first + set_of(level, line) * level->ways;
 
 		if (level->ways && set_access(set, level->ways, line))
 			return (struct latency_result){ .cycles = level->hit_cycles,
