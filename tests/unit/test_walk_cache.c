@@ -168,7 +168,7 @@ static void run_sequence(unsigned entries, unsigned ways, enum granule granule)
 			walk_cache_learn(&cache, context, ia, &p);
 			model_learn(m, context, ia, &p);
 		} else {
-			struct walk_point got, want;
+			struct walk_point got, want = { 0 };
 			const bool hit = walk_cache_probe(&cache, context, ia, &got);
 
 			assert_int_equal(hit, model_probe(m, context, ia, &want));
