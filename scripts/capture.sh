@@ -206,7 +206,8 @@ record() {
 	say "$name: set-up"
 	setup
 	say "$name: recording"
-	run
+	# What a guest finds as its input and output must not depend on who runs this.
+	run </dev/null >"$folder/output"
 	cp "$partial" "$out.part.$$"
 	mv "$out.part.$$" "$out"
 	rm -rf "$work" "$partial"
