@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stage-2 faults: kvm_handle_guest_abort() and user_mem_abort(). */
+#include "os/kvm_mmu_private.h"
+
+/* An access needs at most a few faults (copy on write, then map, then relax). */
+enum { MAX_FAULTS = 8 };
+
+struct mem_fault {
+	struct kvm_slot *slot;
+	uint64_t ipa; /* of the page */
+	enum access_kind kind;
+	bool permission;
+	unsigned leaf_bits; /* log2 of the entry that faulted (fault_granule) */
+};
+
+/* Block sizes that fault_supports_stage2_huge_mapping() grants around the fault. */
+static uint64_t fitting_blocks(const struct mem_fault *fault)
+{
+	const struct kvm_slot_setup *slot = &fault->slot->setup;
+	const uint64_t user = slot->user + (fault->ipa - slot->base);
+	const uint64_t user_end = slot->user + slot->bytes;
+	uint64_t fitting = 0;
+
+	for (unsigned n = fault->slot->mmu->host.page; n < 52; n++) {
+		const uint64_t first = user & ~low_mask(n);
+
+		if (((slot->base ^ slot->user) & low_mask(n)) == 0 && first >= slot->user &&
+		    first + low_mask(n) < user_end)
+			fitting |= UINT64_C(1) << n;
+	}
+	return fitting;
+}
+
+/* The rule's answer for a host page of 2^backing_bits bytes. */
+static unsigned block_bits(const struct mem_fault *fault, unsigned backing_bits)
+{
+	const struct kvm_mmu *mmu = fault->slot->mmu;
+	const struct host_fault what = { .granule = mmu->host.page,
+					 .levels = (unsigned)(KVM_LEVELS - mmu->pgt.start_level),
+					 .backing_bits = backing_bits,
+					 .fitting = fitting_blocks(fault) };
+
+	return mmu->host.rule->block_bits(&what);
+}
+
+/*
+ * Size of the mapping. By the VMA's page size, a page while the slot logs; where that gives a page
+ * without need, by what the host maps at the address (transparent_hugepage_adjust).
+ */
+static unsigned map_bits(const struct mem_fault *fault, const struct kvm_pin *pin)
+{
+	const struct kvm_mmu *mmu = fault->slot->mmu;
+	const unsigned page_bits = mmu->host.page, pmd_bits = level_shift(mmu->host.page, 2);
+	const unsigned vma_bits = kvm_memory_vma_bits(&fault->slot->memory);
+
+	if (kvm_slot_is_logging(fault->slot))
+		return page_bits;
+	if (vma_bits > page_bits)
+		return block_bits(fault, vma_bits);
+	if (fault->permission && fault->leaf_bits > page_bits)
+		return fault->leaf_bits;
+	return pin->mapped_bits >= pmd_bits ? block_bits(fault, pmd_bits) : page_bits;
+}
+
+/* kvm_set_spte_gfn(), up to v6.9: the page's copy is mapped read-only if its table is there. */
+static void change_pte(const struct mem_fault *fault, const struct kvm_pin *pin)
+{
+	struct kvm_mmu *mmu = fault->slot->mmu;
+
+	if (pin->copied && mmu->host.kernel < KVM_KERNEL(6, 10))
+		kvm_pgtable_map(&mmu->pgt, fault->ipa, UINT64_C(1) << mmu->host.page, pin->pa,
+				KVM_PROT_R, NULL, 0);
+}
+
+static unsigned map_prot(const struct mem_fault *fault, bool writable)
+{
+	unsigned prot = KVM_PROT_R;
+
+	if (writable)
+		prot |= KVM_PROT_W;
+	if (fault->kind == ACCESS_FETCH || fault->slot->mmu->host.dic)
+		prot |= KVM_PROT_X;
+	return prot;
+}
+
+/* The second half of user_mem_abort(), under the mmu_lock. */
+static enum kvm_result map_pinned(const struct mem_fault *fault, const struct kvm_pin *pin)
+{
+	struct kvm_mmu *mmu = fault->slot->mmu;
+	const unsigned size_bits = map_bits(fault, pin);
+	const uint64_t size_mask = low_mask(size_bits);
+	struct kvm_table_cache cache = KVM_CACHE_FULL;
+	enum kvm_result result;
+	bool writable = pin->writable;
+
+	if (fault->slot->setup.flags & KVM_SLOT_READ_ONLY)
+		writable = false;
+	if (kvm_slot_is_logging(fault->slot) && fault->kind != ACCESS_STORE)
+		writable = false;
+	if (fault->permission && size_bits == fault->leaf_bits)
+		result = kvm_pgtable_relax_perms(&mmu->pgt, fault->ipa, map_prot(fault, writable));
+	else
+		result = kvm_pgtable_map(&mmu->pgt, fault->ipa & ~size_mask, size_mask + 1,
+					 pa_of(pin->pa.v & ~size_mask), map_prot(fault, writable),
+					 &cache, KVM_WALK_HANDLE_FAULT);
+	if (writable && result == KVM_OK)
+		kvm_slot_mark_dirty(fault->slot, fault->ipa);
+	return result;
+}
+
+static enum kvm_access_result user_mem_abort(const struct mem_fault *fault)
+{
+	const struct kvm_slot_setup *slot = &fault->slot->setup;
+	struct kvm_pin pin;
+
+	switch (kvm_memory_pin(&fault->slot->memory, slot->user + (fault->ipa - slot->base),
+			       fault->kind, &pin)) {
+	case KVM_MEMORY_OK:
+		break;
+	case KVM_MEMORY_NO_FRAMES:
+		return KVM_ACCESS_NO_FRAMES;
+	case KVM_MEMORY_NO_MEMORY:
+		return KVM_ACCESS_NO_MEMORY;
+	}
+	change_pte(fault, &pin);
+	/* mmu_invalidate_retry(): the guest runs again, and faults again. */
+	if (pin.invalidated)
+		return KVM_ACCESS_OK;
+	return map_pinned(fault, &pin) == KVM_NO_MEMORY ? KVM_ACCESS_NO_MEMORY : KVM_ACCESS_OK;
+}
+
+enum outcome { OUTCOME_OK, OUTCOME_TRANSLATION, OUTCOME_ACCESS_FLAG, OUTCOME_PERMISSION };
+
+/* What the hardware makes of the entry. Without hw_af a leaf without AF is an access flag fault. */
+static enum outcome outcome_of(const struct kvm_mmu *mmu, enum access_kind kind, uint64_t desc)
+{
+	bool allowed = false;
+
+	if (!(desc & DESC_VALID))
+		return OUTCOME_TRANSLATION;
+	if (!(desc & DESC_AF) && !mmu->host.hw_af)
+		return OUTCOME_ACCESS_FLAG;
+	switch (kind) {
+	case ACCESS_LOAD:
+		allowed = desc & S2_AP_R;
+		break;
+	case ACCESS_STORE:
+		allowed = desc & S2_AP_W;
+		break;
+	case ACCESS_FETCH:
+		allowed = !(desc >> (S2_XN_SHIFT + 1) & 1);
+		break;
+	}
+	return allowed ? OUTCOME_OK : OUTCOME_PERMISSION;
+}
+
+enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
+{
+	struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);
+
+	if (ipa >> mmu->pgt.setup.ia_bits)
+		return KVM_ACCESS_ABORT;
+	for (unsigned faults = 0; faults < MAX_FAULTS; faults++) {
+		int level;
+		const uint64_t desc = kvm_pgtable_get_leaf(&mmu->pgt, ipa, &level);
+		const enum outcome outcome = outcome_of(mmu, kind, desc);
+		struct mem_fault fault = { .slot = slot,
+					   .ipa = ipa & ~low_mask(mmu->host.page),
+					   .kind = kind,
+					   .permission = outcome == OUTCOME_PERMISSION,
+					   .leaf_bits = level_shift(mmu->host.page, level) };
+		enum kvm_access_result result = KVM_ACCESS_OK;
+
+		if (outcome == OUTCOME_OK) {
+			if (!(desc & DESC_AF))
+				kvm_pgtable_hw_access(&mmu->pgt, ipa);
+			return KVM_ACCESS_OK;
+		}
+		if (!slot)
+			return KVM_ACCESS_MMIO;
+		slot->faults++;
+		if (kind == ACCESS_STORE && (slot->setup.flags & KVM_SLOT_READ_ONLY))
+			return KVM_ACCESS_MMIO;
+		if (outcome == OUTCOME_ACCESS_FLAG)
+			kvm_pgtable_mkyoung(&mmu->pgt, ipa);
+		else
+			result = user_mem_abort(&fault);
+		if (result != KVM_ACCESS_OK)
+			return result;
+	}
+	return KVM_ACCESS_STUCK;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/kvm_memory.h"
+
+#include <stdlib.h>
+
+enum state {
+	STATE_NONE,
+	STATE_ZERO,	 /* the zero page or the huge zero page, read-only */
+	STATE_READ_ONLY, /* a page of its own, not yet written (hugetlb) */
+	STATE_WRITABLE,
+	STATE_PAGES, /* chunk: a table of pages */
+};
+
+struct unit {
+	uint64_t pa;
+	enum state state;
+};
+
+/* A PMD's worth of memory, or one hugetlb page if that is larger. */
+struct kvm_chunk {
+	enum state state;
+	uint64_t pa;	   /* of the whole chunk; of no use with STATE_PAGES */
+	struct unit *unit; /* with STATE_PAGES */
+};
+
+bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsigned hugetlb_bits,
+		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames)
+{
+	const unsigned pmd_bits = level_shift(page, 2);
+	unsigned unit_bits = page, chunk_bits;
+
+	if (backing == KVM_BACKING_HUGETLB)
+		unit_bits = hugetlb_bits;
+	chunk_bits = unit_bits > pmd_bits ? unit_bits : pmd_bits;
+	*memory = (struct kvm_memory){ .backing = backing,
+				       .page = page,
+				       .unit_bits = unit_bits,
+				       .chunk_bits = chunk_bits,
+				       .first = user & ~low_mask(chunk_bits),
+				       .frames = frames };
+	memory->chunks = ((user + bytes - 1 - memory->first) >> chunk_bits) + 1;
+	memory->chunk = calloc(memory->chunks, sizeof(*memory->chunk));
+	return memory->chunk != NULL;
+}
+
+void kvm_memory_fini(struct kvm_memory *memory)
+{
+	for (uint64_t i = 0; memory->chunk && i < memory->chunks; i++) {
+		if (memory->chunk[i])
+			free(memory->chunk[i]->unit);
+		free(memory->chunk[i]);
+	}
+	free(memory->chunk);
+	memory->chunk = NULL;
+}
+
+unsigned kvm_memory_vma_bits(const struct kvm_memory *memory)
+{
+	return memory->backing == KVM_BACKING_HUGETLB ? memory->unit_bits : (unsigned)memory->page;
+}
+
+static struct unit *new_units(const struct kvm_memory *memory)
+{
+	return calloc((size_t)1 << (memory->chunk_bits - memory->unit_bits), sizeof(struct unit));
+}
+
+/* Only THP memory has chunks that are mapped by one entry above their units. */
+static struct kvm_chunk *chunk_of(struct kvm_memory *memory, uint64_t user)
+{
+	struct kvm_chunk **at = &memory->chunk[(user - memory->first) >> memory->chunk_bits];
+	struct kvm_chunk *chunk = *at;
+
+	if (chunk)
+		return chunk;
+	chunk = calloc(1, sizeof(*chunk));
+	if (!chunk)
+		return NULL;
+	if (memory->backing != KVM_BACKING_THP) {
+		chunk->state = STATE_PAGES;
+		chunk->unit = new_units(memory);
+		if (!chunk->unit) {
+			free(chunk);
+			return NULL;
+		}
+	}
+	*at = chunk;
+	return chunk;
+}
+
+/* One frame of the size, made once and then shared. */
+static bool shared_frame(struct kvm_memory *memory, uint64_t *frame, unsigned size_bits,
+			 uint64_t *pa)
+{
+	pa_t fresh;
+
+	if (!*frame) {
+		if (!frames_alloc(memory->frames, size_bits, &fresh))
+			return false;
+		*frame = fresh.v + 1;
+	}
+	*pa = *frame - 1;
+	return true;
+}
+
+static bool own_frame(struct kvm_memory *memory, unsigned size_bits, uint64_t *pa)
+{
+	pa_t fresh;
+
+	if (!frames_alloc(memory->frames, size_bits, &fresh))
+		return false;
+	*pa = fresh.v;
+	return true;
+}
+
+static void invalidate(struct kvm_memory *memory, uint64_t user, unsigned size_bits,
+		       struct kvm_pin *pin)
+{
+	const uint64_t first = user & ~low_mask(size_bits);
+
+	pin->invalidated = true;
+	if (memory->invalidate)
+		memory->invalidate(memory->invalidate_ctx, first,
+				   first + (UINT64_C(1) << size_bits));
+}
+
+/* __split_huge_zero_page_pmd(): every page becomes the zero page. */
+static enum kvm_memory_result split_zero(struct kvm_memory *memory, uint64_t user,
+					 struct kvm_chunk *chunk, struct kvm_pin *pin)
+{
+	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
+	uint64_t zero;
+
+	if (!shared_frame(memory, &memory->zero_page, memory->page, &zero))
+		return KVM_MEMORY_NO_FRAMES;
+	chunk->unit = new_units(memory);
+	if (!chunk->unit)
+		return KVM_MEMORY_NO_MEMORY;
+	invalidate(memory, user, memory->chunk_bits, pin);
+	for (uint64_t i = 0; i < units; i++)
+		chunk->unit[i] = (struct unit){ .pa = zero, .state = STATE_ZERO };
+	chunk->state = STATE_PAGES;
+	return KVM_MEMORY_OK;
+}
+
+/* do_huge_pmd_anonymous_page() and do_huge_pmd_wp_page(): THP memory before it is split. */
+static enum kvm_memory_result fault_huge(struct kvm_memory *memory, uint64_t user, bool write,
+					 struct kvm_chunk *chunk, struct kvm_pin *pin)
+{
+	bool ok;
+
+	if (chunk->state == STATE_ZERO && write)
+		return split_zero(memory, user, chunk, pin);
+	if (chunk->state != STATE_NONE)
+		return KVM_MEMORY_OK;
+	if (write)
+		ok = own_frame(memory, memory->chunk_bits, &chunk->pa);
+	else
+		ok = shared_frame(memory, &memory->huge_zero_page, memory->chunk_bits, &chunk->pa);
+	if (!ok)
+		return KVM_MEMORY_NO_FRAMES;
+	chunk->state = write ? STATE_WRITABLE : STATE_ZERO;
+	return KVM_MEMORY_OK;
+}
+
+/*
+ * hugetlb_no_page() and hugetlb_wp(): a private page of its own at the first touch, made writable
+ * in place by the first write.
+ */
+static bool fault_hugetlb(struct kvm_memory *memory, bool write, struct unit *unit)
+{
+	if (unit->state == STATE_NONE && !own_frame(memory, memory->unit_bits, &unit->pa))
+		return false;
+	if (write)
+		unit->state = STATE_WRITABLE;
+	else if (unit->state == STATE_NONE)
+		unit->state = STATE_READ_ONLY;
+	return true;
+}
+
+/* do_anonymous_page() and do_wp_page(): the zero page until the first write, then a copy. */
+static bool fault_page(struct kvm_memory *memory, uint64_t user, bool write, struct unit *unit,
+		       struct kvm_pin *pin)
+{
+	if (unit->state == STATE_WRITABLE || (unit->state == STATE_ZERO && !write))
+		return true;
+	if (!write) {
+		unit->state = STATE_ZERO;
+		return shared_frame(memory, &memory->zero_page, memory->page, &unit->pa);
+	}
+	if (unit->state == STATE_ZERO) {
+		invalidate(memory, user, memory->page, pin);
+		pin->copied = true;
+	}
+	unit->state = STATE_WRITABLE;
+	return own_frame(memory, memory->page, &unit->pa);
+}
+
+enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
+				      enum access_kind access, struct kvm_pin *pin)
+{
+	const bool write = access == ACCESS_STORE;
+	struct kvm_chunk *chunk = chunk_of(memory, user);
+	uint64_t pa, offset;
+	enum state state;
+	bool ok;
+
+	*pin = (struct kvm_pin){ .mapped_bits = memory->chunk_bits };
+	if (!chunk)
+		return KVM_MEMORY_NO_MEMORY;
+	if (chunk->state != STATE_PAGES) {
+		const enum kvm_memory_result result = fault_huge(memory, user, write, chunk, pin);
+
+		if (result != KVM_MEMORY_OK)
+			return result;
+	}
+	pa = chunk->pa;
+	state = chunk->state;
+	if (state == STATE_PAGES) {
+		offset = user & low_mask(memory->chunk_bits);
+		struct unit *unit = &chunk->unit[offset >> memory->unit_bits];
+
+		if (memory->backing == KVM_BACKING_HUGETLB)
+			ok = fault_hugetlb(memory, write, unit);
+		else
+			ok = fault_page(memory, user, write, unit, pin);
+		if (!ok)
+			return KVM_MEMORY_NO_FRAMES;
+		pa = unit->pa;
+		state = unit->state;
+		pin->mapped_bits = memory->unit_bits;
+	}
+	offset = user & low_mask(pin->mapped_bits) & ~low_mask(memory->page);
+	pin->pa = pa_of(pa + offset);
+	pin->writable = state == STATE_WRITABLE;
+	return KVM_MEMORY_OK;
+}

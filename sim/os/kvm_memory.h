@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's own mapping of a memslot's memory, as far as KVM sees it through get_user_pages() and
+ * the MMU notifiers: what is mapped at a user address, how large, writable or not. Memory is
+ * private and anonymous; host frames are ample, and never given back.
+ */
+#ifndef TWOSTAGE_OS_KVM_MEMORY_H
+#define TWOSTAGE_OS_KVM_MEMORY_H
+
+#include <stdbool.h>
+
+#include "arch/types.h"
+#include "mem/frames.h"
+
+enum kvm_backing {
+	KVM_BACKING_ANON,    /* pages, transparent huge pages off */
+	KVM_BACKING_THP,     /* transparent huge pages of the PMD size */
+	KVM_BACKING_HUGETLB, /* hugetlbfs */
+};
+
+/* Called before a mapping is taken away (invalidate_range_start) from user addresses [first, end).
+ */
+typedef void kvm_invalidate_fn(void *ctx, uint64_t first, uint64_t end);
+
+struct kvm_memory {
+	enum kvm_backing backing;
+	enum granule page;
+	unsigned unit_bits;  /* log2 of what one user page table entry below a chunk maps */
+	unsigned chunk_bits; /* log2 of the larger of a PMD and a unit */
+	uint64_t first;	     /* user address of chunk 0 */
+	uint64_t chunks;
+	struct kvm_chunk **chunk; /* NULL: never touched */
+	struct frames *frames;
+	uint64_t zero_page, huge_zero_page; /* PA + 1; 0: not made yet */
+	kvm_invalidate_fn *invalidate;
+	void *invalidate_ctx;
+};
+
+/*
+ * Nothing is mapped yet at user addresses [user, user + bytes). hugetlb_bits: page size of
+ * KVM_BACKING_HUGETLB. False: out of memory.
+ */
+bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsigned hugetlb_bits,
+		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames);
+void kvm_memory_fini(struct kvm_memory *memory);
+
+/* log2 of the page size that the VMA has (get_vma_page_shift). */
+unsigned kvm_memory_vma_bits(const struct kvm_memory *memory);
+
+struct kvm_pin {
+	pa_t pa;	  /* of the page */
+	bool writable;	  /* the host maps it writable */
+	bool invalidated; /* a mapping was taken away meanwhile: the fault must be tried again */
+	bool copied;	  /* by copying one page on write, which tells change_pte() up to v6.9 */
+	unsigned mapped_bits; /* log2 of what the host's entry maps (get_user_mapping_size) */
+};
+
+enum kvm_memory_result { KVM_MEMORY_OK, KVM_MEMORY_NO_FRAMES, KVM_MEMORY_NO_MEMORY };
+
+/*
+ * hva_to_pfn(): fault the page at `user` in, for writing or not. A first read of anonymous memory
+ * maps a zero page, of THP memory the huge zero page; a write to it then splits that into pages.
+ */
+enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
+				      enum access_kind access, struct kvm_pin *pin);
+
+#endif

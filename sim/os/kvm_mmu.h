@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * KVM on arm64 as a VM's memory sees it: memslots, stage-2 faults (user_mem_abort), MMU notifiers,
+ * dirty logging and ageing (Linux arch/arm64/kvm/mmu.c and virt/kvm/kvm_main.c, v6.1 to v6.12).
+ * One VM with one vCPU. Sizes and addresses are in bytes.
+ */
+#ifndef TWOSTAGE_OS_KVM_MMU_H
+#define TWOSTAGE_OS_KVM_MMU_H
+
+#include "os/host.h"
+#include "os/kvm_memory.h"
+#include "os/kvm_pgtable.h"
+
+enum { KVM_DEFAULT_IPA_BITS = 40, KVM_MIN_IPA_BITS = 32, KVM_MAX_SLOTS = 4 };
+
+/* The host that the VM runs on. */
+struct kvm_host {
+	unsigned kernel; /* KVM_KERNEL(), 6.1 to 6.12 */
+	enum granule page;
+	unsigned ipa_limit_bits; /* kvm_ipa_limit */
+	bool dic;		 /* CTR_EL0.DIC: no instruction cache maintenance needed */
+	bool fwb, lpa2, tlbi_range;
+	bool hw_af;		     /* FEAT_HAFDBS: hardware sets AF */
+	const struct host_ops *rule; /* block size of a fault */
+};
+
+/* What userspace asks for with KVM_CREATE_VM and KVM_ENABLE_CAP. */
+struct kvm_vm_setup {
+	unsigned ipa_bits; /* 0: KVM_DEFAULT_IPA_BITS */
+	/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: get-log does not protect again, clear-log does. */
+	bool manual_protect;
+	bool initially_set; /* with it: all pages count as dirty at first, none is protected */
+	uint64_t split_chunk_bytes; /* KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE; 0: off */
+};
+
+enum kvm_errno { KVM_E_NONE, KVM_E_INVAL, KVM_E_FAULT, KVM_E_EXIST, KVM_E_NOMEM };
+
+enum kvm_slot_flags { KVM_SLOT_LOG = 1, KVM_SLOT_READ_ONLY = 2 };
+
+struct kvm_slot_setup {
+	uint64_t base, bytes; /* IPA */
+	uint64_t user;	      /* userspace address */
+	unsigned flags;
+	enum kvm_backing backing;
+	unsigned hugetlb_bits;
+};
+
+struct kvm_slot {
+	struct kvm_slot_setup setup;
+	struct kvm_memory memory;
+	uint64_t *dirty; /* a bit for each page while logging is on; NULL: off */
+	uint64_t faults; /* stage-2 faults taken on its addresses */
+	struct kvm_mmu *mmu;
+};
+
+struct kvm_mmu {
+	struct kvm_host host;
+	struct kvm_vm_setup setup;
+	struct kvm_pgtable pgt;
+	struct frames *frames;
+	struct kvm_slot *slot[KVM_MAX_SLOTS];
+	unsigned slots;
+	pa_t *spare; /* table pages that were freed, to be used again; all of one page */
+	size_t spare_count, spare_room;
+	struct kvm_table_cache split_cache;
+	void (*tlbi)(void *ctx, const struct kvm_tlbi *tlbi); /* may be NULL */
+	void *tlbi_ctx;
+};
+
+/*
+ * Does KVM create such a VM (kvm_init_stage2_mmu)? On KVM_E_NONE the VM holds its root tables in
+ * mem and wants kvm_mmu_fini(). mem, frames and host->rule must outlive it. The granule of the
+ * host's rule is the host's page.
+ */
+enum kvm_errno kvm_mmu_init(struct kvm_mmu *mmu, const struct kvm_host *host,
+			    const struct kvm_vm_setup *setup, struct phys_mem *mem,
+			    struct frames *frames);
+void kvm_mmu_fini(struct kvm_mmu *mmu);
+
+/* KVM_SET_USER_MEMORY_REGION for a new slot; *out belongs to the VM. */
+enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup *setup,
+				struct kvm_slot **out);
+
+/* Flags-only change of a slot. Nothing happens when logging is on, or off, already. */
+enum kvm_errno kvm_mmu_set_logging(struct kvm_slot *slot, bool on);
+
+/* KVM_GET_DIRTY_LOG: count of dirty pages; protects them again unless manual_protect. */
+uint64_t kvm_mmu_get_log(struct kvm_slot *slot);
+
+/*
+ * KVM_CLEAR_DIRTY_LOG of all pages in [offset, offset + bytes) of the slot; `offset` must be a
+ * multiple of 64 pages, bytes too unless the range ends with the slot (else KVM_E_INVAL).
+ */
+enum kvm_errno kvm_mmu_clear_log(struct kvm_slot *slot, uint64_t offset, uint64_t bytes);
+
+/* MMU notifier invalidate_range: drop what maps user addresses [first, end). */
+void kvm_mmu_unmap_user(struct kvm_slot *slot, uint64_t first, uint64_t end);
+
+/* MMU notifier test_young, clear_young (flush: clear_flush_young) of user addresses [first, end).
+ */
+bool kvm_mmu_test_young(struct kvm_slot *slot, uint64_t first, uint64_t end);
+bool kvm_mmu_clear_young(struct kvm_slot *slot, uint64_t first, uint64_t end, bool flush);
+
+enum kvm_access_result {
+	KVM_ACCESS_OK,
+	KVM_ACCESS_MMIO, /* left the VM as device access: no slot there, or write to a read-only one
+			  */
+	KVM_ACCESS_ABORT,     /* the guest gets an abort: the IPA is beyond the IPA size */
+	KVM_ACCESS_STUCK,     /* the same fault for ever: KVM finds nothing to do for it */
+	KVM_ACCESS_NO_FRAMES, /* host physical memory is exhausted */
+	KVM_ACCESS_NO_MEMORY, /* our own */
+};
+
+/* One access by the guest, with the faults it takes until it succeeds. */
+enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
+
+/* The slot that holds the IPA; NULL: none. */
+struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa);
+
+#endif
