@@ -67,6 +67,13 @@ apt_prepare() {
 	fi
 }
 
+# What the sysroot lacks, QEMU looks up on this machine. Its loader cache would decide how the
+# guest's loader searches, and so its accesses; an empty one is passed over.
+shield_sysroot() {
+	mkdir -p "$sysroot/etc"
+	: >"$sysroot/etc/ld.so.cache"
+}
+
 # Unpack the packages $packages and all they depend on into $sysroot, unless these very versions
 # are there. Lists them, name=version, in $folder/packages.
 fetch_packages() {
@@ -90,6 +97,7 @@ fetch_packages() {
 			dpkg-deb -x "$deb" "$sysroot"
 		done
 	done <"$folder/packages.new"
+	shield_sysroot
 	mv "$folder/packages.new" "$folder/packages"
 }
 
