@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every step of one translation, on a machine in which the page has just been mapped. */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		args->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
+		errno = 0;
 		args->va = strtoull(text, &end, 0);
-		if (args->has_va || *end || end == text || *text == '-')
+		if (args->has_va || errno || *end || end == text || *text == '-')
 			argp_error(state, "'%s': expected one VA, such as 0x7f0012345678", text);
 		args->has_va = true;
 		return 0;

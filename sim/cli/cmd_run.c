@@ -103,15 +103,19 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
 				  const char *path, struct diag *diag)
 {
+	struct diag damage = DIAG_INIT;
 	struct trace_reader *trace = trace_open_any(path, arguments->from, arguments->salvage != 0,
-						    input_granularity(&model->config), diag);
+						    input_granularity(&model->config), &damage);
 	struct progress progress;
 	struct point_progress steps = { show_step, &progress };
 	enum exit_status status;
 	struct stats stats;
 
-	if (!trace)
+	if (!trace) {
+		*diag = damage;
 		return diag->status;
+	}
+	output_salvaged(&damage);
 	progress_init(&progress, "accesses");
 	status = point_run(&model->config, trace, &steps, &stats, diag);
 	progress_clear(&progress);

@@ -54,15 +54,20 @@ static int show_help(const struct command_group *group)
 static int help(const struct command_group *group, int argc, char **argv)
 {
 	char option[] = "--help";
-	char *help_argv[] = { argv[0], option, NULL };
+	char *help_argv[] = { argv[0], option, option, NULL };
 	const struct command *command;
 
 	if (argc < 3)
 		return show_help(group);
-	if (argc > 3)
-		return output_error(STATUS_USAGE, "help: one command at a time");
 	command = find(group, argv[2]);
-	return command ? run(group, command, 2, help_argv) : refuse(group, argv[2]);
+	if (!command)
+		return refuse(group, argv[2]);
+	/* "help trace info" is "trace info --help". */
+	if (argc > 3)
+		help_argv[1] = argv[3];
+	if (argc > 4)
+		return output_error(STATUS_USAGE, "help: one command at a time");
+	return run(group, command, argc > 3 ? 3 : 2, help_argv);
 }
 
 int group_run(const struct command_group *group, int argc, char **argv)

@@ -26,6 +26,12 @@ int output_error(enum exit_status status, const char *format, ...)
 	return output_diag(&diag);
 }
 
+void output_salvaged(const struct diag *damage)
+{
+	if (damage->status)
+		fprintf(stderr, "twostage: salvaged what is before this: %s\n", damage->text);
+}
+
 /* Bytes of the UTF-8 sequence at `s` (RFC 3629); 0: none begins here. */
 static size_t utf8_length(const unsigned char *s)
 {

@@ -21,6 +21,9 @@ int output_diag(const struct diag *diag);
 int output_error(enum exit_status status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* With --salvage: say what `damage` names, if it does, and that the rest is used. */
+void output_salvaged(const struct diag *damage);
+
 /* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
 void output_json_string(FILE *out, const char *text);
 

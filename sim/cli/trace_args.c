@@ -91,11 +91,7 @@ struct trace_reader *trace_args_open(const struct trace_args *args, size_t i,
 	*status = STATUS_OK;
 	if (!reader)
 		*status = output_diag(&diag);
-	else if (diag.status)
-		fprintf(stderr, "twostage: salvaged what is before this: %s\n", diag.text);
-	else if (!trace_info(reader)->complete)
-		fprintf(stderr,
-			"twostage: salvaged %llu records of %s; the trace is not complete\n",
-			(unsigned long long)trace_info(reader)->totals.records, args->paths[i]);
+	else
+		output_salvaged(&diag);
 	return reader;
 }

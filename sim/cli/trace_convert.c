@@ -17,15 +17,18 @@ static char *provenance_of(struct trace_input *input, const struct trace_args *a
 	int n;
 
 	if (native)
-		n = asprintf(&text, "%sconverted: from %s to %s\n", trace_info(native)->provenance,
+		n = asprintf(&text, "%sconverted: from %s to %s%s\n",
+			     trace_info(native)->provenance,
 			     trace_granularity_name(trace_info(native)->granularity),
-			     trace_granularity_name(args->granularity));
+			     trace_granularity_name(args->granularity),
+			     trace_info(native)->complete ? "" : ", salvaged");
 	else
 		n = asprintf(&text, "imported-from: %s\nformat: %s\n",
 			     slash ? slash + 1 : args->paths[0], trace_input_format(input));
 	return n < 0 ? NULL : text;
 }
 
+/* The damage of a foreign input is found while it is read, and reported with STATUS_OK. */
 static enum exit_status convert(struct trace_input *input, const struct trace_args *args,
 				struct diag *damage, struct diag *diag)
 {
@@ -36,6 +39,7 @@ static enum exit_status convert(struct trace_input *input, const struct trace_ar
 		.atomic = true,
 		.provenance = provenance,
 	};
+	struct diag copy = DIAG_INIT;
 	struct trace_writer *writer;
 	enum exit_status status;
 
@@ -45,11 +49,13 @@ static enum exit_status convert(struct trace_input *input, const struct trace_ar
 	free(provenance);
 	if (!writer)
 		return diag->status;
-	status = trace_input_copy(input, writer, args->granularity, damage);
+	status = trace_input_copy(input, writer, args->granularity, &copy);
 	if (status) {
 		trace_abandon(writer);
-		return diag_set(diag, status, "%s", damage->text);
+		return diag_set(diag, status, "%s", copy.text);
 	}
+	if (copy.status)
+		diag_set(damage, copy.status, "%s", copy.text);
 	return trace_finish(writer, NULL, diag);
 }
 
@@ -74,11 +80,11 @@ int trace_run_convert(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
 	if (!args.out)
 		return output_error(STATUS_USAGE, "no output; name it with -o FILE");
-	input = trace_input_open(args.paths[0], args.from, args.salvage, &diag);
+	input = trace_input_open(args.paths[0], args.from, args.salvage, &damage);
 	if (!input)
-		return output_diag(&diag);
-	if (convert(input, &args, &damage, &diag) == STATUS_OK && damage.status)
-		fprintf(stderr, "twostage: salvaged what is before this: %s\n", damage.text);
+		return output_diag(&damage);
+	if (convert(input, &args, &damage, &diag) == STATUS_OK)
+		output_salvaged(&damage);
 	trace_input_close(input);
 	return output_diag(&diag);
 }

@@ -11,6 +11,7 @@
 #include "trace/text_import.h"
 
 enum { RECORD_BYTES = 64, STORES_AT = 16, LOADS_AT = 32, MAX_REFS = 7 };
+enum { SURE_RECORDS = 16 }; /* so many in a row are no accident: what follows is damage */
 
 static uint64_t word_at(const unsigned char *p)
 {
@@ -30,19 +31,27 @@ static bool canonical(uint64_t va)
 	return va >> 48 == 0 || va >> 48 == 0xffff;
 }
 
+static bool is_record(const unsigned char *p)
+{
+	if (!plausible(p) || word_at(p) == 0 || !canonical(word_at(p)))
+		return false;
+	for (size_t at = STORES_AT; at < RECORD_BYTES; at += 8)
+		if (!canonical(word_at(p + at)))
+			return false;
+	return true;
+}
+
 static int probe(const unsigned char *head, size_t n, const char *path)
 {
+	const size_t records = n / RECORD_BYTES;
+	size_t good = 0;
+
 	(void)path;
-	if (n < RECORD_BYTES)
-		return 0;
-	for (; n >= RECORD_BYTES; head += RECORD_BYTES, n -= RECORD_BYTES) {
-		if (!plausible(head) || word_at(head) == 0 || !canonical(word_at(head)))
-			return 0;
-		for (size_t at = STORES_AT; at < RECORD_BYTES; at += 8)
-			if (!canonical(word_at(head + at)))
-				return 0;
-	}
-	return 88;
+	while (good < records && is_record(head + good * RECORD_BYTES))
+		good++;
+	if (good == records)
+		return good ? 88 : 0;
+	return good >= SURE_RECORDS ? 70 : 0;
 }
 
 static size_t expand(const unsigned char *p, struct trace_ref *refs)

@@ -170,10 +170,11 @@ struct trace_input *trace_input_open(const char *path, const char *from, bool sa
 	}
 	in->salvage = salvage;
 	if (open_format(in, path, from, &own) != STATUS_OK) {
-		diag_set(diag, own.status, "%s", own.text);
 		trace_input_close(in);
-		return NULL;
+		in = NULL;
 	}
+	if (own.status)
+		diag_set(diag, own.status, "%s", own.text);
 	return in;
 }
 

@@ -46,7 +46,8 @@ struct trace_writer;
 
 /*
  * Open `path` ("-": standard input) and find its format; `from` forces an importer by name, or
- * "s2t". `salvage` reads damaged input up to the damage. NULL on failure.
+ * "s2t". `salvage` reads damaged input up to the damage; diag then says what is wrong with a native
+ * trace. NULL on failure.
  */
 struct trace_input *trace_input_open(const char *path, const char *from, bool salvage,
 				     struct diag *diag);

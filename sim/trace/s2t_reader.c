@@ -248,48 +248,45 @@ static enum exit_status load_block(const struct trace_reader *r, uint64_t offset
 	return STATUS_OK;
 }
 
-/* All sound blocks from the start on; the first that is not ends the trace. */
-static enum exit_status scan_blocks(struct trace_reader *r, struct diag *diag)
+/*
+ * All sound blocks from the start on; *end says what comes behind them: STATUS_BAD_INPUT with the
+ * damage, nothing if that is a footer, or the failure that is returned.
+ */
+static enum exit_status scan_blocks(struct trace_reader *r, struct diag *end)
 {
 	struct trace_block block = { 0 };
 	uint64_t offset = r->header.header_bytes, max = 0;
 	enum exit_status status = STATUS_OK;
 
-	for (;;) {
-		struct s2t_block_header h;
-		struct diag ignored = DIAG_INIT; /* the end of what can be saved */
+	while (status == STATUS_OK) {
+		struct s2t_block_header h = { 0 };
 
-		status = load_block(r, offset, 0, &block, &h, &ignored);
+		status = load_block(r, offset, 0, &block, &h, end);
 		if (status == STATUS_OK)
 			status = s2t_decode_block(&block, r->info.granularity, 0, r->path, offset,
-						  &ignored);
-		if (status == STATUS_BAD_INPUT) {
-			status = STATUS_OK;
-			break;
-		}
-		if (status) {
-			diag_set(diag, status, "%s", ignored.text);
-			break;
-		}
-		if (!keep_block(r, &h, offset, &max)) {
-			status = diag_set(diag, STATUS_INTERNAL, "%s: out of memory", r->path);
-			break;
-		}
+						  end);
+		if (status == STATUS_OK && !keep_block(r, &h, offset, &max))
+			status = diag_set(end, STATUS_INTERNAL, "%s: out of memory", r->path);
+		else if (status == STATUS_BAD_INPUT && h.magic == S2T_FOOTER_MAGIC)
+			*end = (struct diag)DIAG_INIT;
 		offset += h.block_bytes;
 	}
 	trace_block_free(&block);
 	r->info.content_digest = s2t_digest(r->entries, r->info.blocks);
-	return status;
+	return status == STATUS_BAD_INPUT ? STATUS_OK : status;
 }
 
-/* With a sound footer that agrees, the trace is whole after all. */
+/*
+ * With a sound footer that agrees, the trace is whole after all; else *diag says what was wrong,
+ * with STATUS_OK as the result.
+ */
 static enum exit_status salvage(struct trace_reader *r, struct diag *diag)
 {
-	struct diag ignored = DIAG_INIT;
+	struct diag footer = DIAG_INIT, end = DIAG_INIT;
 	struct trace_info whole;
 	enum exit_status status;
 
-	if (read_footer(r, &ignored) != STATUS_OK)
+	if (read_footer(r, &footer) != STATUS_OK)
 		r->info.complete = false;
 	whole = r->info;
 	free(r->entries);
@@ -299,9 +296,13 @@ static enum exit_status salvage(struct trace_reader *r, struct diag *diag)
 		.version = whole.version,
 		.provenance = whole.provenance,
 	};
-	status = scan_blocks(r, diag);
+	status = scan_blocks(r, &end);
 	r->info.complete = whole.complete && r->info.blocks == whole.blocks &&
 			   r->info.content_digest == whole.content_digest;
+	if (end.status)
+		diag_set(diag, end.status, "%s", end.text);
+	else if (footer.status)
+		diag_set(diag, footer.status, "%s", footer.text);
 	return status;
 }
 

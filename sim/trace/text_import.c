@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { SURE_REFS = 16 }; /* so many in a row are no accident: what follows is damage */
+
 long text_read(text_parse *parse, void *state, struct byte_source *source, struct trace_ref *refs,
 	       size_t max, struct diag *diag)
 {
@@ -53,7 +55,7 @@ int text_probe(text_parse *parse, void *state, const unsigned char *head, size_t
 		unsigned more = 0;
 
 		if (parse(state, &c, refs, &more))
-			return 0;
+			return total >= SURE_REFS ? 70 : 0;
 		total += more;
 		p = newline + 1;
 	}

@@ -20,7 +20,8 @@ long text_read(text_parse *parse, void *state, struct byte_source *source, struc
 	       size_t max, struct diag *diag);
 
 /*
- * import_ops.probe: 90 if all whole lines of `head` parse and one has a reference, else 0. `state`
+ * import_ops.probe: 90 if all whole lines of `head` parse and one has a reference; 70 if a line
+ * does not but comes late enough that the file is of this format and damaged; else 0. `state`
  * starts zeroed as for reading.
  */
 int text_probe(text_parse *parse, void *state, const unsigned char *head, size_t n);

@@ -114,7 +114,8 @@ struct trace_info {
 };
 
 /* NULL on failure, with file, byte offset and expectation in diag. A trace without a footer is
- * refused with STATUS_BAD_INPUT unless `salvage`: then all sound blocks before the damage count. */
+ * refused with STATUS_BAD_INPUT unless `salvage`: then all sound blocks before the damage count,
+ * info.complete is false and diag says what was wrong. */
 struct trace_reader *trace_open(const char *path, bool salvage, struct diag *diag);
 void trace_close(struct trace_reader *reader);
 const struct trace_info *trace_info(const struct trace_reader *reader);
@@ -215,7 +216,7 @@ enum exit_status trace_collapse_trace(struct trace_collapser *collapser,
 /*
  * Open any trace: native, or foreign through an importer (`from`: its name, NULL: the content
  * decides), converted to `granularity` in an unnamed temporary file when foreign. A native file is
- * opened as it is. With `salvage`, a damaged foreign trace is opened up to the damage,
+ * opened as it is. With `salvage`, a damaged trace is opened up to the damage,
  * info.complete is false and diag says what was wrong.
  */
 struct trace_reader *trace_open_any(const char *path, const char *from, bool salvage,

@@ -96,7 +96,11 @@ same 'cut, salvaged' "$(totals "$work/raw.s2t")" "$(totals --salvage "$work/cut.
 expect 'damaged' 65 'bad.s2t: byte [0-9]+: the checksum' "$TWOSTAGE" trace check "$work/bad.s2t"
 expect 'damaged, salvaged' 0 '^records +(65536|131072)$' \
 	"$TWOSTAGE" trace info --salvage "$work/bad.s2t"
-expect 'salvage by convert' 0 '' "$TWOSTAGE" trace convert --salvage -o "$work/c.s2t" "$work/bad.s2t"
+expect 'what is lost is told' 0 'salvaged what is before this: .*bad.s2t: byte [0-9]+: the checksum' \
+	"$TWOSTAGE" trace info --salvage "$work/bad.s2t"
+expect 'run of the rest' 0 'salvaged what is before this: .*bad.s2t: byte [0-9]+: the checksum' \
+	"$TWOSTAGE" run --salvage -c neoverse-n1 "$work/bad.s2t"
+expect 'salvage by convert' 0 'salvaged what is before this' "$TWOSTAGE" trace convert --salvage -o "$work/c.s2t" "$work/bad.s2t"
 same 'what it saved' "$(totals --salvage "$work/bad.s2t" 2>/dev/null)" "$(totals "$work/c.s2t")"
 head -c 100 "$work/raw.csv.zst" >"$work/cut.zst"
 expect 'cut zst' 65 'cut.zst: byte 100 of the compressed file: the zstd data ends too early' \
@@ -105,6 +109,15 @@ head -c 1000 "$work/raw.csv" >"$work/short.csv"
 printf 'oops\n' >>"$work/short.csv"
 expect 'bad line, salvaged' 0 'salvaged what is before this: .*short.csv: byte [0-9]+: expected' \
 	"$TWOSTAGE" trace info --salvage "$work/short.csv"
+for format in din lackey; do
+	case $format in din) line='2 4015fb0' ;; *) line='I  4015fb0,3' ;; esac
+	{
+		yes "$line" | head -n 20
+		echo oops
+	} >"$work/late.$format"
+	expect "a late bad line of $format" 65 "late.$format: byte [1-9][0-9]*: expected" \
+		"$TWOSTAGE" trace info "$work/late.$format"
+done
 printf 'no trace at all\n' >"$work/text"
 expect 'no trace' 65 'text: byte 0: expected a trace in a known format' "$TWOSTAGE" trace info "$work/text"
 expect 'no file' 66 'nothing.s2t: No such file' "$TWOSTAGE" trace info "$work/nothing.s2t"

@@ -236,6 +236,11 @@ static enum exit_status read_all(bool salvage, uint64_t *records)
 	struct trace_block block = { 0 };
 
 	*records = 0;
+	if (r && diag.status) {
+		assert_true(salvage && !trace_info(r)->complete);
+		assert_non_null(strstr(diag.text, ": byte "));
+		diag = (struct diag)DIAG_INIT;
+	}
 	for (uint64_t i = 0; r && i < trace_info(r)->blocks; i++) {
 		if (trace_read_block(r, i, COLUMN_ALL, &block, &diag) != STATUS_OK)
 			break;
