@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* KVM's faults, dirty logging, ageing and refusals, one rule at a time. */
+#include "unit.h"
+
+#include "os/kvm_mmu.h"
+#include "os/kvm_snapshot.h"
+
+#define BASE UINT64_C(0x40000000)
+#define GIB  (UINT64_C(1) << 30)
+#define MIB  (UINT64_C(1) << 20)
+
+enum { RO = 1, RW = 3 };
+
+struct vm {
+	struct phys_mem *mem;
+	struct frames frames;
+	struct kvm_mmu mmu;
+	struct kvm_slot *slot;
+};
+
+static const struct kvm_host old_host = {
+	.kernel = KVM_KERNEL(6, 1), .page = GRANULE_4K, .ipa_limit_bits = 48, .hw_af = true
+};
+static const struct kvm_host new_host = { .kernel = KVM_KERNEL(6, 12),
+					  .page = GRANULE_4K,
+					  .ipa_limit_bits = 48,
+					  .tlbi_range = true,
+					  .fwb = true };
+
+static const struct kvm_slot_setup huge_1g = {
+	.base = BASE, .bytes = GIB, .user = GIB, .backing = KVM_BACKING_HUGETLB, .hugetlb_bits = 30
+};
+static const struct kvm_slot_setup thp = {
+	.base = BASE, .bytes = 64 * MIB, .user = GIB, .backing = KVM_BACKING_THP
+};
+static const struct kvm_slot_setup anon = { .base = BASE, .bytes = 64 * MIB, .user = GIB };
+
+static struct vm *start(const struct kvm_host *host, const struct kvm_vm_setup *setup,
+			const struct kvm_slot_setup *slot)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+	struct kvm_host with_rule = *host;
+
+	assert_non_null(vm);
+	vm->mem = phys_create();
+	assert_non_null(vm->mem);
+	with_rule.rule = host_find("upstream");
+	frames_init(&vm->frames, pa_of(GIB), 48);
+	assert_int_equal(kvm_mmu_init(&vm->mmu, &with_rule, setup, vm->mem, &vm->frames),
+			 KVM_E_NONE);
+	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, slot, &vm->slot), KVM_E_NONE);
+	return vm;
+}
+
+static void stop(struct vm *vm)
+{
+	kvm_mmu_fini(&vm->mmu);
+	phys_destroy(vm->mem);
+	free(vm);
+}
+
+/* An access that succeeds after so many faults. */
+static void access_faults(struct vm *vm, uint64_t offset, enum access_kind kind, uint64_t faults)
+{
+	const uint64_t before = vm->slot->faults;
+
+	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE + offset, kind), KVM_ACCESS_OK);
+	assert_int_equal(vm->slot->faults - before, faults);
+}
+
+/* The leaf at an offset: level, S2AP and XN[1:0]. */
+static void leaf_is(struct vm *vm, uint64_t offset, int level, unsigned s2ap, unsigned xn)
+{
+	int found;
+	const uint64_t desc = kvm_pgtable_get_leaf(&vm->mmu.pgt, BASE + offset, &found);
+
+	assert_true(desc & DESC_VALID);
+	assert_int_equal(found, level);
+	assert_int_equal(bits(desc, 7, 6), s2ap);
+	assert_int_equal(bits(desc, 54, 53), xn);
+}
+
+static void leaf_is_none(struct vm *vm, uint64_t offset)
+{
+	int level;
+
+	assert_int_equal(kvm_pgtable_get_leaf(&vm->mmu.pgt, BASE + offset, &level), 0);
+}
+
+static uint64_t leaves(struct vm *vm, int level)
+{
+	struct kvm_snapshot snapshot;
+
+	kvm_snapshot_take(&snapshot, &vm->mmu.pgt, vm->slot->setup.base, vm->slot->setup.bytes);
+	return snapshot.leaves[level];
+}
+
+static const struct kvm_vm_setup plain = { 0 };
+
+static void refused_vms(void **state)
+{
+	static const struct {
+		unsigned ipa_bits, limit_bits;
+		enum kvm_errno error;
+	} rows[] = { { 31, 48, KVM_E_INVAL }, { 32, 48, KVM_E_NONE },  { 48, 48, KVM_E_NONE },
+		     { 49, 48, KVM_E_INVAL }, { 0, 40, KVM_E_NONE },   { 41, 40, KVM_E_INVAL },
+		     { 0, 36, KVM_E_INVAL },  { 255, 52, KVM_E_INVAL } };
+	struct phys_mem *mem = phys_create();
+	struct frames frames;
+
+	(void)state;
+	assert_non_null(mem);
+	frames_init(&frames, pa_of(GIB), 48);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kvm_host host = old_host;
+		const struct kvm_vm_setup setup = { .ipa_bits = rows[i].ipa_bits };
+		struct kvm_mmu mmu;
+
+		host.ipa_limit_bits = rows[i].limit_bits;
+		assert_int_equal(kvm_mmu_init(&mmu, &host, &setup, mem, &frames), rows[i].error);
+		if (rows[i].error == KVM_E_NONE)
+			kvm_mmu_fini(&mmu);
+	}
+	phys_destroy(mem);
+}
+
+static void refused_slots(void **state)
+{
+	static const struct {
+		struct kvm_slot_setup slot;
+		enum kvm_errno error;
+	} rows[] = {
+		{ { .base = UINT64_C(1) << 40, .bytes = MIB }, KVM_E_FAULT },
+		{ { .base = (UINT64_C(1) << 40) - MIB, .bytes = 2 * MIB }, KVM_E_FAULT },
+		{ { .base = (UINT64_C(1) << 40) - MIB, .bytes = MIB }, KVM_E_NONE },
+		{ { .base = BASE + MIB, .bytes = 4096 }, KVM_E_EXIST },
+		{ { .base = BASE - 4096, .bytes = 8192 }, KVM_E_EXIST },
+		{ { .base = 2048, .bytes = 4096 }, KVM_E_INVAL },
+		{ { .base = 0, .bytes = 4096, .user = 512 }, KVM_E_INVAL },
+		{ { .base = 0, .bytes = 0 }, KVM_E_INVAL },
+		{ { .base = 0, .bytes = UINT64_C(1) << 43 }, KVM_E_INVAL },
+	};
+	struct vm *vm = start(&old_host, &plain, &anon);
+	struct kvm_slot *slot;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(kvm_mmu_add_slot(&vm->mmu, &rows[i].slot, &slot), rows[i].error);
+	assert_int_equal(kvm_mmu_access(&vm->mmu, UINT64_C(1) << 40, ACCESS_LOAD),
+			 KVM_ACCESS_ABORT);
+	assert_int_equal(kvm_mmu_access(&vm->mmu, 0, ACCESS_LOAD), KVM_ACCESS_MMIO);
+	stop(vm);
+}
+
+/* Without DIC: not executable until a fetch, then for good, and the block stays a block. */
+static void executable(void **state)
+{
+	struct vm *vm = start(&old_host, &plain, &huge_1g);
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_LOAD, 1);
+	leaf_is(vm, 0, 1, RO, 2);
+	access_faults(vm, 4 * MIB, ACCESS_FETCH, 1);
+	leaf_is(vm, 0, 1, RO, 0);
+	access_faults(vm, 8 * MIB, ACCESS_STORE, 1);
+	leaf_is(vm, 0, 1, RW, 0);
+	access_faults(vm, 9 * MIB, ACCESS_FETCH, 0);
+	assert_int_equal(vm->mmu.pgt.tables, 0);
+	/* Each relaxed permission is one invalidation by IPA, to all CPUs before v6.5. */
+	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA], 2);
+	stop(vm);
+}
+
+/* The zero pages: a write after a read takes two faults, and splits the huge one for good. */
+static void zero_pages(void **state)
+{
+	const struct kvm_host *hosts[] = { &old_host, &new_host };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct vm *vm = start(hosts[i], &plain, &thp);
+
+		access_faults(vm, 0, ACCESS_LOAD, 1);
+		leaf_is(vm, 0, 2, RO, 2);
+		access_faults(vm, 0x5000, ACCESS_STORE, 2);
+		leaf_is(vm, 0x5000, 3, RW, 2);
+		leaf_is_none(vm, 0);
+		access_faults(vm, 0, ACCESS_LOAD, 1);
+		leaf_is(vm, 0, 3, RO, 2);
+		access_faults(vm, 0, ACCESS_STORE, 2);
+		leaf_is(vm, 0, 3, RW, 2);
+		access_faults(vm, 2 * MIB, ACCESS_STORE, 1);
+		leaf_is(vm, 2 * MIB, 2, RW, 2);
+		stop(vm);
+		vm = start(hosts[i], &plain, &anon);
+		access_faults(vm, 0, ACCESS_LOAD, 1);
+		access_faults(vm, 0, ACCESS_STORE, 2);
+		leaf_is(vm, 0, 3, RW, 2);
+		stop(vm);
+	}
+}
+
+/* Logging on: protected in place; a write drops the block and maps a page; off: it comes back. */
+static void dirty_log(void **state)
+{
+	struct vm *vm = start(&old_host, &plain, &huge_1g);
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_STORE, 1);
+	kvm_mmu_set_logging(vm->slot, true);
+	leaf_is(vm, 0, 1, RO, 2);
+	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_VMID], 1);
+	access_faults(vm, MIB, ACCESS_LOAD, 0);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 0);
+	access_faults(vm, MIB, ACCESS_STORE, 1);
+	leaf_is(vm, MIB, 3, RW, 2);
+	leaf_is_none(vm, 0);
+	assert_int_equal(vm->mmu.pgt.tables, 2);
+	access_faults(vm, 5 * MIB, ACCESS_LOAD, 1);
+	leaf_is(vm, 5 * MIB, 3, RO, 2);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 1);
+	leaf_is(vm, MIB, 3, RO, 2);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 0);
+	access_faults(vm, MIB, ACCESS_STORE, 1);
+	kvm_mmu_set_logging(vm->slot, false);
+	access_faults(vm, MIB, ACCESS_STORE, 0);
+	leaf_is(vm, MIB, 3, RW, 2);
+	access_faults(vm, 5 * MIB, ACCESS_STORE, 1);
+	leaf_is(vm, 0, 1, RW, 2);
+	assert_int_equal(vm->mmu.pgt.tables, 0);
+	stop(vm);
+}
+
+/* Manual protection: get-log leaves everything as it is, clear-log protects. */
+static void manual_protect(void **state)
+{
+	const struct kvm_vm_setup manual = { .manual_protect = true };
+	const struct kvm_vm_setup all_set = { .manual_protect = true, .initially_set = true };
+	struct vm *vm = start(&new_host, &manual, &thp);
+
+	(void)state;
+	kvm_mmu_set_logging(vm->slot, true);
+	access_faults(vm, 0x3000, ACCESS_STORE, 1);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 1);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 1);
+	leaf_is(vm, 0x3000, 3, RW, 2);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0x1000, 64 * 4096), KVM_E_INVAL);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 32 * 4096), KVM_E_INVAL);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 65 * MIB), KVM_E_INVAL);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 64 * 4096, 64 * 4096), KVM_E_NONE);
+	leaf_is(vm, 0x3000, 3, RW, 2);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 64 * 4096), KVM_E_NONE);
+	leaf_is(vm, 0x3000, 3, RO, 2);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 0);
+	stop(vm);
+
+	vm = start(&new_host, &all_set, &thp);
+	access_faults(vm, 0, ACCESS_STORE, 1);
+	kvm_mmu_set_logging(vm->slot, true);
+	leaf_is(vm, 0, 2, RW, 2);
+	assert_int_equal(kvm_mmu_get_log(vm->slot), 64 * MIB >> 12);
+	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 64 * 4096), KVM_E_NONE);
+	leaf_is(vm, 0, 2, RO, 2);
+	stop(vm);
+}
+
+static void eager_split(void **state)
+{
+	static const uint64_t chunks[] = { 4096, 2 * MIB, GIB };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		const struct kvm_vm_setup setup = { .split_chunk_bytes = chunks[i] };
+		struct vm *vm = start(&new_host, &setup, &huge_1g);
+
+		access_faults(vm, 0, ACCESS_STORE, 1);
+		kvm_mmu_set_logging(vm->slot, true);
+		assert_int_equal(leaves(vm, 3), 262144);
+		leaf_is(vm, GIB - 4096, 3, RO, 2);
+		assert_int_equal(vm->mmu.pgt.tables, 513);
+		access_faults(vm, 2 * MIB, ACCESS_STORE, 1);
+		kvm_mmu_set_logging(vm->slot, false);
+		access_faults(vm, 4 * MIB, ACCESS_STORE, 1);
+		assert_int_equal(leaves(vm, 1), 1);
+		assert_int_equal(vm->mmu.pgt.tables, 0);
+		stop(vm);
+		/* v6.1 has no such thing. */
+		vm = start(&old_host, &setup, &huge_1g);
+		access_faults(vm, 0, ACCESS_STORE, 1);
+		kvm_mmu_set_logging(vm->slot, true);
+		leaf_is(vm, 0, 1, RO, 2);
+		stop(vm);
+	}
+}
+
+/* Hardware sets AF without a fault; without FEAT_HAFDBS an access flag fault does. */
+static void ageing(void **state)
+{
+	struct vm *vm = start(&new_host, &plain, &thp);
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_STORE, 1);
+	assert_true(kvm_mmu_test_young(vm->slot, GIB, GIB + 2 * MIB));
+	assert_true(kvm_mmu_clear_young(vm->slot, GIB, GIB + 2 * MIB, false));
+	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_VMID], 0);
+	assert_false(kvm_mmu_test_young(vm->slot, GIB, GIB + 64 * MIB));
+	access_faults(vm, 4096, ACCESS_LOAD, 1);
+	leaf_is(vm, 0, 2, RW, 2);
+	assert_true(kvm_mmu_clear_young(vm->slot, GIB, GIB + 2 * MIB, true));
+	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_VMID], 1);
+	vm->mmu.host.hw_af = true;
+	access_faults(vm, 4096, ACCESS_LOAD, 0);
+	assert_true(kvm_mmu_test_young(vm->slot, GIB, GIB + 4096));
+	assert_false(kvm_mmu_clear_young(vm->slot, 0, GIB, true));
+	stop(vm);
+}
+
+/* A notifier for one page of a block takes the block away, and its tables when they are empty. */
+static void unmapping(void **state)
+{
+	struct vm *vm = start(&old_host, &plain, &thp);
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_STORE, 1);
+	assert_int_equal(vm->mmu.pgt.tables, 1);
+	kvm_mmu_unmap_user(vm->slot, GIB + 0x7000, GIB + 0x8000);
+	leaf_is_none(vm, 0);
+	assert_int_equal(vm->mmu.pgt.tables, 0);
+	/* The block, and the table that it left empty. */
+	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA], 2);
+	access_faults(vm, 0, ACCESS_LOAD, 1);
+	leaf_is(vm, 0, 2, RW, 2);
+	kvm_mmu_unmap_user(vm->slot, 0, GIB);
+	leaf_is(vm, 0, 2, RW, 2);
+	stop(vm);
+}
+
+static void read_only_slot(void **state)
+{
+	struct kvm_slot_setup setup = huge_1g;
+	struct vm *vm;
+
+	(void)state;
+	setup.flags = KVM_SLOT_READ_ONLY;
+	vm = start(&old_host, &plain, &setup);
+	access_faults(vm, 0, ACCESS_LOAD, 1);
+	leaf_is(vm, 0, 1, RO, 2);
+	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_STORE), KVM_ACCESS_MMIO);
+	leaf_is(vm, 0, 1, RO, 2);
+	stop(vm);
+}
+
+/*
+ * 1G pages on a stage 2 of two levels: one fault fills 512 entries. A permission fault on one of
+ * them asks for 1G again, finds the first entry as it wants it but for permissions, and so for
+ * ever.
+ */
+static void gigabyte_on_two_levels(void **state)
+{
+	const struct kvm_vm_setup setup = { .ipa_bits = 32 };
+	struct vm *vm = start(&old_host, &setup, &huge_1g);
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_LOAD, 1);
+	assert_int_equal(leaves(vm, 2), 512);
+	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_STORE), KVM_ACCESS_STUCK);
+	stop(vm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refused_vms),
+		cmocka_unit_test(refused_slots),
+		cmocka_unit_test(executable),
+		cmocka_unit_test(zero_pages),
+		cmocka_unit_test(dirty_log),
+		cmocka_unit_test(manual_protect),
+		cmocka_unit_test(eager_split),
+		cmocka_unit_test(ageing),
+		cmocka_unit_test(unmapping),
+		cmocka_unit_test(read_only_slot),
+		cmocka_unit_test(gigabyte_on_two_levels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
