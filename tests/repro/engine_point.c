@@ -69,9 +69,8 @@ bool engine_possible(const struct config *config)
 	return point_check(config, &diag) == STATUS_OK;
 }
 
-/* Record `i` of a block as a run; events before it first. */
-static void copy_record(struct trace_writer *writer, const struct trace_block *b, uint32_t i,
-			uint32_t *event)
+/* Record `i` of a block as a run of the one address space. */
+static void copy_record(struct trace_writer *writer, const struct trace_block *b, uint32_t i)
 {
 	struct diag diag = DIAG_INIT;
 	struct trace_run run = { .key = b->keys[b->key[i]],
@@ -83,12 +82,11 @@ static void copy_record(struct trace_writer *writer, const struct trace_block *b
 				 .last_ordinal = b->last_ordinal[i],
 				 .store_ordinal = b->store_ordinal[i] };
 
-	for (; *event < b->n_events && b->events[*event].before <= i; (*event)++)
-		check(trace_put_event(writer, &b->events[*event], &diag), &diag);
+	run.key.vm = run.key.asid = 0;
 	check(trace_put_run(writer, &run, &diag), &diag);
 }
 
-void engine_prefix(const char *path, const char *to, uint64_t max_records)
+void engine_addresses(const char *path, const char *to, uint64_t max_records)
 {
 	struct diag diag = DIAG_INIT;
 	struct trace_reader *reader = trace_open(path, false, &diag);
@@ -101,11 +99,9 @@ void engine_prefix(const char *path, const char *to, uint64_t max_records)
 	writer = trace_create(to, &options, &diag);
 	check(writer ? STATUS_OK : STATUS_IO, &diag);
 	for (uint64_t b = 0; b < trace_info(reader)->blocks && max_records; b++) {
-		uint32_t event = 0;
-
 		check(trace_read_block(reader, b, COLUMN_ALL, &block, &diag), &diag);
 		for (uint32_t i = 0; i < block.n_records && max_records; i++, max_records--)
-			copy_record(writer, &block, i, &event);
+			copy_record(writer, &block, i);
 	}
 	trace_block_free(&block);
 	trace_close(reader);

@@ -23,8 +23,11 @@ bool engine_possible(const struct config *config);
 /* The status and text with which the program refuses it; STATUS_OK if it does not. */
 enum exit_status engine_refusal(const struct config *config, const char *path, struct diag *diag);
 
-/* The first `max_records` records of a trace, and the events before them, as a trace of their own.
+/*
+ * The addresses of the first `max_records` records of a trace, as a trace of their own: all of one
+ * address space, no events. That is what a simulator without ASIDs and TLBI, such as drcachesim's,
+ * sees.
  */
-void engine_prefix(const char *path, const char *to, uint64_t max_records);
+void engine_addresses(const char *path, const char *to, uint64_t max_records);
 
 #endif

@@ -4,8 +4,8 @@
  * throughout. L2 misses as well, with an L2 TLB of plain LRU sets. And the identities between
  * counters.
  *
- * test_engine_lru [TRACE...]: on the first records of these (TWOSTAGE_LONG: all); else on random
- * streams.
+ * test_engine_lru [TRACE...]: on the addresses of the first records of these (TWOSTAGE_LONG: all);
+ * else on random streams.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -114,7 +114,7 @@ static void named_traces(void **state)
 	(void)state;
 	for (char **file = files; *file; file++) {
 		printf("%s\n", *file);
-		engine_prefix(*file, scratch_path("prefix.s2t"), records);
+		engine_addresses(*file, scratch_path("prefix.s2t"), records);
 		compare(scratch_path("prefix.s2t"));
 	}
 }
