@@ -104,6 +104,28 @@ static void print_sweep(sqlite3_stmt *row, int json, int first)
 	       sqlite3_column_int64(row, 2));
 }
 
+static void print_totals(sqlite3_stmt *row, int json, int first)
+{
+	(void)json;
+	(void)first;
+	printf("{\"points\":%lld,\"ok\":%lld,\"impossible\":%lld}", sqlite3_column_int64(row, 0),
+	       sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2));
+}
+
+/* The start of the JSON object, up to the value of "stats"; `from` as well unless NULL. */
+static void print_json_params(const char *database, const char *from)
+{
+	printf("{\"schema\":1,\"params\":{\"database\":");
+	output_json_string(stdout, database);
+	if (from) {
+		printf(",\"from\":");
+		output_json_string(stdout, from);
+	}
+	printf(",\"version\":%d},\"stats\":", DB_SCHEMA_VERSION);
+}
+
+static const char total_query[] =
+	"SELECT count(*), total(status = 'ok'), total(status <> 'ok') FROM point";
 static const char group_query[] =
 	"SELECT model, trace, engine, sum(status = 'ok'), sum(status <> 'ok') FROM point "
 	"GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
@@ -127,10 +149,13 @@ static int run_info(int argc, char **argv)
 	db = db_open(arguments.files[0], DB_READ, &diag);
 	if (!db)
 		return output_diag(&diag);
-	if (arguments.json)
-		printf("{\"schema\":1,\"version\":%d,\"points\":[", DB_SCHEMA_VERSION);
-	else
+	if (arguments.json) {
+		print_json_params(db_path(db), NULL);
+		each_row(db, total_query, print_totals, 1, &diag);
+		printf(",\"points\":[");
+	} else {
 		printf("%s: schema version %d\npoints\n", db_path(db), DB_SCHEMA_VERSION);
+	}
 	each_row(db, group_query, print_group, arguments.json, &diag);
 	printf(arguments.json ? "],\"sweeps\":[" : "sweeps\n");
 	if (diag.status == STATUS_OK)
@@ -143,6 +168,7 @@ static int run_info(int argc, char **argv)
 static int run_check(int argc, char **argv)
 {
 	static const struct argp argp = {
+		.options = json_option,
 		.parser = parse,
 		.args_doc = "DATABASE...",
 		.doc = "Prove databases sound: SQLite's integrity check, the key of each point "
@@ -157,8 +183,15 @@ static int run_check(int argc, char **argv)
 		struct db *db = db_open(arguments.files[i], DB_READ, &diag);
 		uint64_t n_points = 0;
 
-		if (db && db_check(db, &n_points, &diag) == STATUS_OK)
-			printf("%s: ok, %" PRIu64 " points\n", arguments.files[i], n_points);
+		if (db && db_check(db, &n_points, &diag) == STATUS_OK) {
+			if (arguments.json)
+				print_json_params(arguments.files[i], NULL);
+			else
+				printf("%s: ok, ", arguments.files[i]);
+			printf(arguments.json ? "{\"points\":%" PRIu64 "}}\n"
+					      : "%" PRIu64 " points\n",
+			       n_points);
+		}
 		db_close(db, &diag);
 		if (diag.status != STATUS_OK && !status)
 			status = (int)diag.status;
@@ -242,6 +275,7 @@ static int run_export(int argc, char **argv)
 static int run_merge(int argc, char **argv)
 {
 	static const struct argp argp = {
+		.options = json_option,
 		.parser = parse,
 		.args_doc = "INTO FROM...",
 		.doc = "Copy the points of databases into one, which is made if it is not there. "
@@ -258,9 +292,15 @@ static int run_merge(int argc, char **argv)
 	for (size_t i = 1; db && i < arguments.n_files && diag.status == STATUS_OK; i++) {
 		uint64_t n_new;
 
-		if (db_merge(db, arguments.files[i], &n_new, &diag) == STATUS_OK)
+		if (db_merge(db, arguments.files[i], &n_new, &diag) != STATUS_OK)
+			break;
+		if (!arguments.json) {
 			printf("%s: %" PRIu64 " new points from %s\n", db_path(db), n_new,
 			       arguments.files[i]);
+			continue;
+		}
+		print_json_params(db_path(db), arguments.files[i]);
+		printf("{\"new_points\":%" PRIu64 "}}\n", n_new);
 	}
 	db_close(db, &diag);
 	return output_diag(&diag);

@@ -99,6 +99,26 @@ static const char *origin_name(enum model_origin origin)
 	return "no source";
 }
 
+/* Name, parameters and how many values there are of each origin: a JSON object, not yet closed. */
+static void print_json(const struct model *model, const size_t n[ORIGIN_OPTION + 1])
+{
+	printf("{\"schema\":1,\"model\":");
+	output_json_string(stdout, model->name);
+	printf(",\"params\":");
+	output_json_params(stdout, &model->config);
+	printf(",\"stats\":{\"values_with_source\":%zu,\"values_assumed\":%zu,"
+	       "\"values_at_default\":%zu}",
+	       n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
+}
+
+static void count_origins(const struct model *model, size_t n[ORIGIN_OPTION + 1])
+{
+	for (size_t i = 0; i <= ORIGIN_OPTION; i++)
+		n[i] = 0;
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		n[model->values[i].origin]++;
+}
+
 static void show_text(const struct model *model)
 {
 	char text[PARAM_TEXT_MAX];
@@ -119,10 +139,10 @@ static void show_text(const struct model *model)
 
 static void show_json(const struct model *model)
 {
-	printf("{\"schema\":1,\"model\":");
-	output_json_string(stdout, model->name);
-	printf(",\"params\":");
-	output_json_params(stdout, &model->config);
+	size_t n[ORIGIN_OPTION + 1];
+
+	count_origins(model, n);
+	print_json(model, n);
 	printf(",\"origins\":{");
 	for (size_t i = 0; i < PARAM_COUNT; i++) {
 		const struct model_value *value = &model->values[i];
@@ -166,20 +186,25 @@ static int run_show(int argc, char **argv)
 }
 
 /* Prints what is wrong, or how many values there are of each origin. */
-static int check_model(const char *name)
+static int check_model(const char *name, int json)
 {
 	struct diag diag = DIAG_INIT;
 	struct model *model = model_load(name, &diag);
-	size_t n[ORIGIN_OPTION + 1] = { 0 };
+	size_t n[ORIGIN_OPTION + 1];
 
 	if (!model)
 		return output_diag(&diag);
 	if (model_check_sources(model, &diag) == STATUS_OK &&
 	    point_check(&model->config, &diag) == STATUS_OK) {
-		for (size_t i = 0; i < PARAM_COUNT; i++)
-			n[model->values[i].origin]++;
-		printf("%s: ok, %zu values with a source, %zu assumed, %zu left at the default\n",
-		       model->name, n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
+		count_origins(model, n);
+		if (json) {
+			print_json(model, n);
+			printf("}\n");
+		} else {
+			printf("%s: ok, %zu values with a source, %zu assumed, %zu left at the "
+			       "default\n",
+			       model->name, n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
+		}
 	}
 	diag_place(&diag, "%s", model->files[0]->path);
 	model_free(model);
@@ -189,6 +214,7 @@ static int check_model(const char *name)
 static int run_check(int argc, char **argv)
 {
 	static const struct argp argp = {
+		.options = options,
 		.parser = parse,
 		.args_doc = "[MODEL...]",
 		.doc = "Check models, all that can be named if none is given: every value has a "
@@ -202,7 +228,7 @@ static int run_check(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	for (size_t i = 0; i < arguments.n_names; i++) {
-		one = check_model(arguments.names[i]);
+		one = check_model(arguments.names[i], arguments.json);
 		status = status ? status : one;
 	}
 	if (arguments.n_names)
@@ -210,7 +236,7 @@ static int run_check(int argc, char **argv)
 	if (model_list(&entries, &n, &diag) != STATUS_OK)
 		return output_diag(&diag);
 	for (size_t i = 0; i < n; i++) {
-		one = check_model(entries[i].path);
+		one = check_model(entries[i].path, arguments.json);
 		status = status ? status : one;
 	}
 	model_list_free(entries, n);

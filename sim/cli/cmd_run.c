@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -161,7 +162,8 @@ static int run(int argc, char **argv)
 		if (i && !arguments.json)
 			putchar('\n');
 		run_trace(&arguments, model, arguments.traces[i], &diag);
-		fflush(stdout);
+		if (fflush(stdout) != 0)
+			diag_set(&diag, STATUS_IO, "standard output: %s", strerror(errno));
 	}
 	model_free(model);
 	return output_diag(&diag);

@@ -92,26 +92,34 @@ static void show_failure(void *ctx, const struct plan_point *point, const struct
 		     why->text, name);
 }
 
+/* The start of the JSON object, up to its statistics. */
+static void print_json_params(const struct plan *plan, const char *database)
+{
+	printf("{\"schema\":1,\"params\":{\"sweep\":");
+	output_json_string(stdout, plan->name);
+	printf(",\"database\":");
+	output_json_string(stdout, database);
+	printf("},");
+}
+
 static void print_summary(const struct arguments *arguments, const struct plan *plan,
 			  const struct sweep_summary *summary, const char *database)
 {
+	const size_t n_not_run = summary->n_points - summary->n_ok - summary->n_impossible -
+				 summary->n_skipped - summary->n_failed;
+
 	if (!arguments->json) {
 		printf("%s: %zu points: %zu run, %zu impossible, %zu there already, %zu failed, "
 		       "%zu not run\n",
 		       database, summary->n_points, summary->n_ok, summary->n_impossible,
-		       summary->n_skipped, summary->n_failed,
-		       summary->n_points - summary->n_ok - summary->n_impossible -
-			       summary->n_skipped - summary->n_failed);
+		       summary->n_skipped, summary->n_failed, n_not_run);
 		return;
 	}
-	printf("{\"schema\":1,\"sweep\":");
-	output_json_string(stdout, plan->name);
-	printf(",\"database\":");
-	output_json_string(stdout, database);
-	printf(",\"points\":%zu,\"duplicates\":%zu,\"run\":%zu,\"impossible\":%zu,\"skipped\":%zu,"
-	       "\"failed\":%zu}\n",
+	print_json_params(plan, database);
+	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"run\":%zu,\"impossible\":%zu,"
+	       "\"skipped\":%zu,\"failed\":%zu,\"not_run\":%zu}}\n",
 	       summary->n_points, plan->n_duplicates, summary->n_ok, summary->n_impossible,
-	       summary->n_skipped, summary->n_failed);
+	       summary->n_skipped, summary->n_failed, n_not_run);
 }
 
 static int run_sweep(const struct arguments *arguments, struct plan *plan, const char *database)
@@ -174,8 +182,10 @@ static int print_plan(const struct arguments *arguments, const struct plan *plan
 	db_close(db, NULL);
 	if (diag.status != STATUS_OK)
 		return output_diag(&diag);
-	printf(arguments->json ? "{\"schema\":1,\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,"
-				 "\"impossible\":%zu,\"to_run\":%zu,\"accesses\":%" PRIu64 "}\n"
+	if (arguments->json)
+		print_json_params(plan, database);
+	printf(arguments->json ? "\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,"
+				 "\"impossible\":%zu,\"to_run\":%zu,\"accesses\":%" PRIu64 "}}\n"
 			       : "%zu points (%zu more were duplicates): %zu there already, %zu "
 				 "impossible, %zu to run, %" PRIu64 " accesses to replay\n",
 	       plan->n_points, plan->n_duplicates, n_done, n_impossible,

@@ -20,7 +20,7 @@ enum translate_mode { MODE_PRINT, MODE_CHECK };
 
 struct options {
 	enum translate_mode mode;
-	bool explain;
+	bool explain, json;
 	char **files;
 	int files_count;
 };
@@ -37,7 +37,8 @@ struct session {
 	struct regime regime;
 	unsigned tags; /* whose other choice `regime` was made with */
 	bool regime_valid;
-	unsigned long passed, failed, attributes;
+	unsigned long queries, passed, failed, attributes;
+	bool listed; /* JSON: an element of the list has been printed */
 	/* Of the query under way: words written, with what they held before. */
 	va_t va;
 	bool explain_now;
@@ -190,17 +191,50 @@ static bool run_query(struct session *s, const struct translate_query *query, un
 	return take_back(s, result) && ok;
 }
 
-static void print_query(const struct translate_query *query, const struct translate_result *result)
+/* The start of an element of the JSON list, up to and with its VA. */
+static void print_json_query(struct session *s, const struct translate_query *query)
 {
+	printf("%s\n{\"case\":", s->listed ? "," : "");
+	output_json_string(stdout, s->name);
+	printf(",\"op\":\"%s\",\"va\":%" PRIu64, query->op->name, query->va);
+	s->listed = true;
+}
+
+/* Results have no characters that JSON would want escaped. */
+static void print_json_result(const char *key, const struct translate_result *result)
+{
+	printf(",\"%s\":\"", key);
+	translate_print_result(stdout, result);
+	putchar('"');
+}
+
+static void print_query(struct session *s, const struct translate_query *query,
+			const struct translate_result *result)
+{
+	if (s->options->json) {
+		print_json_query(s, query);
+		print_json_result("result", result);
+		putchar('}');
+		return;
+	}
 	printf("q %s %" PRIx64 " ", query->op->name, query->va);
 	translate_print_result(stdout, result);
 	putchar('\n');
 }
 
-static void print_mismatch(const struct session *s, const struct translate_reader *reader,
+static void print_mismatch(struct session *s, const struct translate_reader *reader,
 			   const struct translate_query *query, const struct translate_result *ours,
 			   const char *what)
 {
+	if (s->options->json) {
+		print_json_query(s, query);
+		printf(",\"what\":\"%s\",\"line\":%lu,\"file\":", what, reader->line);
+		output_json_string(stdout, reader->path);
+		print_json_result("expected", &query->expected);
+		print_json_result("got", ours);
+		putchar('}');
+		return;
+	}
 	printf("%s:%lu: %s: %s %" PRIx64 ": %s: expected ", reader->path, reader->line, s->name,
 	       query->op->name, query->va, what);
 	translate_print_result(stdout, &query->expected);
@@ -258,12 +292,13 @@ static enum exit_status do_query(struct session *s, struct translate_reader *rea
 	if (!s->has_id)
 		return refuse(reader, diag,
 			      "no '# corpus' line with ID registers before the first query");
+	s->queries++;
 	s->explain_now = s->options->explain;
 	if (s->explain_now && s->options->mode == MODE_CHECK)
 		printf("# %s %s %" PRIx64 "\n", s->name, query->op->name, query->va);
 	if (s->options->mode == MODE_PRINT) {
 		ok = run_query(s, query, 0, &result);
-		print_query(query, &result);
+		print_query(s, query, &result);
 	} else if (query->expected.kind == RESULT_NONE) {
 		return refuse(reader, diag, "q: no result to check against");
 	} else {
@@ -278,7 +313,7 @@ static void start_case(struct session *s, const char *name)
 	phys_reset(s->mem);
 	if (s->has_ext)
 		phys_add_abort_range(s->mem, pa_of(s->ext_first), pa_of(s->ext_end));
-	if (s->options->mode == MODE_PRINT)
+	if (s->options->mode == MODE_PRINT && !s->options->json)
 		printf("case %s\n", s->name);
 }
 
@@ -310,7 +345,7 @@ static enum exit_status do_item(struct session *s, struct translate_reader *read
 	case ITEM_QUERY:
 		return do_query(s, reader, &item->query, diag);
 	case ITEM_END:
-		if (s->options->mode == MODE_PRINT)
+		if (s->options->mode == MODE_PRINT && !s->options->json)
 			puts("end");
 		break;
 	}
@@ -339,6 +374,7 @@ static enum exit_status do_file(struct session *s, const char *path, struct diag
 static const struct argp_option argp_options[] = {
 	{ "check", 'c', NULL, 0, "Compare with the results in FILE; exit 1 on any mismatch", 0 },
 	{ "explain", 'e', NULL, 0, "Print each descriptor read of each query", 0 },
+	{ "json", 'j', NULL, 0, "Print JSON; with --check, of the mismatches", 0 },
 	{ 0 },
 };
 
@@ -353,6 +389,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'e':
 		options->explain = true;
+		return 0;
+	case 'j':
+		options->json = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (options->json && options->explain)
+			argp_error(state, "--explain is text; leave --json out");
 		return 0;
 	case ARGP_KEY_ARGS:
 		options->files = state->argv + state->next;
@@ -376,6 +419,25 @@ static const struct argp argp = {
 	       "\vFILE is in the format of docs/translation.md; '-' is standard input.",
 };
 
+/* What stands behind the queries: the counts, and with --check whether all is well. */
+static enum exit_status print_counts(const struct session *s, enum exit_status status)
+{
+	const bool check = s->options->mode == MODE_CHECK;
+
+	if (s->options->json) {
+		printf("],\"stats\":{\"queries\":%lu", s->queries);
+		if (check)
+			printf(",\"passed\":%lu,\"failed\":%lu,\"attributes_differ\":%lu",
+			       s->passed, s->failed, s->attributes);
+		printf("}}\n");
+	} else if (check && status == STATUS_OK) {
+		if (s->attributes)
+			printf("%lu with other attributes\n", s->attributes);
+		printf("%lu passed, %lu failed\n", s->passed, s->failed);
+	}
+	return status == STATUS_OK && s->failed ? STATUS_MISMATCH : status;
+}
+
 static int run(int argc, char **argv)
 {
 	struct options options = { 0 };
@@ -392,15 +454,12 @@ static int run(int argc, char **argv)
 		return output_error(STATUS_INTERNAL, "out of memory");
 	}
 	s->options = &options;
+	if (options.json)
+		printf("{\"schema\":1,\"params\":{},\"%s\":[",
+		       options.mode == MODE_CHECK ? "mismatches" : "queries");
 	for (int i = 0; i < options.files_count && status == STATUS_OK; i++)
 		status = do_file(s, options.files[i], &diag);
-	if (status == STATUS_OK && options.mode == MODE_CHECK) {
-		if (s->attributes)
-			printf("%lu with other attributes\n", s->attributes);
-		printf("%lu passed, %lu failed\n", s->passed, s->failed);
-		if (s->failed)
-			status = STATUS_MISMATCH;
-	}
+	status = print_counts(s, status);
 	phys_destroy(s->mem);
 	free(s);
 	if (diag.status != STATUS_OK)

@@ -47,6 +47,8 @@ static void open_standard_streams(void)
 static void check_stdout(int status, void *unused)
 {
 	(void)unused;
+	if (status == STATUS_IO) /* told already */
+		return;
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return;

@@ -36,6 +36,10 @@ struct trace_args {
 		"salvage", TRACE_KEY_SALVAGE, NULL, 0,                                             \
 			"read a damaged or truncated trace up to the damage", 0                    \
 	}
+#define TRACE_OPTION_JSON                                                                          \
+	{                                                                                          \
+		"json", 'j', NULL, 0, "print JSON", 0                                              \
+	}
 #define TRACE_OPTION_GRANULARITY                                                                   \
 	{                                                                                          \
 		"granularity", 'g', "page|line|raw", 0,                                            \

@@ -74,7 +74,7 @@ static void print_json(const struct trace_reader *reader)
 int trace_run_info(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "print JSON", 0 },
+		TRACE_OPTION_JSON,
 		TRACE_OPTION_FROM,
 		TRACE_OPTION_SALVAGE,
 		{ 0 },
@@ -153,7 +153,9 @@ static int check_trace(const struct trace_args *args, size_t i)
 			check_block(reader, b, &block, &next_ordinal, &diag);
 	}
 	trace_block_free(&block);
-	if (diag.status == STATUS_OK)
+	if (diag.status == STATUS_OK && args->json)
+		print_json(reader);
+	else if (diag.status == STATUS_OK)
 		printf("%s: ok, %" PRIu64 " blocks, %" PRIu64 " records, %" PRIu64 " accesses\n",
 		       args->paths[i], trace_info(reader)->blocks,
 		       trace_info(reader)->totals.records,
@@ -165,6 +167,7 @@ static int check_trace(const struct trace_args *args, size_t i)
 int trace_run_check(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
+		TRACE_OPTION_JSON,
 		TRACE_OPTION_FROM,
 		TRACE_OPTION_SALVAGE,
 		{ 0 },

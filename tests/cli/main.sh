@@ -7,6 +7,8 @@
 expect 'help' 0 '^Usage: twostage COMMAND' "$TWOSTAGE" --help
 expect 'help of a command' 0 '^Usage: twostage run \[OPTION' "$TWOSTAGE" help run
 expect 'help of a group' 0 '^Usage: twostage model COMMAND' "$TWOSTAGE" help model
+expect 'help of a subcommand' 0 '^Usage: twostage trace info \[OPTION' "$TWOSTAGE" help trace info
+expect 'help of two' 64 'one command at a time' "$TWOSTAGE" help trace info check
 expect 'version' 0 '^twostage [0-9.]+ \(engine [0-9]+\)$' "$TWOSTAGE" --version
 expect 'no command' 64 'no command' "$TWOSTAGE"
 expect 'misspelt command' 64 "unknown command 'swep'; did you mean 'sweep'\?" "$TWOSTAGE" swep
@@ -35,4 +37,26 @@ for what in plugins params stats; do
 done
 expect 'names in JSON' 0 '^true$' sh -c '"$TWOSTAGE" list stats --json |
 	jq "[.stats[].name] | contains([\"accesses\", \"walk_cycles_p99\", \"s2_mapped_4t\"])"'
+
+# json COMMAND... - one object a line: schema, params, stats of plain numbers.
+json() {
+	expect "JSON of $*" 0 '^true$' sh -c '"$TWOSTAGE" "$@" >"$0" && jq -es "length > 0 and all(.[];
+		.schema == 1 and (.params | type) == \"object\" and ([.stats[] | numbers] | length) > 0 and
+		all(.stats[]; type == \"number\"))" "$0"' "$work/json" "$@"
+}
+"$TWOSTAGE" trace gen --accesses=10k --footprint=1M -o "$work/t.s2t"
+printf 'name: s\ntraces: [t.s2t]\naxes: { stage2.ipa_bits: [40, 44] }\nmodels: [neoverse-n1]\n' >"$work/s.yaml"
+json run -c neoverse-n1 "$work/t.s2t" "$work/t.s2t" --json
+json explain --json 0x400000
+json geometry --json
+json geometry --matrix --json
+json trace info --json "$work/t.s2t"
+json trace check --json "$work/t.s2t" "$work/t.s2t"
+json model show --json cortex-a57
+json model check --json
+json sweep --json --dry-run -o "$work/s.db" "$work/s.yaml"
+json sweep --json -o "$work/s.db" "$work/s.yaml"
+json db info --json "$work/s.db"
+json db check --json "$work/s.db"
+json db merge --json "$work/m.db" "$work/s.db"
 finish

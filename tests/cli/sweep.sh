@@ -22,13 +22,13 @@ cd "$work" || exit 70
 expect 'dry run' 0 '^48 points .*: 0 there already, 16 impossible, 32 to run, 6400000 accesses' \
 	"$TWOSTAGE" sweep --dry-run s.yaml
 expect 'a dry run writes nothing' 1 '' test -e results
-expect 'dry run as JSON' 0 '^32$' sh -c '"$TWOSTAGE" sweep -n --json s.yaml | jq .to_run'
+expect 'dry run as JSON' 0 '^32$' sh -c '"$TWOSTAGE" sweep -n --json s.yaml | jq .stats.to_run'
 expect 'default place' 0 '^results/small.db: 48 points: 32 run, 16 impossible, 0 there' "$TWOSTAGE_FAST" sweep s.yaml
 expect 'again: nothing to do' 0 ': 48 points: 0 run, 0 impossible, 48 there already' "$TWOSTAGE" sweep s.yaml
 expect 'one worker' 0 '' "$TWOSTAGE_FAST" sweep -j 1 -o one.db s.yaml
 expect 'many workers' 0 '' "$TWOSTAGE_FAST" sweep -j 5 -o five.db s.yaml
 expect 'clang' 0 '' "$TWOSTAGE_CLANG" sweep -j 2 -o clang.db s.yaml
-expect 'sanitizers, JSON' 0 '^\{"schema":1,"sweep":"small",.*"run":32,' "$TWOSTAGE" sweep -j 3 --json -o asan.db s.yaml
+expect 'sanitizers, JSON' 0 '^\{"schema":1,"params":\{"sweep":"small",.*"stats":.*"run":32,' "$TWOSTAGE" sweep -j 3 --json -o asan.db s.yaml
 for db in one five clang asan; do
 	expect "check of $db" 0 "^$db.db: ok, 48 points" "$TWOSTAGE" db check $db.db
 	"$TWOSTAGE" db export $db.db >$db.csv

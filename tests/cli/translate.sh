@@ -49,6 +49,13 @@ expect 'attributes' 0 '^1 with other attributes$' translate --check "$work/attr"
 sed 's/par:80001b00/par:80001100/' "$work/case" >"$work/unknown"
 expect 'unknown bits' 0 '^5 passed, 0 failed$' translate --check "$work/unknown"
 sed 's/par:a0b src=hand/par:a07 src=10 arch=par:a0b q72=par:a05 q72chg=1:2/' "$work/case" >"$work/arch"
+translate --json "$work/case" >"$work/json"
+expect 'JSON' 0 '^true$' jq '.stats.queries == 5 and .queries[0].va == 1073746488 and
+	.queries[1].result == "par:a0b" and .queries[3].case == "hand/1"' "$work/json"
+sed 's/par:80001b00/par:80002b00/' "$work/case" >"$work/wrong"
+translate --check --json "$work/wrong" >"$work/json"
+expect 'mismatches as JSON' 0 '^true$' jq '.stats.passed == 4 and .stats.failed == 1 and
+	.mismatches[0].line == 5 and .mismatches[0].expected == "par:80002b00"' "$work/json"
 expect 'arch=' 0 '^5 passed, 0 failed$' translate --check "$work/arch"
 
 # bad NAME PATTERN SED - the case edited by SED is refused with file and line.
