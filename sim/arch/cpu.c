@@ -130,3 +130,26 @@ enum granule cpu_granule_or_default(const struct arch_cpu *cpu, int stage, unsig
 	/* ID registers without any granule describe no PE; the architecture's 4K then. */
 	return GRANULE_4K;
 }
+
+bool cpu_choose(struct arch_cpu *cpu, const char *choice, const char *value)
+{
+	const bool fault = strcmp(value, "fault") == 0;
+
+	if (strcmp(choice, "txsz_out_of_range") == 0) {
+		cpu->txsz_out_of_range = fault ? TXSZ_FAULT : TXSZ_CLAMP;
+		return fault || strcmp(value, "clamp") == 0;
+	}
+	if (strcmp(choice, "contiguous_misprogrammed") == 0) {
+		cpu->contiguous_misprogrammed = fault ? CONTIGUOUS_FAULT : CONTIGUOUS_IGNORE;
+		return fault || strcmp(value, "ignore") == 0;
+	}
+	if (strcmp(choice, "nt_block") == 0) {
+		cpu->nt_block = fault ? NT_FAULT : NT_IGNORE;
+		return fault || strcmp(value, "ignore") == 0;
+	}
+	if (strcmp(choice, "fetch_device") == 0) {
+		cpu->fetch_device = fault ? FETCH_DEVICE_FAULT : FETCH_DEVICE_ALLOW;
+		return fault || strcmp(value, "allow") == 0;
+	}
+	return false;
+}

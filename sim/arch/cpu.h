@@ -67,6 +67,12 @@ struct arch_cpu {
  */
 void cpu_init(struct arch_cpu *cpu, const struct arch_id *id);
 
+/*
+ * Make a choice by the names that docs/translation.md lists, such as "txsz_out_of_range" and
+ * "clamp". False: no such choice, or not that value.
+ */
+bool cpu_choose(struct arch_cpu *cpu, const char *choice, const char *value);
+
 /* Does this stage (1 or 2) have this granule? */
 bool cpu_has_granule(const struct arch_cpu *cpu, int stage, enum granule granule);
 

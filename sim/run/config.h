@@ -42,6 +42,8 @@ struct cache_config {
 struct config {
 	struct {
 		uint64_t id_aa64mmfr0, id_aa64mmfr1, id_aa64mmfr2, id_aa64isar0;
+		/* The choices of struct arch_cpu, by their names. */
+		const char *txsz_out_of_range, *contiguous_misprogrammed, *nt_block, *fetch_device;
 		uint64_t frequency_mhz;
 	} core;
 	struct {

@@ -19,6 +19,10 @@ static struct arch_cpu cpu_of(const struct config *config)
 	struct arch_cpu cpu;
 
 	cpu_init(&cpu, &id);
+	cpu_choose(&cpu, "txsz_out_of_range", config->core.txsz_out_of_range);
+	cpu_choose(&cpu, "contiguous_misprogrammed", config->core.contiguous_misprogrammed);
+	cpu_choose(&cpu, "nt_block", config->core.nt_block);
+	cpu_choose(&cpu, "fetch_device", config->core.fetch_device);
 	return cpu;
 }
 

@@ -26,9 +26,17 @@ static const char suffixes[] = "KMGT";
 static const struct choice {
 	const char *room, *name, *help;
 } choices[] = {
+	{ "contiguous_misprogrammed", "fault", "translation fault" },
+	{ "contiguous_misprogrammed", "ignore", "the hint is ignored" },
 	{ "dirty_state", "hardware",
 	  "writable-clean leaves with DBM: FEAT_HAFDBS sets them dirty" },
 	{ "dirty_state", "preset", "leaves are mapped writable and dirty" },
+	{ "fetch_device", "allow", "as from Normal memory" },
+	{ "fetch_device", "fault", "permission fault" },
+	{ "nt_block", "fault", "translation fault" },
+	{ "nt_block", "ignore", "as nT = 0" },
+	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
+	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
 };
 
 static const char *choice_name(const char *room, size_t index, const char **help)
