@@ -35,12 +35,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* The file first, then the options over it; with phases, over all of them. */
 static enum exit_status make_spec(const struct gen_args *args, struct diag *diag)
 {
+	char range[GEN_RANGE_BYTES];
+
 	gen_spec_init(args->spec);
 	if (args->trace.n_paths && gen_load(args->spec, args->trace.paths[0], diag) != STATUS_OK)
 		return diag->status;
 	for (size_t k = 0; gen_keys[k].name; k++) {
 		for (size_t i = 0; args->values[k] && i < args->spec->n_phases; i++) {
-			const char *wrong = gen_set(args->spec, i, &gen_keys[k], args->values[k]);
+			const char *wrong =
+				gen_set(args->spec, i, &gen_keys[k], args->values[k], range);
 
 			if (wrong)
 				return diag_set(diag, STATUS_USAGE, "--%s %s: expected %s",

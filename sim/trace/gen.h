@@ -57,15 +57,17 @@ struct gen_key {
 /* Ends with a key without a name. */
 extern const struct gen_key gen_keys[];
 
+enum { GEN_RANGE_BYTES = 48 };
+
 /* One phase with the initial values. */
 void gen_spec_init(struct gen_spec *spec);
 
 /*
  * Set `key` of the specification, or of phase `phase`, from text. Counts may end in k, M, G
- * (thousands), bytes in K, M, G, T (1024s). Returns NULL or what was expected.
+ * (thousands), bytes in K, M, G, T (1024s). Returns NULL or what was expected, perhaps in `range`.
  */
 const char *gen_set(struct gen_spec *spec, size_t phase, const struct gen_key *key,
-		    const char *text);
+		    const char *text, char range[GEN_RANGE_BYTES]);
 
 /* NULL with the nearest name in *nearest (or NULL there too). */
 const struct gen_key *gen_find_key(const char *name, const char **nearest);

@@ -114,8 +114,17 @@ static const char *expected(const struct gen_key *key)
 	return "a number, as 20000000 or 20M";
 }
 
+static const char *range_text(const struct gen_key *key, char text[GEN_RANGE_BYTES])
+{
+	const uint64_t scale = key->kind == GEN_THOUSANDTHS ? 1000 : 1;
+
+	snprintf(text, GEN_RANGE_BYTES, "%" PRIu64 " to %" PRIu64, key->min / scale,
+		 key->max / scale);
+	return text;
+}
+
 const char *gen_set(struct gen_spec *spec, size_t phase, const struct gen_key *key,
-		    const char *text)
+		    const char *text, char range[GEN_RANGE_BYTES])
 {
 	struct text_cursor c = { text, text + strlen(text) };
 	uint64_t value = 0;
@@ -135,7 +144,7 @@ const char *gen_set(struct gen_spec *spec, size_t phase, const struct gen_key *k
 	if (!ok || c.p != c.end)
 		return expected(key);
 	if (value < key->min || value > key->max)
-		return "a value in its range";
+		return range_text(key, range);
 	*value_of(spec, phase, key) = value;
 	return NULL;
 }
@@ -161,6 +170,7 @@ static enum exit_status load_item(struct gen_spec *spec, size_t phase, const str
 {
 	const char *nearest, *wrong;
 	const struct gen_key *key = gen_find_key(item->key, &nearest);
+	char range[GEN_RANGE_BYTES];
 
 	if (!key)
 		return yaml_tree_key_error(tree, item, diag, "no key '%s'%s%s%s", item->key,
@@ -169,7 +179,7 @@ static enum exit_status load_item(struct gen_spec *spec, size_t phase, const str
 	if (item->value.kind != YAML_SCALAR)
 		return yaml_tree_error(tree, &item->value, diag, "%s: expected %s, found %s",
 				       key->name, expected(key), yaml_kind_name(item->value.kind));
-	if ((wrong = gen_set(spec, phase, key, item->value.text)))
+	if ((wrong = gen_set(spec, phase, key, item->value.text, range)))
 		return yaml_tree_error(tree, &item->value, diag, "%s: expected %s, found '%s'",
 				       key->name, wrong, item->value.text);
 	return STATUS_OK;

@@ -136,6 +136,7 @@ expect 'no output' 64 'name it with -o' "$TWOSTAGE" trace gen
 expect 'no trace' 64 'no trace' "$TWOSTAGE" trace info
 expect 'bad granularity' 64 "expected page, line or raw" "$TWOSTAGE" trace cat -g word x
 expect 'bad value' 64 'footprint 1Q: expected bytes' "$TWOSTAGE" trace gen --footprint 1Q -o "$work/x.s2t"
+expect 'value out of range' 64 'vcpus 0: expected 1 to 1024' "$TWOSTAGE" trace gen --vcpus 0 -o "$work/x.s2t"
 expect 'misspelt command' 64 "did you mean 'info'" "$TWOSTAGE" trace inof
 printf 'seed: 1\nphases:\n  - patern: gups\n' >"$work/bad.yaml"
 expect 'misspelt key' 65 "bad.yaml:3:5: error: no key 'patern'; did you mean 'pattern'" \

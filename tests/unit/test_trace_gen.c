@@ -16,9 +16,10 @@ static void set(struct gen_spec *spec, const char *name, const char *text)
 {
 	const char *nearest;
 	const struct gen_key *key = gen_find_key(name, &nearest);
+	char range[GEN_RANGE_BYTES];
 
 	assert_non_null(key);
-	assert_null(gen_set(spec, 0, key, text));
+	assert_null(gen_set(spec, 0, key, text, range));
 }
 
 /* The trace of `spec`, at the end of its life unlinked already. */
@@ -245,13 +246,15 @@ static void bad_values_are_refused(void **state)
 		{ "base", "0x1000 bytes" },
 		{ "seed", "18446744073709551616" },
 	};
+	char range[GEN_RANGE_BYTES];
 	struct gen_spec spec;
 	const char *nearest;
 
 	(void)state;
 	gen_spec_init(&spec);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_non_null(gen_set(&spec, 0, gen_find_key(bad[i][0], &nearest), bad[i][1]));
+		assert_non_null(
+			gen_set(&spec, 0, gen_find_key(bad[i][0], &nearest), bad[i][1], range));
 	assert_null(gen_find_key("footprnt", &nearest));
 	assert_string_equal(nearest, "footprint");
 	set(&spec, "size", "3");
