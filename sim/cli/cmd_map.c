@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `twostage map`: what KVM's stage 2 looks like after a script of accesses, printed or checked. */
 #include <argp.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/suggest.h"
 #include "cli/command.h"
+#include "cli/map_snap.h"
 #include "cli/map_text.h"
 #include "cli/output.h"
-#include "os/kvm_snapshot.h"
 
 /* The guest's own code: a slot at IPA 0, written by userspace before the guest runs. */
 #define CODE_BYTES UINT64_C(65536)
@@ -19,7 +18,7 @@
 #define CODE_USER (UINT64_C(1) << 56)
 #define SLOT_USER (UINT64_C(1) << 57)
 
-enum map_mode { MODE_PRINT, MODE_CHECK };
+enum map_mode { MODE_PRINT, MODE_JSON, MODE_CHECK };
 
 struct options {
 	enum map_mode mode;
@@ -37,6 +36,8 @@ struct session {
 	/* Our snapshots of the case under way, and how many were compared. */
 	char **snaps;
 	size_t snaps_count, snaps_room, snaps_compared;
+	bool in_case;	     /* JSON: the case is open */
+	unsigned long cases; /* JSON: printed so far */
 	unsigned long passed, failed;
 };
 
@@ -71,25 +72,41 @@ static const char *error_name(enum kvm_errno error)
 	return "EINVAL";
 }
 
-/* Takes `line`, which came from malloc; NULL: there was no memory for it. */
-static enum exit_status keep_snap(struct session *s, char *line, struct diag *diag)
+/* Print the snapshot, or keep its line to be compared. */
+static enum exit_status put_snap(struct session *s, const struct map_snap *snap, struct diag *diag)
 {
-	if (!line)
-		return no_memory(diag);
+	char *line = NULL;
+	size_t bytes;
+	FILE *out;
+
+	if (s->options->mode == MODE_JSON) {
+		fputs(snap->number > 1 ? ",\n\t\t" : "\n\t\t", stdout);
+		map_snap_json(stdout, snap);
+		return STATUS_OK;
+	}
+	if (s->options->mode == MODE_PRINT) {
+		map_snap_line(stdout, snap);
+		putchar('\n');
+		return STATUS_OK;
+	}
 	if (s->snaps_count == s->snaps_room) {
 		const size_t room = s->snaps_room ? s->snaps_room * 2 : 16;
 		char **snaps = realloc(s->snaps, room * sizeof(*snaps));
 
-		if (!snaps) {
-			free(line);
+		if (!snaps)
 			return no_memory(diag);
-		}
 		s->snaps = snaps;
 		s->snaps_room = room;
 	}
+	out = open_memstream(&line, &bytes);
+	if (!out)
+		return no_memory(diag);
+	map_snap_line(out, snap);
+	if (fclose(out) != 0) {
+		free(line);
+		return no_memory(diag);
+	}
 	s->snaps[s->snaps_count++] = line;
-	if (s->options->mode == MODE_PRINT)
-		puts(line);
 	return STATUS_OK;
 }
 
@@ -97,74 +114,23 @@ static enum exit_status keep_snap(struct session *s, char *line, struct diag *di
 static enum exit_status snap_error(struct session *s, unsigned number, const char *call,
 				   const char *error, struct diag *diag)
 {
-	char *line = NULL;
+	const struct map_snap snap = { .number = number, .call = call, .error = error };
 
-	if (asprintf(&line,
-		     "snap %u error=%s:%s start_level=- root_tables=- slot_tables_L1=- "
-		     "slot_tables_L2=- slot_tables_L3=- leaves_by_size=- leaf_attrs=- faults=-",
-		     number, call, error) < 0)
-		line = NULL;
-	return keep_snap(s, line, diag);
+	return put_snap(s, &snap, diag);
 }
 
-static void print_size(FILE *out, enum granule page, int level)
-{
-	const unsigned size_bits = level_shift(page, level);
-
-	fprintf(out, "%" PRIu64 "%c", UINT64_C(1) << size_bits % 10, "BKMGTP"[size_bits / 10]);
-}
-
-static void print_leaves(FILE *out, enum granule page, const struct kvm_snapshot *snap)
-{
-	static const char *const s2ap[] = { "NONE", "RO", "WO", "RW" };
-	const char *between = "";
-
-	fputs(" leaves_by_size=", out);
-	for (int level = 0; level < KVM_LEVELS; level++) {
-		if (snap->leaves[level] == 0)
-			continue;
-		fputs(between, out);
-		print_size(out, page, level);
-		fprintf(out, ":%" PRIu64, snap->leaves[level]);
-		between = ",";
-	}
-	fputs(snap->kinds ? " leaf_attrs=" : "none leaf_attrs=-", out);
-	for (unsigned i = 0; i < snap->kinds; i++) {
-		const struct kvm_leaf_kind *kind = &snap->kind[i];
-
-		fputs(i ? "_|_" : "", out);
-		print_size(out, page, kind->level);
-		fprintf(out, "_%s_XN=%u_AF=%u_MA=%x", s2ap[kind->s2ap], kind->xn, kind->af,
-			kind->memattr);
-		if (kind->sh)
-			fprintf(out, "_SH=%u", kind->sh);
-		fprintf(out, "_x%" PRIu64, kind->count);
-	}
-}
-
-static enum exit_status snap(struct session *s, struct vm *vm, struct diag *diag)
+static enum exit_status take_snap(struct session *s, struct vm *vm, struct diag *diag)
 {
 	const struct kvm_slot_setup *slot = &vm->slot->setup;
-	struct kvm_snapshot snap;
-	char *line = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&line, &bytes);
+	struct map_snap snap = { .number = ++vm->snaps,
+				 .page = s->host.page,
+				 .start_level = vm->mmu.pgt.start_level,
+				 .root_tables = vm->mmu.pgt.root_tables,
+				 .faults = vm->slot->faults - vm->faults };
 
-	if (!out)
-		return no_memory(diag);
-	kvm_snapshot_take(&snap, &vm->mmu.pgt, slot->base, slot->bytes);
-	fprintf(out, "snap %u error=- start_level=%d root_tables=%u", ++vm->snaps,
-		vm->mmu.pgt.start_level, vm->mmu.pgt.root_tables);
-	for (int level = 1; level < KVM_LEVELS; level++)
-		fprintf(out, " slot_tables_L%d=%" PRIu64, level, snap.tables[level]);
-	print_leaves(out, s->host.page, &snap);
-	fprintf(out, " faults=%" PRIu64, vm->slot->faults - vm->faults);
 	vm->faults = vm->slot->faults;
-	if (fclose(out) != 0) {
-		free(line);
-		line = NULL;
-	}
-	return keep_snap(s, line, diag);
+	kvm_snapshot_take(&snap.tables, &vm->mmu.pgt, slot->base, slot->bytes);
+	return put_snap(s, &snap, diag);
 }
 
 /* *stuck: the guest makes no progress any more. */
@@ -211,7 +177,7 @@ static enum exit_status run_step(struct session *s, struct vm *vm, const struct 
 		kvm_mmu_clear_log(vm->slot, step->offset, step->stride);
 		break;
 	case MAP_STEP_SNAP:
-		return snap(s, vm, diag);
+		return take_snap(s, vm, diag);
 	case MAP_STEP_END:
 		break;
 	}
@@ -305,9 +271,21 @@ static void compare_snap(struct session *s)
 		mismatch(s, s->reader.line, ours);
 }
 
+static void begin_json_case(struct session *s)
+{
+	fputs(s->cases++ ? ",\n\t" : "\n\t", stdout);
+	fputs("{\"name\":", stdout);
+	output_json_string(stdout, s->what.name);
+	fputs(",\"snaps\":[", stdout);
+	s->in_case = true;
+}
+
 /* The case is over: what the file does not have an answer for has failed. */
 static void end_case(struct session *s)
 {
+	if (s->in_case)
+		fputs("]}", stdout);
+	s->in_case = false;
 	while (s->options->mode == MODE_CHECK && s->snaps_compared < s->snaps_count)
 		mismatch(s, "nothing", s->snaps[s->snaps_compared++]);
 	for (size_t i = 0; i < s->snaps_count; i++)
@@ -328,6 +306,8 @@ static enum exit_status do_line(struct session *s, enum map_line kind, struct di
 		puts(s->reader.line);
 	if (kind != MAP_CASE)
 		return STATUS_OK;
+	if (s->options->mode == MODE_JSON)
+		begin_json_case(s);
 	status = run_case(s, diag);
 	if (status != STATUS_OK)
 		diag_place(diag, "%s:%lu", s->reader.path, s->reader.line_number);
@@ -355,6 +335,7 @@ static enum exit_status do_file(struct session *s, const char *path, struct diag
 
 static const struct argp_option argp_options[] = {
 	{ "check", 'c', NULL, 0, "Compare with the snapshots in FILE; exit 1 on any mismatch", 0 },
+	{ "json", 'j', NULL, 0, "Print the snapshots as JSON", 0 },
 	{ "rule", 'r', "NAME", 0, "Block-size rule (list host); upstream without it", 0 },
 	{ 0 },
 };
@@ -383,6 +364,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		options->mode = MODE_CHECK;
+		return 0;
+	case 'j':
+		options->mode = MODE_JSON;
 		return 0;
 	case 'r':
 		return set_rule(options, arg, state);
@@ -419,8 +403,12 @@ static int run(int argc, char **argv)
 	s.mem = phys_create();
 	if (!s.mem)
 		return output_error(STATUS_INTERNAL, "out of memory");
+	if (options.mode == MODE_JSON)
+		fputs("{\"schema\":1,\"cases\":[", stdout);
 	for (int i = 0; i < options.files_count && status == STATUS_OK; i++)
 		status = do_file(&s, options.files[i], &diag);
+	if (options.mode == MODE_JSON)
+		puts("\n]}");
 	if (status == STATUS_OK && options.mode == MODE_CHECK) {
 		printf("%lu passed, %lu failed\n", s.passed, s.failed);
 		if (s.failed)
