@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `twostage translate`: architected results of translation cases, printed or checked. */
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/translate_args.h"
 #include "cli/translate_text.h"
 #include "cli/walk_text.h"
 #include "mem/phys.h"
@@ -16,18 +16,9 @@
 
 #define STORED_WORD UINT64_C(0x5a5aa5a5c3c33c3c) /* what STR and STTR store */
 
-enum translate_mode { MODE_PRINT, MODE_CHECK };
-
-struct options {
-	enum translate_mode mode;
-	bool explain, json;
-	char **files;
-	int files_count;
-};
-
 /* Everything about the case being read. Memory keeps the case's words between queries. */
 struct session {
-	const struct options *options;
+	const struct translate_options *options;
 	struct phys_mem *mem;
 	struct arch_id id;
 	bool has_id, has_ext;
@@ -78,12 +69,18 @@ static void set_regime(struct session *s, unsigned tags)
 	if (s->regime_valid && s->tags == tags)
 		return;
 	cpu_init(&cpu, &s->id);
+	for (int i = 0; i < s->options->choices_count; i++)
+		translate_choose(&cpu, s->options->choices[i]);
 	if (tags & TAG_CONTIG_GT_INPUT)
-		cpu.contiguous_misprogrammed = CONTIGUOUS_FAULT;
+		cpu.contiguous_misprogrammed = cpu.contiguous_misprogrammed == CONTIGUOUS_FAULT
+						       ? CONTIGUOUS_IGNORE
+						       : CONTIGUOUS_FAULT;
 	if (tags & TAG_TXSZ_IMPDEF)
-		cpu.txsz_out_of_range = TXSZ_CLAMP;
+		cpu.txsz_out_of_range =
+			cpu.txsz_out_of_range == TXSZ_CLAMP ? TXSZ_FAULT : TXSZ_CLAMP;
 	if (tags & TAG_IFETCH_DEVICE)
-		cpu.fetch_device = FETCH_DEVICE_FAULT;
+		cpu.fetch_device = cpu.fetch_device == FETCH_DEVICE_FAULT ? FETCH_DEVICE_ALLOW
+									  : FETCH_DEVICE_FAULT;
 	regime_init(&s->regime, &cpu, &s->regs, REGIME_EL10);
 	s->regime_valid = true;
 	s->tags = tags;
@@ -371,54 +368,6 @@ static enum exit_status do_file(struct session *s, const char *path, struct diag
 	return status;
 }
 
-static const struct argp_option argp_options[] = {
-	{ "check", 'c', NULL, 0, "Compare with the results in FILE; exit 1 on any mismatch", 0 },
-	{ "explain", 'e', NULL, 0, "Print each descriptor read of each query", 0 },
-	{ "json", 'j', NULL, 0, "Print JSON; with --check, of the mismatches", 0 },
-	{ 0 },
-};
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	(void)arg;
-	switch (key) {
-	case 'c':
-		options->mode = MODE_CHECK;
-		return 0;
-	case 'e':
-		options->explain = true;
-		return 0;
-	case 'j':
-		options->json = true;
-		return 0;
-	case ARGP_KEY_END:
-		if (options->json && options->explain)
-			argp_error(state, "--explain is text; leave --json out");
-		return 0;
-	case ARGP_KEY_ARGS:
-		options->files = state->argv + state->next;
-		options->files_count = state->argc - state->next;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no FILE; '-' is standard input");
-		return EINVAL;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp argp = {
-	.options = argp_options,
-	.parser = parse_option,
-	.args_doc = "FILE...",
-	.doc = "Print the architected result of each query of translation cases: output address "
-	       "and "
-	       "attributes, or the fault, and the descriptors that hardware updates."
-	       "\vFILE is in the format of docs/translation.md; '-' is standard input.",
-};
-
 /* What stands behind the queries: the counts, and with --check whether all is well. */
 static enum exit_status print_counts(const struct session *s, enum exit_status status)
 {
@@ -440,12 +389,12 @@ static enum exit_status print_counts(const struct session *s, enum exit_status s
 
 static int run(int argc, char **argv)
 {
-	struct options options = { 0 };
+	struct translate_options options = { 0 };
 	struct session *s;
 	struct diag diag = DIAG_INIT;
 	enum exit_status status = STATUS_OK;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	translate_args_parse(argc, argv, &options);
 	s = calloc(1, sizeof(*s));
 	if (s)
 		s->mem = phys_create();

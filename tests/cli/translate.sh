@@ -89,4 +89,19 @@ expect 'folder' 74 'error: Is a directory' translate "$work"
 expect 'no argument' 64 'no FILE' translate
 expect 'full disk' 74 'No space left' sh -c '"$TWOSTAGE" translate "$1" >/dev/full' sh "$work/case"
 
+# T0SZ = 0 on a PE of 48 bits: out of range, which it may fault or clamp to 16.
+cat >"$work/clamp" <<'END'
+# corpus cpu=a ID_AA64MMFR0_EL1=0x101125 ID_AA64MMFR1_EL1=0x10212122 ID_AA64MMFR2_EL1=0x1011 ram=0x40000000-0x10040000000 ext=0x20000000000-0x1000000000000
+case clamp
+regs TCR_EL1=0x280100010 TTBR0_EL1=0x0 TTBR1_EL1=0x0 MAIR_EL1=0xff SCTLR_EL1=0x30d01804 HCR_EL2=0x80000001 VTCR_EL2=0x80050080 VTTBR_EL2=0x80000000
+mem 80000000 81000003
+mem 81000008 400007fd
+q S12E1R 40001000
+end
+END
+expect 'T0SZ out of range faults' 0 '^q S12E1R 40001000 par:a09' translate "$work/clamp"
+expect 'T0SZ out of range is clamped' 0 '^q S12E1R 40001000 par:40001b00' \
+	translate --set core.txsz_out_of_range=clamp "$work/clamp"
+expect 'no such choice' 64 'expected a choice of' translate -s core.txsz=clamp "$work/clamp"
+
 finish
