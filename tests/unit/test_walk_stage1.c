@@ -30,23 +30,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void expect(uint64_t va, enum access_kind kind, unsigned el, enum fault_type type, int stage,
-		   int level)
-{
-	struct translation t = world_walk(&w, va, kind, el);
-
-	assert_int_equal(t.fault.type, type);
-	if (type == FAULT_NONE)
-		return;
-	assert_int_equal(t.fault.stage, stage);
-	assert_int_equal(t.fault.level, level);
-}
-
-static uint64_t word(uint64_t pa)
-{
-	return phys_read64(w.mem, pa_of(pa));
-}
-
 static uint8_t perms1(uint64_t attributes)
 {
 	world_map1(&w, VA, 3, IPA, attributes);
@@ -99,7 +82,7 @@ static void test_hierarchy(void **state)
 	(void)state;
 	all = perms1(DESC_AF | S1_AP_EL0);
 	assert_int_equal(all, PERM_R1 | PERM_W1 | PERM_R0 | PERM_W0 | PERM_X0);
-	table = word(root);
+	table = world_word(&w, root);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		uint8_t want = all & (uint8_t)~rows[i].lost;
 
@@ -123,23 +106,23 @@ static void test_pan(void **state)
 	(void)state;
 	w.regs.pan = true;
 	world_map1(&w, VA, 3, IPA, DESC_AF | S1_AP_EL0);
-	expect(VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 1, 3);
-	expect(VA, ACCESS_STORE, 1, FAULT_PERMISSION, 1, 3);
-	expect(VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_STORE, 1, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	assert_int_equal(world_access(&w, &at).fault.type, FAULT_NONE);
 	/* Not accessible to EL0: PAN does not care. */
 	world_map1(&w, VA, 3, IPA, DESC_AF);
-	expect(VA, ACCESS_STORE, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_STORE, 1, FAULT_NONE, 0, 0);
 	/* A page that EL0 may only execute: with EPAN (FEAT_PAN3) PAN does. */
 	w.cpu.epan = true;
 	w.regs.sctlr_el1 |= BIT(57);
-	expect(VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 1, 3);
 	world_map1(&w, VA, 3, IPA, DESC_AF | S1_UXN);
-	expect(VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
 	w.cpu.pan = false;
 	world_map1(&w, VA, 3, IPA, DESC_AF | S1_AP_EL0);
 	w.regs.sctlr_el1 &= ~BIT(57);
-	expect(VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
 }
 
 static void test_e0pd_epd(void **state)
@@ -150,16 +133,16 @@ static void test_e0pd_epd(void **state)
 	world_map1(&w, VA, 3, IPA, WORLD_S1_RW);
 	world_map1(&w, high, 3, IPA, WORLD_S1_RW);
 	w.regs.tcr_el1 |= BIT(55); /* E0PD0 */
-	expect(VA, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
-	expect(VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
-	expect(high, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, high, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	w.cpu.e0pd = false;
-	expect(VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	w.regs.tcr_el1 |= BIT(23); /* EPD1 */
-	expect(high, ACCESS_LOAD, 1, FAULT_TRANSLATION, 1, 0);
-	expect(VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, high, ACCESS_LOAD, 1, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_NONE, 0, 0);
 	w.regs.tcr_el1 |= BIT(7); /* EPD0 */
-	expect(VA, ACCESS_LOAD, 1, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_TRANSLATION, 1, 0);
 }
 
 static void test_top_byte(void **state)
@@ -168,17 +151,17 @@ static void test_top_byte(void **state)
 
 	(void)state;
 	world_map1(&w, VA, 3, IPA, WORLD_S1_RW);
-	expect(tagged, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, tagged, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
 	w.regs.tcr_el1 |= BIT(37); /* TBI0 */
-	expect(tagged, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
-	expect(tagged, ACCESS_FETCH, 0, FAULT_NONE, 0, 0);
-	expect(tagged | BIT(55), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
-	expect(tagged | BIT(50), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, tagged, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, tagged, ACCESS_FETCH, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, tagged | BIT(55), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, tagged | BIT(50), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 0);
 	w.regs.tcr_el1 |= BIT(51); /* TBID0: data only */
-	expect(tagged, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
-	expect(tagged, ACCESS_FETCH, 0, FAULT_TRANSLATION, 1, 0);
+	world_expect(&w, tagged, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, tagged, ACCESS_FETCH, 0, FAULT_TRANSLATION, 1, 0);
 	w.cpu.pauth = false;
-	expect(tagged, ACCESS_FETCH, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, tagged, ACCESS_FETCH, 0, FAULT_NONE, 0, 0);
 }
 
 static void test_txsz_bounds(void **state)
@@ -232,7 +215,7 @@ static void test_level_minus_1(void **state)
 	assert_int_equal(w.reads, 5);
 	assert_int_equal(w.log[0].level, -1);
 	assert_int_equal(t.pa.v, PA | 0x123);
-	expect(va ^ BIT(51), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, -1);
+	world_expect(&w, va ^ BIT(51), ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, -1);
 	t = world_walk(&w, va ^ BIT(51), ACCESS_LOAD, 0);
 	assert_int_equal(fault_fsc(&t.fault), 0x2b);
 }
@@ -244,30 +227,30 @@ static void test_s1_access_flag_and_dirty(void **state)
 
 	(void)state;
 	entry = world_map1(&w, VA, 3, IPA, clean);
-	expect(VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 1, 3);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 1, 3);
 	w.regs.tcr_el1 |= BIT(39); /* HA */
-	expect(VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
-	assert_false(word(entry) & DESC_AF); /* no update with a fault */
-	expect(VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
-	assert_true(word(entry) & DESC_AF);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
+	assert_false(world_word(&w, entry) & DESC_AF); /* no update with a fault */
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	assert_true(world_word(&w, entry) & DESC_AF);
 	w.regs.tcr_el1 |= BIT(40); /* HD */
 	assert_int_equal(world_access(&w, &at).fault.type, FAULT_NONE);
-	assert_true(word(entry) & S1_AP_RO); /* AT never sets dirty state */
-	expect(VA, ACCESS_STORE, 0, FAULT_NONE, 0, 0);
-	assert_false(word(entry) & S1_AP_RO);
+	assert_true(world_word(&w, entry) & S1_AP_RO); /* AT never sets dirty state */
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_NONE, 0, 0);
+	assert_false(world_word(&w, entry) & S1_AP_RO);
 	/* Without DBM nothing is made writable. */
 	world_map1(&w, VA, 3, IPA, DESC_AF | S1_AP_EL0 | S1_AP_RO);
-	expect(VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
 	/* HD without HA, and a PE without either. */
 	world_map1(&w, VA, 3, IPA, DESC_AF | clean);
 	w.regs.tcr_el1 &= ~BIT(39);
-	expect(VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
 	w.regs.tcr_el1 |= BIT(39);
 	w.cpu.hw_dirty = false;
-	expect(VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
 	w.cpu.hw_af = false;
 	world_map1(&w, VA, 3, IPA, clean);
-	expect(VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 1, 3);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 1, 3);
 }
 
 /* Order at a leaf: address size, access flag, alignment, permission. */
@@ -312,14 +295,14 @@ static void test_contiguous_and_nt(void **state)
 	assert_int_equal(t.pa.v, 0x40001000);
 	assert_int_equal(t.s1_span_bits, 30);
 	w.cpu.contiguous_misprogrammed = CONTIGUOUS_FAULT;
-	expect(0x1000, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
+	world_expect(&w, 0x1000, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
 	w.cpu.contiguous_misprogrammed = CONTIGUOUS_IGNORE;
 	/* nT = 1 in a block. */
 	phys_write64(w.mem, pa_of(WORLD_S1_ROOT),
 		     UINT64_C(0x40000000) | WORLD_S1_RW | DESC_NT | DESC_VALID);
-	expect(0x1000, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, 0x1000, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	w.cpu.nt_block = NT_FAULT;
-	expect(0x1000, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
+	world_expect(&w, 0x1000, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
 }
 
 /* EL2&0 with E2H: its own registers, no stage 2. */
@@ -343,10 +326,10 @@ static void test_host_regime(void **state)
 	assert_int_equal(t.fault.type, FAULT_NONE);
 	assert_int_equal(t.pa.v, PA);
 	assert_int_equal(w.reads, 4);
-	expect(VA, ACCESS_LOAD, 0, FAULT_PERMISSION, 1, 3);
-	expect(high, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, high, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	w.regs.pan = true;
-	expect(high, ACCESS_LOAD, 2, FAULT_PERMISSION, 1, 3);
+	world_expect(&w, high, ACCESS_LOAD, 2, FAULT_PERMISSION, 1, 3);
 }
 
 static void test_big_endian_tables(void **state)
@@ -356,7 +339,7 @@ static void test_big_endian_tables(void **state)
 	(void)state;
 	phys_write64(w.mem, pa_of(root), __builtin_bswap64(0x40000000 | DESC_TABLE | DESC_VALID));
 	w.regs.sctlr_el1 |= BIT(25);
-	expect(VA, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_TRANSLATION, 1, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_one_stage, teardown)

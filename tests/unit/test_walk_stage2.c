@@ -30,23 +30,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void expect(uint64_t va, enum access_kind kind, unsigned el, enum fault_type type, int stage,
-		   int level)
-{
-	struct translation t = world_walk(&w, va, kind, el);
-
-	assert_int_equal(t.fault.type, type);
-	if (type == FAULT_NONE)
-		return;
-	assert_int_equal(t.fault.stage, stage);
-	assert_int_equal(t.fault.level, level);
-}
-
-static uint64_t word(uint64_t pa)
-{
-	return phys_read64(w.mem, pa_of(pa));
-}
-
 static int setup_two_stages(void **state)
 {
 	setup_one_stage(state);
@@ -81,8 +64,8 @@ static void test_s2_permissions(void **state)
 	}
 	/* Execute-only: a fetch does not need S2AP[0]. */
 	world_map2(&w, IPA, 3, PA, DESC_AF | 0xf << S2_ATTR_SHIFT);
-	expect(VA, ACCESS_FETCH, 1, FAULT_NONE, 0, 0);
-	expect(VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 2, 3);
+	world_expect(&w, VA, ACCESS_FETCH, 1, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 1, FAULT_PERMISSION, 2, 3);
 }
 
 /* HCR_EL2.PTW: a stage-1 walk through stage-2 Device memory. */
@@ -92,7 +75,7 @@ static void test_protected_table_walk(void **state)
 
 	(void)state;
 	world_map2(&w, WORLD_S1_ROOT, 3, WORLD_S1_ROOT, DESC_AF | S2_AP_R | S2_AP_W);
-	expect(VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	w.regs.hcr_el2 |= BIT(2);
 	t = world_walk(&w, VA, ACCESS_LOAD, 0);
 	assert_int_equal(t.fault.type, FAULT_PERMISSION);
@@ -110,17 +93,17 @@ static void test_s2_access_flag_and_dirty(void **state)
 
 	(void)state;
 	entry = world_map2(&w, IPA, 3, PA, clean & ~DESC_AF);
-	expect(VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 2, 3);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 2, 3);
 	w.regs.vtcr_el2 |= BIT(21); /* HA */
-	expect(VA, ACCESS_STORE, 0, FAULT_PERMISSION, 2, 3);
-	assert_false(word(entry) & DESC_AF);
-	expect(VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
-	assert_true(word(entry) & DESC_AF);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 2, 3);
+	assert_false(world_word(&w, entry) & DESC_AF);
+	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
+	assert_true(world_word(&w, entry) & DESC_AF);
 	w.regs.vtcr_el2 |= BIT(22); /* HD */
 	assert_int_equal(world_access(&w, &at).fault.type, FAULT_NONE);
-	assert_false(word(entry) & S2_AP_W);
-	expect(VA, ACCESS_STORE, 0, FAULT_NONE, 0, 0);
-	assert_true(word(entry) & S2_AP_W);
+	assert_false(world_word(&w, entry) & S2_AP_W);
+	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_NONE, 0, 0);
+	assert_true(world_word(&w, entry) & S2_AP_W);
 }
 
 /* A hardware update of a stage-1 descriptor is a write through stage 2, dirty state included. */
@@ -138,14 +121,14 @@ static void test_s1_update_through_stage2(void **state)
 	assert_int_equal(t.fault.stage, 2);
 	assert_true(t.fault.s1ptw);
 	assert_int_equal(t.fault.ipa, entry);
-	assert_false(word(entry) & DESC_AF);
+	assert_false(world_word(&w, entry) & DESC_AF);
 	/* With HD and DBM the page of the table becomes dirty on the way, even for an AT. */
 	world_map2(&w, page, 3, page, (WORLD_S2_RW & ~S2_AP_W) | DESC_DBM);
 	w.regs.vtcr_el2 |= BIT(21) | BIT(22);
 	t = world_access(&w, &(struct access){ .va = va_of(VA), .kind = ACCESS_LOAD, .at = true });
 	assert_int_equal(t.fault.type, FAULT_NONE);
-	assert_true(word(entry) & DESC_AF);
-	assert_true(word(s2_entry) & S2_AP_W);
+	assert_true(world_word(&w, entry) & DESC_AF);
+	assert_true(world_word(&w, s2_entry) & S2_AP_W);
 }
 
 /*
@@ -170,12 +153,12 @@ static void test_lost_update(void **state)
 	for (uint64_t a = WORLD_S1_ROOT; a < page;
 	     a = a == WORLD_S1_ROOT ? page - 0x20000 : a + 0x10000) {
 		for (uint64_t i = 0; i < 4096; i += 8)
-			phys_write64(w.mem, pa_of(a + i), __builtin_bswap64(word(a + i)));
+			phys_write64(w.mem, pa_of(a + i), __builtin_bswap64(world_word(&w, a + i)));
 	}
 	/* `page` takes the place of the stage-2 table that maps it and its neighbours. */
 	for (uint64_t i = 0; i < 4096; i += 8)
-		phys_write64(w.mem, pa_of(page + i), word(s2_table + i));
-	s2_l2 = word(WORLD_S2_ROOT + (page >> 30) * 8) & ~low_mask(12);
+		phys_write64(w.mem, pa_of(page + i), world_word(&w, s2_table + i));
+	s2_l2 = world_word(&w, WORLD_S2_ROOT + (page >> 30) * 8) & ~low_mask(12);
 	phys_write64(w.mem, pa_of(s2_l2 + (page >> 21 & 511) * 8), page | DESC_TABLE | DESC_VALID);
 	assert_int_equal(entry, page + (page >> 12 & 511) * 8);
 	/* As stage 2 sees it: page, AF, DBM, clean; [57:56] and [62] make it a stage-1 page of EL0.
@@ -183,7 +166,7 @@ static void test_lost_update(void **state)
 	phys_write64(w.mem, pa_of(entry),
 		     page | DESC_AF | DESC_DBM | S2_AP_R | UINT64_C(0xf) << S2_ATTR_SHIFT |
 			     DESC_TABLE | DESC_VALID | BIT(56) | BIT(57) | BIT(62));
-	want = word(entry) | S2_AP_W | __builtin_bswap64(DESC_AF);
+	want = world_word(&w, entry) | S2_AP_W | __builtin_bswap64(DESC_AF);
 	w.regs.sctlr_el1 |= BIT(25); /* EE */
 	w.regs.tcr_el1 |= BIT(39);
 	w.regs.vtcr_el2 |= BIT(21) | BIT(22);
@@ -191,7 +174,7 @@ static void test_lost_update(void **state)
 	for (unsigned i = 0; i < w.reads; i++)
 		updates += w.log[i].update && w.log[i].stage == 1;
 	assert_int_equal(updates, 2);
-	assert_int_equal(word(entry), want);
+	assert_int_equal(world_word(&w, entry), want);
 	/* Its output address, as stage 1 sees it, is beyond the IPA size. */
 	assert_int_equal(t.fault.type, FAULT_TRANSLATION);
 	assert_int_equal(t.fault.stage, 2);
@@ -276,8 +259,8 @@ static void test_stage1_off(void **state)
 	t = world_walk(&w, IPA, ACCESS_LOAD, 0);
 	assert_int_equal(t.pa.v, PA);
 	assert_int_equal(t.attr, 0xff);
-	expect(BIT(52), ACCESS_LOAD, 1, FAULT_ADDRESS_SIZE, 1, 0);
-	expect(BIT(40), ACCESS_LOAD, 1, FAULT_TRANSLATION, 2, 0);
+	world_expect(&w, BIT(52), ACCESS_LOAD, 1, FAULT_ADDRESS_SIZE, 1, 0);
+	world_expect(&w, BIT(40), ACCESS_LOAD, 1, FAULT_TRANSLATION, 2, 0);
 }
 
 /* AT S1E1R: the IPA, though stage 2 serves the walk. */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "walk_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
 void world_init(struct world *w)
 {
@@ -138,4 +142,21 @@ struct translation world_walk(struct world *w, uint64_t va, enum access_kind kin
 	struct access access = { .va = va_of(va), .kind = kind, .el = (uint8_t)el };
 
 	return world_access(w, &access);
+}
+
+void world_expect(struct world *w, uint64_t va, enum access_kind kind, unsigned el,
+		  enum fault_type type, int stage, int level)
+{
+	struct translation t = world_walk(w, va, kind, el);
+
+	assert_int_equal(t.fault.type, type);
+	if (type == FAULT_NONE)
+		return;
+	assert_int_equal(t.fault.stage, stage);
+	assert_int_equal(t.fault.level, level);
+}
+
+uint64_t world_word(const struct world *w, uint64_t pa)
+{
+	return phys_read64(w->mem, pa_of(pa));
 }

@@ -52,4 +52,11 @@ uint64_t world_map2(struct world *w, uint64_t ipa, int level, uint64_t address,
 struct translation world_walk(struct world *w, uint64_t va, enum access_kind kind, unsigned el);
 struct translation world_access(struct world *w, const struct access *access);
 
+/* Walk, and assert that it ends with this fault (FAULT_NONE: with none). */
+void world_expect(struct world *w, uint64_t va, enum access_kind kind, unsigned el,
+		  enum fault_type type, int stage, int level);
+
+/* The word at `pa`, for descriptors after a walk. */
+uint64_t world_word(const struct world *w, uint64_t pa);
+
 #endif
