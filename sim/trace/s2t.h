@@ -25,6 +25,7 @@ enum {
 	S2T_MAX_PROVENANCE_BYTES = 1 << 20,
 	S2T_MAX_BLOCK_BYTES = 64 << 20,
 	S2T_MAX_EVENTS = 65536, /* in one block */
+	S2T_MAX_OWNERS = 65536, /* vCPUs, and VMs: their numbers have 16 bits */
 	S2T_MAX_SECTIONS = 256,
 	S2T_CHECKED_FROM = 16, /* a block's checksum covers it from here to its end */
 };

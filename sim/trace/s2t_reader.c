@@ -110,6 +110,8 @@ const char *s2t_refuse_block_header(const struct s2t_block_header *h, uint64_t m
 	if (h->n_records > TRACE_BLOCK_RECORDS || h->n_events > S2T_MAX_EVENTS ||
 	    h->n_keys > h->n_records || (h->n_records && !h->n_keys))
 		return "this block's counts are out of range";
+	if (h->vcpus > S2T_MAX_OWNERS || h->vms > S2T_MAX_OWNERS)
+		return "this block names more vCPUs or VMs than 16 bits can number";
 	return NULL;
 }
 
@@ -148,6 +150,8 @@ static const char *read_index(struct trace_reader *r, const unsigned char *bytes
 		return "footer: wrong magic";
 	if (XXH3_64bits(bytes, trailer->footer_bytes - 8) != checksum)
 		return "footer: its checksum does not match";
+	if (h.vcpus > S2T_MAX_OWNERS || h.vms > S2T_MAX_OWNERS)
+		return "footer: more vCPUs or VMs than 16 bits can number";
 	if (h.entry_bytes < sizeof(*r->entries) ||
 	    h.n_blocks > (trailer->footer_bytes - sizeof(h) - 8) / h.entry_bytes ||
 	    sizeof(h) + h.n_blocks * h.entry_bytes + 8 != trailer->footer_bytes)
