@@ -16,6 +16,22 @@ struct trace_run trace_block_run(const struct trace_block *b, uint32_t i)
 	};
 }
 
+/* Blocks are decoded one by one, so their order among each other is checked here. */
+static enum exit_status check_order(const struct trace_reader *reader, uint64_t index,
+				    const struct trace_block *block, uint64_t *next_ordinal,
+				    struct diag *diag)
+{
+	if (!block->n_records)
+		return STATUS_OK;
+	if (block->ordinal[0] < *next_ordinal)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%s: block %llu: expected records that begin after those of the "
+				"block before",
+				trace_path(reader), (unsigned long long)index);
+	*next_ordinal = block->ordinal[block->n_records - 1] + 1;
+	return STATUS_OK;
+}
+
 static enum exit_status collapse_block(struct trace_collapser *collapser,
 				       const struct trace_block *block, struct diag *diag)
 {
@@ -39,9 +55,12 @@ enum exit_status trace_collapse_trace(struct trace_collapser *collapser,
 {
 	struct trace_block block = { 0 };
 	enum exit_status status = STATUS_OK;
+	uint64_t next_ordinal = 0;
 
 	for (uint64_t i = 0; i < trace_info(reader)->blocks && !status; i++) {
 		status = trace_read_block(reader, i, COLUMN_ALL, &block, diag);
+		if (!status)
+			status = check_order(reader, i, &block, &next_ordinal, diag);
 		if (!status)
 			status = collapse_block(collapser, &block, diag);
 	}

@@ -4,7 +4,7 @@
 
 #include "trace/s2t_reader.h"
 
-enum { RECORDS = TRACE_BLOCK_RECORDS, SCRATCH_BYTES = RECORDS * 8 + 8 };
+enum { RECORDS = TRACE_BLOCK_RECORDS };
 
 struct decoding {
 	struct trace_block *block;
@@ -281,34 +281,60 @@ static enum exit_status decode_index(const struct decoding *d)
 	return STATUS_OK;
 }
 
+/* Add each record's ordinal to its offset; false if one leaves 64 bits. */
+static bool add_ordinals(const struct s2t_storage *s, uint64_t *offset, size_t n)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		ok &= !__builtin_add_overflow(offset[i], s->ordinal[i], &offset[i]);
+	return ok;
+}
+
+static enum exit_status decode_stores(const struct decoding *d, unsigned columns)
+{
+	const size_t n = d->header.n_records;
+	struct s2t_storage *s = d->storage;
+	enum exit_status status = column64(d, S2T_STORE_OFFSET, s->store_ordinal);
+	bool ok = true;
+
+	for (size_t i = 0; !status && i < n; i++) {
+		const uint64_t offset = s->store_ordinal[i];
+
+		s->first_store[i] = offset == 1;
+		s->store_ordinal[i] = offset ? s->ordinal[i] + offset - 1 : UINT64_MAX;
+		ok &= !offset || s->store_ordinal[i] >= s->ordinal[i];
+		if (columns & COLUMN_ORDINALS)
+			ok &= !offset || s->store_ordinal[i] <= s->last_ordinal[i];
+	}
+	return status || ok ? status : bad(d, "the first store of a record lies outside it");
+}
+
+/* Each access has one ordinal, so no two records begin with the same one. */
 static enum exit_status decode_ordinals(const struct decoding *d, unsigned columns)
 {
 	const size_t n = d->header.n_records;
 	struct s2t_storage *s = d->storage;
 	enum exit_status status = column64(d, S2T_ORDINAL, s->ordinal);
 	uint64_t sum = d->header.first_ordinal;
+	bool ok = true;
 
 	if (status)
 		return status;
-	for (size_t i = 0; i < n; i++)
-		s->ordinal[i] = sum += s->ordinal[i];
+	for (size_t i = 0; i < n; i++) {
+		ok &= i == 0 || s->ordinal[i] > 0;
+		ok &= !__builtin_add_overflow(sum, s->ordinal[i], &sum);
+		s->ordinal[i] = sum;
+	}
+	if (!ok)
+		return bad(d, "its records are not in order of their first access");
 	if (columns & COLUMN_ORDINALS) {
 		if ((status = column64(d, S2T_LAST_OFFSET, s->last_ordinal)))
 			return status;
-		for (size_t i = 0; i < n; i++)
-			s->last_ordinal[i] += s->ordinal[i];
+		if (!add_ordinals(s, s->last_ordinal, n))
+			return bad(d, "the last access of a record has no ordinal");
 	}
-	if (columns & COLUMN_FIRST_KIND) {
-		if ((status = column64(d, S2T_STORE_OFFSET, s->store_ordinal)))
-			return status;
-		for (size_t i = 0; i < n; i++) {
-			uint64_t offset = s->store_ordinal[i];
-
-			s->first_store[i] = offset == 1;
-			s->store_ordinal[i] = offset ? s->ordinal[i] + offset - 1 : UINT64_MAX;
-		}
-	}
-	return STATUS_OK;
+	return columns & COLUMN_FIRST_KIND ? decode_stores(d, columns) : STATUS_OK;
 }
 
 static enum exit_status decode_events(const struct decoding *d)
@@ -419,82 +445,4 @@ enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granular
 	if (!status)
 		publish(block, &d.header, columns);
 	return status;
-}
-
-/* ---- storage ------------------------------------------------------------------------------- */
-
-static bool get_room(void *array, size_t n)
-{
-	void **p = array;
-
-	if (!*p)
-		*p = malloc(n);
-	return *p != NULL;
-}
-
-static bool get_columns(struct s2t_storage *s, unsigned columns)
-{
-	bool ok = get_room(&s->scratch, SCRATCH_BYTES) &&
-		  get_room(&s->keys, RECORDS * sizeof(*s->keys)) &&
-		  get_room(&s->key_va, RECORDS * sizeof(*s->key_va)) &&
-		  get_room(&s->key_ipa, RECORDS * sizeof(*s->key_ipa)) &&
-		  get_room(&s->key_owner, 4 * RECORDS * sizeof(*s->key_owner)) &&
-		  get_room(&s->events, S2T_MAX_EVENTS * sizeof(*s->events)) &&
-		  get_room(&s->key, RECORDS * sizeof(*s->key));
-
-	if (ok && columns & COLUMN_COUNTS)
-		ok = get_room(&s->reads, RECORDS * sizeof(*s->reads)) &&
-		     get_room(&s->stores, RECORDS * sizeof(*s->stores)) &&
-		     get_room(&s->splits, RECORDS * sizeof(*s->splits));
-	if (ok && columns & (COLUMN_ORDINALS | COLUMN_FIRST_KIND))
-		ok = get_room(&s->ordinal, RECORDS * sizeof(*s->ordinal)) &&
-		     get_room(&s->last_ordinal, RECORDS * sizeof(*s->last_ordinal));
-	if (ok && columns & COLUMN_FIRST_KIND)
-		ok = get_room(&s->first_store, RECORDS) &&
-		     get_room(&s->store_ordinal, RECORDS * sizeof(*s->store_ordinal));
-	if (ok && columns & COLUMN_INSTRUCTIONS)
-		ok = get_room(&s->instructions, RECORDS * sizeof(*s->instructions));
-	return ok;
-}
-
-enum exit_status s2t_prepare(struct trace_block *block, size_t block_bytes, unsigned columns,
-			     const char *path, struct diag *diag)
-{
-	struct s2t_storage *s = block->storage;
-
-	if (!s)
-		block->storage = s = calloc(1, sizeof(*s));
-	if (s && !s->dctx)
-		s->dctx = ZSTD_createDCtx();
-	if (s && s->max_bytes < block_bytes) {
-		free(s->bytes);
-		s->max_bytes = block_bytes;
-		s->bytes = malloc(block_bytes);
-	}
-	if (!s || !s->dctx || !s->bytes || !get_columns(s, columns)) {
-		if (s && !s->bytes)
-			s->max_bytes = 0;
-		return diag_set(diag, STATUS_INTERNAL, "%s: out of memory", path);
-	}
-	return STATUS_OK;
-}
-
-void trace_block_free(struct trace_block *block)
-{
-	struct s2t_storage *s = block->storage;
-
-	if (s) {
-		void *const owned[] = {
-			s->bytes,   s->scratch,	     s->keys,	     s->key_va,
-			s->key_ipa, s->key_owner,    s->events,	     s->key,
-			s->reads,   s->stores,	     s->splits,	     s->instructions,
-			s->ordinal, s->last_ordinal, s->first_store, s->store_ordinal,
-		};
-
-		for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-			free(owned[i]);
-		ZSTD_freeDCtx(s->dctx);
-		free(s);
-	}
-	*block = (struct trace_block){ 0 };
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Inside of the reader of the native trace format: s2t_reader.c and s2t_decode.c. */
+/* Inside of the reader of the native trace format: s2t_reader.c, s2t_decode.c, s2t_storage.c. */
 #ifndef TWOSTAGE_TRACE_S2T_READER_H
 #define TWOSTAGE_TRACE_S2T_READER_H
 
@@ -16,6 +16,9 @@ enum exit_status s2t_read_at(int fd, const char *path, uint64_t offset, void *to
  * the file.
  */
 const char *s2t_refuse_block_header(const struct s2t_block_header *header, uint64_t max_bytes);
+
+/* Room for one column as stored. */
+enum { S2T_DECODE_SCRATCH_BYTES = TRACE_BLOCK_RECORDS * 8 + 8 };
 
 /* What trace_block.storage points to: buffers that grow once and stay. */
 struct s2t_storage {
