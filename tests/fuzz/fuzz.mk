@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_SRC = $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_NAMES = $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
 TARGETS ?= $(FUZZ_NAMES)
-FUZZ_COMMON = $(B)/tests/fuzz/fuzz.o
+FUZZ_COMMON = $(B)/tests/fuzz/fuzz.o $(B)/tests/fuzz/s2t_repair.o
 FUZZ_BIN = $(FUZZ_SRC:%.c=$(B)/%)
 # The subcommands, too, but not main().
 FUZZ_LIBS = $(filter-out $(B)/sim/cli/main.o,$(OBJ)) $(B)/libhelpers.a
