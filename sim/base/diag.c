@@ -3,13 +3,22 @@
 
 #include <stdio.h>
 
+/* A diagnostic is one line, and what it quotes may be anything: control characters become '?'. */
+static void print_line(char *to, size_t n, const char *format, va_list args)
+{
+	vsnprintf(to, n, format, args);
+	for (; *to; to++)
+		if ((unsigned char)*to < ' ' || *to == 0x7f)
+			*to = '?';
+}
+
 enum exit_status diag_vset(struct diag *diag, enum exit_status status, const char *format,
 			   va_list args)
 {
 	if (!diag || diag->status != STATUS_OK)
 		return status;
 	diag->status = status;
-	vsnprintf(diag->text, sizeof(diag->text), format, args);
+	print_line(diag->text, sizeof(diag->text), format, args);
 	return status;
 }
 
@@ -30,6 +39,6 @@ void diag_place(struct diag *diag, const char *format, ...)
 	if (!diag || diag->status == STATUS_OK || diag->place[0])
 		return;
 	va_start(args, format);
-	vsnprintf(diag->place, sizeof(diag->place), format, args);
+	print_line(diag->place, sizeof(diag->place), format, args);
 	va_end(args);
 }
