@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fuzz.sh search|keep SECONDS TARGET... - run each fuzz target of build-fuzz for so long, from its corpus and
 # from what earlier runs found (build-fuzz/found). "keep" then puts what covers more into tests/fuzz/corpus,
-# minimised. An input that fails is left in build-fuzz/failures; `build-fuzz/tests/fuzz/fuzz_TARGET FILE`
+# minimised (but for mended-* there, which were failures once). An input that fails is left in
+# build-fuzz/failures; `build-fuzz/tests/fuzz/fuzz_TARGET FILE`
 # repeats it. Exit status 1 if there was one.
 set -u
 cd "$(dirname "$0")/.." || exit 70
@@ -38,7 +39,8 @@ for name in "$@"; do
 		rm -rf "$kept" && mkdir -p "$kept"
 		"$program" -merge=1 -use_counters=0 -timeout=20 -max_len=$max_bytes "$kept" "$corpus" "$found" \
 			>>"$log" 2>&1 </dev/null || { echo "fuzz $name: merging failed"; bad=1; continue; }
-		rm -rf "$corpus" && mkdir -p "$corpus" && cp "$kept"/* "$corpus"/
+		find "$corpus" -type f ! -name 'mended-*' -delete
+		cp "$kept"/* "$corpus"/
 		echo "fuzz $name: $(ls "$corpus" | wc -l) files, $(cat "$corpus"/* | wc -c) bytes kept"
 	fi
 done
