@@ -65,6 +65,7 @@ static bool run(const struct config *config, const struct trace_reader *reader, 
 
 static bool small(const struct trace_info *info)
 {
+	FUZZ_EXPECT(info->vcpus <= S2T_MAX_OWNERS && info->vms <= S2T_MAX_OWNERS);
 	return info->totals.records <= RECORDS_MAX && info->vcpus <= OWNERS_MAX &&
 	       info->vms <= OWNERS_MAX;
 }
