@@ -323,8 +323,11 @@ static void parse_start_level(struct argp_state *state, struct geometry_options 
 		return;
 	if (strcmp(text, "-1") == 0)
 		options->start_level = -1;
+	else if (text[0] >= '0' && text[0] <= '3' && !text[1])
+		options->start_level = text[0] - '0';
 	else
-		options->start_level = (int)parse_bits(state, "--start-level", &text, "", 0, 3);
+		argp_error(state, "--start-level: expected auto or a level from -1 to 3, not '%s'",
+			   text);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
