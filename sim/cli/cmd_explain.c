@@ -9,12 +9,12 @@
 
 #include "arch/desc.h"
 #include "cli/command.h"
+#include "cli/config_args.h"
 #include "cli/output.h"
 #include "mmu/regime.h"
 #include "run/machine.h"
-#include "run/model.h"
 
-enum { STEPS_MAX = 128, OPTIONS_MAX = 256, KEY_KIND = 'k', KEY_WARM = 'w', KEY_JSON = 'j' };
+enum { STEPS_MAX = 128, KEY_KIND = 'k', KEY_WARM = 'w', KEY_JSON = 'j' };
 
 struct step {
 	struct walk_read read;
@@ -22,9 +22,7 @@ struct step {
 };
 
 struct arguments {
-	const char *model;
-	const char *options[OPTIONS_MAX];
-	size_t n_options;
+	struct config_args config;
 	uint64_t va;
 	bool has_va, warm, json;
 	enum access_kind kind;
@@ -48,14 +46,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	char *end;
 
 	switch (key) {
-	case 'c':
-		args->model = text;
-		return 0;
-	case 's':
-		if (args->n_options == OPTIONS_MAX)
-			argp_error(state, "more than %d --set", OPTIONS_MAX);
-		args->options[args->n_options++] = text;
-		return 0;
 	case KEY_KIND:
 		for (int i = 0; i < 3; i++)
 			if (strcmp(text, kinds[i]) == 0) {
@@ -82,7 +72,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "which VA? Give one, such as 0x7f0012345678");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return config_args_parse(&args->config, key, text, state);
 	}
 }
 
@@ -248,31 +238,10 @@ static void print_json(const struct arguments *args, const struct config *config
 	printf("]}\n");
 }
 
-static enum exit_status load_config(const struct arguments *args, struct config *config,
-				    struct diag *diag)
-{
-	struct model *model = NULL;
-	enum exit_status status = STATUS_OK;
-
-	if (args->model) {
-		model = model_load(args->model, diag);
-		if (!model)
-			return diag->status;
-		*config = model->config;
-	} else {
-		status = params_defaults(config, diag);
-	}
-	for (size_t i = 0; status == STATUS_OK && i < args->n_options; i++)
-		status = params_set_option(config, args->options[i], diag);
-	model_free(model);
-	return status;
-}
-
 static int run(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "config", 'c', "MODEL", 0, "core model: a name or a YAML file", 0 },
-		{ "set", 's', "KEY=VALUE", 0, "set a parameter", 0 },
+		CONFIG_OPTIONS,
 		{ "kind", KEY_KIND, "KIND", 0, "fetch, load (the default) or store", 0 },
 		{ "warm", KEY_WARM, NULL, 0,
 		  "with walk caches and data caches as one earlier walk left them", 0 },
@@ -287,18 +256,19 @@ static int run(int argc, char **argv)
 	};
 	struct arguments args = { .kind = ACCESS_LOAD };
 	struct diag diag = DIAG_INIT;
-	struct config config;
 	static struct explanation e;
+	struct model *model;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	if (load_config(&args, &config, &diag) == STATUS_OK &&
-	    explain(&args, &config, &e, &diag) == STATUS_OK) {
+	model = config_args_load(&args.config, &diag);
+	if (model && explain(&args, &model->config, &e, &diag) == STATUS_OK) {
 		if (args.json)
-			print_json(&args, &config, &e);
+			print_json(&args, &model->config, &e);
 		else
 			print_text(&args, &e);
 	}
 	machine_fini(&e.machine);
+	model_free(model);
 	return output_diag(&diag);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/config_args.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "run/input.h"
@@ -13,14 +14,13 @@
 #include "run/point.h"
 #include "trace/trace.h"
 
-enum { OPTIONS_MAX = 256 };
+enum { TRACES_MAX = 256 };
 
 struct arguments {
-	const char *model; /* NULL: the defaults of all parameters */
+	struct config_args config;
 	const char *from;
-	const char *settings[OPTIONS_MAX];
-	const char *traces[OPTIONS_MAX];
-	size_t n_settings, n_traces;
+	const char *traces[TRACES_MAX];
+	size_t n_traces;
 	int json, salvage;
 };
 
@@ -29,14 +29,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case 'c':
-		arguments->model = arg;
-		return 0;
-	case 's':
-		if (arguments->n_settings == OPTIONS_MAX)
-			argp_error(state, "too many --set options");
-		arguments->settings[arguments->n_settings++] = arg;
-		return 0;
 	case 'f':
 		arguments->from = arg;
 		return 0;
@@ -47,7 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->json = 1;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (arguments->n_traces == OPTIONS_MAX)
+		if (arguments->n_traces == TRACES_MAX)
 			argp_error(state, "too many traces");
 		arguments->traces[arguments->n_traces++] = arg;
 		return 0;
@@ -55,27 +47,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_error(state, "which trace?");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return config_args_parse(&arguments->config, key, arg, state);
 	}
-}
-
-/* The configuration that the command line asks for; NULL on failure. */
-static struct model *configure(const struct arguments *arguments, struct diag *diag)
-{
-	struct model *model =
-		arguments->model ? model_load(arguments->model, diag) : model_defaults(diag);
-
-	for (size_t i = 0; model && i < arguments->n_settings; i++) {
-		if (model_set_option(model, arguments->settings[i], diag) != STATUS_OK) {
-			model_free(model);
-			model = NULL;
-		}
-	}
-	if (model && point_check(&model->config, diag) != STATUS_OK) {
-		model_free(model);
-		model = NULL;
-	}
-	return model;
 }
 
 static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
@@ -135,8 +108,7 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 static int run(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "config", 'c', "MODEL", 0, "model by name or file (twostage model list)", 0 },
-		{ "set", 's', "KEY=VALUE", 0, "set a parameter (twostage list params)", 0 },
+		CONFIG_OPTIONS,
 		{ "from", 'f', "FORMAT", 0, "importer of a foreign trace; else its content decides",
 		  0 },
 		{ "salvage", 'S', NULL, 0, "replay what is sound of a damaged trace", 0 },
@@ -154,7 +126,7 @@ static int run(int argc, char **argv)
 	struct model *model;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	model = configure(&arguments, &diag);
+	model = config_args_load(&arguments.config, &diag);
 	if (!model)
 		return output_diag(&diag);
 	interrupt_catch();
