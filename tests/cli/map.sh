@@ -22,7 +22,7 @@ done
 
 map --json tests/conform/kvm/rules.txt >"$work/json"
 expect 'JSON' 0 '"leaves":\[{"size":"1G","s2ap":"RW","xn":2,"af":1,"memattr":15,"sh":3,"count":1},{"size":"2M"' cat "$work/json"
-expect 'JSON is well formed' 0 '"name": "hang"' python3 -m json.tool "$work/json"
+expect 'JSON is well formed' 0 '"name": "hang"' jq . "$work/json"
 expect 'JSON of a refusal' 0 '"error":"KVM_CREATE_VM:EINVAL"' cat "$work/json"
 
 # Four rules, one 1G page at the default IPA size and at 44 bits.
