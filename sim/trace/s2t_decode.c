@@ -72,36 +72,43 @@ static enum exit_status unpack(const struct decoding *d, unsigned type, void *to
 	return STATUS_OK;
 }
 
-#define WIDEN(from_type)                                                                           \
+#define WIDEN(to_type, from_type)                                                                  \
 	for (size_t i = 0; i < n; i++) {                                                           \
 		from_type v;                                                                       \
 		memcpy(&v, from + i * sizeof(v), sizeof(v));                                       \
-		to[i] = v;                                                                         \
+		((to_type *)to)[i] = v;                                                            \
 	}
 
-static void widen16(uint16_t *restrict to, const unsigned char *restrict from, size_t n)
+/* n elements of `width` bytes to an array of wider ones, of `to_width` bytes. */
+static void widen(void *restrict to, unsigned to_width, const unsigned char *restrict from,
+		  unsigned width, size_t n)
 {
-	WIDEN(uint8_t)
-}
-
-static void widen32(uint32_t *restrict to, const unsigned char *restrict from, unsigned width,
-		    size_t n)
-{
-	if (width == 1)
-		WIDEN(uint8_t)
-	else
-		WIDEN(uint16_t)
-}
-
-static void widen64(uint64_t *restrict to, const unsigned char *restrict from, unsigned width,
-		    size_t n)
-{
-	if (width == 1)
-		WIDEN(uint8_t)
+	if (to_width == 2)
+		WIDEN(uint16_t, uint8_t)
+	else if (to_width == 4 && width == 1)
+		WIDEN(uint32_t, uint8_t)
+	else if (to_width == 4)
+		WIDEN(uint32_t, uint16_t)
+	else if (width == 1)
+		WIDEN(uint64_t, uint8_t)
 	else if (width == 2)
-		WIDEN(uint16_t)
+		WIDEN(uint64_t, uint16_t)
 	else
-		WIDEN(uint32_t)
+		WIDEN(uint64_t, uint32_t)
+}
+
+#define FILL(to_type)                                                                              \
+	for (size_t i = 0; i < n; i++)                                                             \
+		((to_type *)to)[i] = (to_type)value;
+
+static void fill(void *to, unsigned to_width, uint64_t value, size_t n)
+{
+	if (to_width == 2)
+		FILL(uint16_t)
+	else if (to_width == 4)
+		FILL(uint32_t)
+	else
+		FILL(uint64_t)
 }
 
 /* Where to unpack a column of `width` for a target of `target_width` bytes; NULL: neither. */
@@ -119,68 +126,28 @@ static enum exit_status check_column(const struct decoding *d, unsigned type, un
 	return STATUS_OK;
 }
 
-static enum exit_status column16(const struct decoding *d, unsigned type, uint16_t *to)
+/* A column to `to`, an array of uint16_t, uint32_t or uint64_t as `to_width` bytes say. */
+static enum exit_status column(const struct decoding *d, unsigned type, void *to, unsigned to_width)
 {
 	const struct s2t_section *s = &d->sections[type];
 	const size_t n = elements_of(d, type);
-	enum exit_status status = check_column(d, type, sizeof(*to));
+	enum exit_status status = check_column(d, type, to_width);
 
 	if (status)
 		return status;
 	if (s->encoding == S2T_CONSTANT) {
-		for (size_t i = 0; i < n; i++)
-			to[i] = (uint16_t)s->value;
+		fill(to, to_width, s->value, n);
 		return STATUS_OK;
 	}
-	if (s->width == sizeof(*to))
-		return unpack(d, type, to, n * sizeof(*to));
-	status = unpack(d, type, d->storage->scratch, n);
-	if (!status)
-		widen16(to, d->storage->scratch, n);
-	return status;
-}
-
-static enum exit_status column32(const struct decoding *d, unsigned type, uint32_t *to)
-{
-	const struct s2t_section *s = &d->sections[type];
-	const size_t n = elements_of(d, type);
-	enum exit_status status = check_column(d, type, sizeof(*to));
-
-	if (status)
-		return status;
-	if (s->encoding == S2T_CONSTANT) {
-		for (size_t i = 0; i < n; i++)
-			to[i] = (uint32_t)s->value;
-		return STATUS_OK;
-	}
-	if (s->width == sizeof(*to))
-		return unpack(d, type, to, n * sizeof(*to));
+	if (s->width == to_width)
+		return unpack(d, type, to, n * to_width);
 	status = unpack(d, type, d->storage->scratch, n * s->width);
 	if (!status)
-		widen32(to, d->storage->scratch, s->width, n);
+		widen(to, to_width, d->storage->scratch, s->width, n);
 	return status;
 }
 
-static enum exit_status column64(const struct decoding *d, unsigned type, uint64_t *to)
-{
-	const struct s2t_section *s = &d->sections[type];
-	const size_t n = elements_of(d, type);
-	enum exit_status status = check_column(d, type, sizeof(*to));
-
-	if (status)
-		return status;
-	if (s->encoding == S2T_CONSTANT) {
-		for (size_t i = 0; i < n; i++)
-			to[i] = s->value;
-		return STATUS_OK;
-	}
-	if (s->width == sizeof(*to))
-		return unpack(d, type, to, n * sizeof(*to));
-	status = unpack(d, type, d->storage->scratch, n * s->width);
-	if (!status)
-		widen64(to, d->storage->scratch, s->width, n);
-	return status;
-}
+#define COLUMN(d, type, to) column(d, type, to, sizeof(*(to)))
 
 /* The first value, then those byte planes of the differences that are not all zero. */
 static enum exit_status planes(const struct decoding *d, unsigned type, uint64_t *to)
@@ -245,9 +212,8 @@ static enum exit_status decode_keys(const struct decoding *d)
 
 	if ((status = planes(d, S2T_KEY_VA, s->key_va)) ||
 	    (status = planes(d, S2T_KEY_IPA, s->key_ipa)) ||
-	    (status = column16(d, S2T_KEY_VCPU, vcpu)) || (status = column16(d, S2T_KEY_VM, vm)) ||
-	    (status = column16(d, S2T_KEY_ASID, asid)) ||
-	    (status = column16(d, S2T_KEY_FLAGS, flags)))
+	    (status = COLUMN(d, S2T_KEY_VCPU, vcpu)) || (status = COLUMN(d, S2T_KEY_VM, vm)) ||
+	    (status = COLUMN(d, S2T_KEY_ASID, asid)) || (status = COLUMN(d, S2T_KEY_FLAGS, flags)))
 		return status;
 	list_flags(flag_bytes);
 	for (size_t i = 0; i < n; i++) {
@@ -269,7 +235,7 @@ static enum exit_status decode_index(const struct decoding *d)
 {
 	const size_t n = d->header.n_records;
 	uint16_t *key = d->storage->key;
-	enum exit_status status = column16(d, S2T_INDEX, key);
+	enum exit_status status = COLUMN(d, S2T_INDEX, key);
 	uint16_t max = 0;
 
 	if (status)
@@ -295,7 +261,7 @@ static enum exit_status decode_stores(const struct decoding *d, unsigned columns
 {
 	const size_t n = d->header.n_records;
 	struct s2t_storage *s = d->storage;
-	enum exit_status status = column64(d, S2T_STORE_OFFSET, s->store_ordinal);
+	enum exit_status status = COLUMN(d, S2T_STORE_OFFSET, s->store_ordinal);
 	bool ok = true;
 
 	for (size_t i = 0; !status && i < n; i++) {
@@ -315,7 +281,7 @@ static enum exit_status decode_ordinals(const struct decoding *d, unsigned colum
 {
 	const size_t n = d->header.n_records;
 	struct s2t_storage *s = d->storage;
-	enum exit_status status = column64(d, S2T_ORDINAL, s->ordinal);
+	enum exit_status status = COLUMN(d, S2T_ORDINAL, s->ordinal);
 	uint64_t sum = d->header.first_ordinal;
 	bool ok = true;
 
@@ -329,7 +295,7 @@ static enum exit_status decode_ordinals(const struct decoding *d, unsigned colum
 	if (!ok)
 		return bad(d, "its records are not in order of their first access");
 	if (columns & COLUMN_ORDINALS) {
-		if ((status = column64(d, S2T_LAST_OFFSET, s->last_ordinal)))
+		if ((status = COLUMN(d, S2T_LAST_OFFSET, s->last_ordinal)))
 			return status;
 		if (!add_ordinals(s, s->last_ordinal, n))
 			return bad(d, "the last access of a record has no ordinal");
@@ -378,14 +344,14 @@ static enum exit_status decode_records(const struct decoding *d, unsigned column
 	if (!status)
 		status = decode_index(d);
 	if (!status && columns & COLUMN_COUNTS) {
-		status = column32(d, S2T_READS, s->reads);
-		status = status ? status : column32(d, S2T_STORES, s->stores);
-		status = status ? status : column32(d, S2T_SPLITS, s->splits);
+		status = COLUMN(d, S2T_READS, s->reads);
+		status = status ? status : COLUMN(d, S2T_STORES, s->stores);
+		status = status ? status : COLUMN(d, S2T_SPLITS, s->splits);
 	}
 	if (!status && columns & (COLUMN_ORDINALS | COLUMN_FIRST_KIND))
 		status = decode_ordinals(d, columns);
 	if (!status && columns & COLUMN_INSTRUCTIONS)
-		status = column32(d, S2T_INSTRUCTIONS, s->instructions);
+		status = COLUMN(d, S2T_INSTRUCTIONS, s->instructions);
 	return status;
 }
 
