@@ -28,29 +28,15 @@ struct pool {
 	struct pollfd *polls;
 };
 
-static int write_all(int fd, const void *data, size_t n_bytes)
-{
-	const unsigned char *at = data;
+enum direction { SEND, RECEIVE };
 
-	while (n_bytes) {
-		ssize_t n = write(fd, at, n_bytes);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		at += n;
-		n_bytes -= (size_t)n;
-	}
-	return 0;
-}
-
-static int read_all(int fd, void *data, size_t n_bytes)
+/* All of `data` through a pipe, or -1: an error, or the other end is closed. */
+static int transfer(enum direction direction, int fd, void *data, size_t n_bytes)
 {
 	unsigned char *at = data;
 
 	while (n_bytes) {
-		ssize_t n = read(fd, at, n_bytes);
+		ssize_t n = direction == SEND ? write(fd, at, n_bytes) : read(fd, at, n_bytes);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -75,10 +61,10 @@ static _Noreturn void serve(const struct pool *pool, int jobs, int results, pid_
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!result || getppid() != parent)
 		_exit(STATUS_INTERNAL);
-	while (read_all(jobs, &job, sizeof(job)) == 0) {
+	while (transfer(RECEIVE, jobs, &job, sizeof(job)) == 0) {
 		memset(result, 0, pool->result_bytes);
 		pool->work(pool->ctx, job, result);
-		if (write_all(results, result, pool->result_bytes) != 0)
+		if (transfer(SEND, results, result, pool->result_bytes) != 0)
 			_exit(STATUS_IO);
 	}
 	_exit(STATUS_OK);
@@ -210,11 +196,11 @@ enum exit_status pool_submit(struct pool *pool, uint64_t job, struct diag *diag)
 		if (!worker->pid && start_worker(pool, worker, diag) != STATUS_OK)
 			return STATUS_INTERNAL;
 		/* A worker that died between jobs shows here first. */
-		if (write_all(worker->jobs, &job, sizeof(job)) != 0) {
+		if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0) {
 			end_worker(worker);
 			if (start_worker(pool, worker, diag) != STATUS_OK)
 				return STATUS_INTERNAL;
-			if (write_all(worker->jobs, &job, sizeof(job)) != 0)
+			if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0)
 				return diag_set(diag, STATUS_INTERNAL, "a worker does not start");
 		}
 		worker->busy = 1;
