@@ -218,6 +218,14 @@ static uint64_t unit_ipa(const struct trace_collapser *c, uint64_t ipa)
 	return ipa == TRACE_IPA_UNKNOWN ? ipa : ipa & ~c->unit_mask;
 }
 
+/* An access of this ordinal joins a run; store_ordinal is of its first store, if it has one. */
+static void touch(struct trace_run *run, uint64_t ordinal, uint64_t store_ordinal)
+{
+	run->last_ordinal = ordinal;
+	if (store_ordinal < run->store_ordinal)
+		run->store_ordinal = store_ordinal;
+}
+
 /* The part of `r` in the page behind the one where it starts. Its IPA is not in the trace. */
 static enum exit_status second_piece(struct trace_collapser *c, const struct trace_ref *r,
 				     struct diag *diag)
@@ -229,9 +237,7 @@ static enum exit_status second_piece(struct trace_collapser *c, const struct tra
 
 	if (p && p->run.key.va == run.key.va) {
 		p->run.splits++;
-		p->run.last_ordinal = c->ordinal;
-		if (run.store_ordinal < p->run.store_ordinal)
-			p->run.store_ordinal = run.store_ordinal;
+		touch(&p->run, c->ordinal, run.store_ordinal);
 	} else {
 		status = start(c, &run, diag);
 	}
@@ -256,9 +262,7 @@ static enum exit_status collapse_slowly(struct trace_collapser *c, const struct 
 		learn_ipa(&p->run.key, run.key.ipa, r->device);
 		p->run.reads += run.reads;
 		p->run.stores += run.stores;
-		p->run.last_ordinal = c->ordinal;
-		if (run.store_ordinal < p->run.store_ordinal)
-			p->run.store_ordinal = run.store_ordinal;
+		touch(&p->run, c->ordinal, run.store_ordinal);
 	} else {
 		status = start(c, &run, diag);
 	}
