@@ -191,6 +191,19 @@ static void walk_counts(const struct pivot_row *row, const struct points *points
 	}
 }
 
+/* A cell for each of the row's first n points. */
+static void reads_per_walk(const struct pivot_row *row, const struct points *points, size_t n,
+			   struct table *table)
+{
+	for (size_t c = 0; c < n; c++) {
+		double value = 0;
+		bool known = row->point[c] != SIZE_MAX &&
+			     point_ratio(points, row->point[c], "walk_reads", "walks", 1, &value);
+
+		table_number(table, known, value);
+	}
+}
+
 static void backing_table(const struct points *points, struct table *table, bool misses)
 {
 	static const char *const size[3] = { "4K", "2M", "1G" };
@@ -222,14 +235,7 @@ static void backing_table(const struct points *points, struct table *table, bool
 			backing_values(row, points, "l1d_tlb_misses", "l1i_tlb_misses", table);
 			continue;
 		}
-		for (size_t c = 0; c < 3; c++) {
-			double value = 0;
-			bool known = row->point[c] != SIZE_MAX &&
-				     point_ratio(points, row->point[c], "walk_reads", "walks", 1,
-						 &value);
-
-			table_number(table, known, value);
-		}
+		reads_per_walk(row, points, 3, table);
 		walk_counts(row, points, table);
 	}
 	table->failed |= pivot.failed;
@@ -355,14 +361,7 @@ void figure_pud_reads(const struct points *points, struct table *table, FILE *fi
 		const struct pivot_row *row = &pivot.row[r];
 
 		table_text(table, "%s", row->label);
-		for (size_t c = 0; c < 2; c++) {
-			double value = 0;
-			bool known = row->point[c] != SIZE_MAX &&
-				     point_ratio(points, row->point[c], "walk_reads", "walks", 1,
-						 &value);
-
-			table_number(table, known, value);
-		}
+		reads_per_walk(row, points, 2, table);
 		leaf_cell(points, row->point[0], table);
 		leaf_cell(points, row->point[1], table);
 		pivot_reasons(row, points, 2, table);
