@@ -14,6 +14,13 @@ struct figure {
 
 enum { MAX_FIGURES = 16 };
 
+static const struct argp_option options[] = {
+	TRACE_OPTION_JSON,
+	TRACE_OPTION_FROM,
+	TRACE_OPTION_SALVAGE,
+	{ 0 },
+};
+
 static size_t figures_of(const struct trace_info *info, struct figure *f)
 {
 	const struct trace_totals *t = &info->totals;
@@ -73,12 +80,6 @@ static void print_json(const struct trace_reader *reader)
 
 int trace_run_info(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		TRACE_OPTION_JSON,
-		TRACE_OPTION_FROM,
-		TRACE_OPTION_SALVAGE,
-		{ 0 },
-	};
 	static const struct argp argp = {
 		.options = options,
 		.parser = trace_args_parse,
@@ -166,12 +167,6 @@ static int check_trace(const struct trace_args *args, size_t i)
 
 int trace_run_check(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		TRACE_OPTION_JSON,
-		TRACE_OPTION_FROM,
-		TRACE_OPTION_SALVAGE,
-		{ 0 },
-	};
 	static const struct argp argp = {
 		.options = options,
 		.parser = trace_args_parse,
