@@ -255,8 +255,8 @@ static enum exit_status run_case(struct session *s, struct diag *diag)
 static void mismatch(struct session *s, const char *expected, const char *ours)
 {
 	s->failed++;
-	printf("%s:%lu: %s: mismatch\n    expected %s\n    got      %s\n", s->reader.path,
-	       s->reader.line_number, s->what.name, expected, ours);
+	printf("%s:%lu: %s: mismatch\n    expected %s\n    got      %s\n", s->reader.line.path,
+	       s->reader.line.number, s->what.name, expected, ours);
 }
 
 static void compare_snap(struct session *s)
@@ -265,10 +265,10 @@ static void compare_snap(struct session *s)
 
 	if (s->snaps_compared < s->snaps_count)
 		ours = s->snaps[s->snaps_compared++];
-	if (strcmp(ours, s->reader.line) == 0)
+	if (strcmp(ours, s->reader.line.text) == 0)
 		s->passed++;
 	else
-		mismatch(s, s->reader.line, ours);
+		mismatch(s, s->reader.line.text, ours);
 }
 
 static void begin_json_case(struct session *s)
@@ -303,14 +303,14 @@ static enum exit_status do_line(struct session *s, enum map_line kind, struct di
 		return STATUS_OK;
 	}
 	if (s->options->mode == MODE_PRINT && kind != MAP_EOF)
-		puts(s->reader.line);
+		puts(s->reader.line.text);
 	if (kind != MAP_CASE)
 		return STATUS_OK;
 	if (s->options->mode == MODE_JSON)
 		begin_json_case(s);
 	status = run_case(s, diag);
 	if (status != STATUS_OK)
-		diag_place(diag, "%s:%lu", s->reader.path, s->reader.line_number);
+		diag_place(diag, "%s:%lu", s->reader.line.path, s->reader.line.number);
 	return status;
 }
 

@@ -225,15 +225,15 @@ static void print_mismatch(struct session *s, const struct translate_reader *rea
 {
 	if (s->options->json) {
 		print_json_query(s, query);
-		printf(",\"what\":\"%s\",\"line\":%lu,\"file\":", what, reader->line);
-		output_json_string(stdout, reader->path);
+		printf(",\"what\":\"%s\",\"line\":%lu,\"file\":", what, reader->line.number);
+		output_json_string(stdout, reader->line.path);
 		print_json_result("expected", &query->expected);
 		print_json_result("got", ours);
 		putchar('}');
 		return;
 	}
-	printf("%s:%lu: %s: %s %" PRIx64 ": %s: expected ", reader->path, reader->line, s->name,
-	       query->op->name, query->va, what);
+	printf("%s:%lu: %s: %s %" PRIx64 ": %s: expected ", reader->line.path, reader->line.number,
+	       s->name, query->op->name, query->va, what);
 	translate_print_result(stdout, &query->expected);
 	fputs(", got ", stdout);
 	translate_print_result(stdout, ours);
@@ -276,7 +276,7 @@ static enum exit_status refuse(const struct translate_reader *reader, struct dia
 			       const char *text)
 {
 	diag_set(diag, STATUS_BAD_INPUT, "%s", text);
-	diag_place(diag, "%s:%lu", reader->path, reader->line);
+	diag_place(diag, "%s:%lu", reader->line.path, reader->line.number);
 	return STATUS_BAD_INPUT;
 }
 

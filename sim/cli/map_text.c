@@ -7,81 +7,28 @@
 
 #include "base/suggest.h"
 
-#define LINE_BYTES	 65536
 #define MAX_STEP_COUNT	 (UINT64_C(1) << 24)
 #define MAX_HUGETLB_BITS 40
 
 enum exit_status map_open(struct map_reader *reader, const char *path, struct diag *diag)
 {
-	*reader = (struct map_reader){ .path = path };
-	if (strcmp(path, "-") == 0) {
-		reader->file = stdin;
-		reader->path = "stdin";
-	} else {
-		reader->file = fopen(path, "rb");
-	}
-	if (!reader->file) {
-		diag_set(diag, errno == ENOENT ? STATUS_NO_INPUT : STATUS_IO, "%s",
-			 strerror(errno));
-		diag_place(diag, "%s", path);
-		return diag->status;
-	}
-	reader->line = malloc(LINE_BYTES);
+	enum exit_status status;
+
+	*reader = (struct map_reader){ 0 };
+	status = line_open(&reader->line, path, diag);
+	if (status != STATUS_OK)
+		return status;
 	reader->work = malloc(LINE_BYTES);
-	if (!reader->line || !reader->work)
+	if (!reader->work)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	return STATUS_OK;
 }
 
 void map_close(struct map_reader *reader)
 {
-	if (reader->file && reader->file != stdin)
-		fclose(reader->file);
-	free(reader->line);
+	line_close(&reader->line);
 	free(reader->work);
 	*reader = (struct map_reader){ 0 };
-}
-
-static enum exit_status bad(const struct map_reader *reader, struct diag *diag, const char *format,
-			    ...) __attribute__((format(printf, 3, 4)));
-
-static enum exit_status bad(const struct map_reader *reader, struct diag *diag, const char *format,
-			    ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	diag_vset(diag, STATUS_BAD_INPUT, format, args);
-	va_end(args);
-	diag_place(diag, "%s:%lu", reader->path, reader->line_number);
-	return STATUS_BAD_INPUT;
-}
-
-/* One line into reader->line. *eof: there was none. */
-static enum exit_status read_line(struct map_reader *reader, bool *eof, struct diag *diag)
-{
-	size_t n = 0;
-	int c;
-
-	reader->line_number++;
-	while ((c = getc(reader->file)) != EOF && c != '\n') {
-		if (c == 0)
-			return bad(reader, diag, "a zero byte; expected text");
-		if (n == LINE_BYTES - 1)
-			return bad(reader, diag, "line longer than %d bytes", LINE_BYTES - 1);
-		reader->line[n++] = (char)c;
-	}
-	if (ferror(reader->file)) {
-		diag_set(diag, STATUS_IO, "%s", strerror(errno));
-		diag_place(diag, "%s", reader->path);
-		return STATUS_IO;
-	}
-	*eof = c == EOF && n == 0;
-	if (n > 0 && reader->line[n - 1] == '\r')
-		n--;
-	reader->line[n] = '\0';
-	reader->line_bytes = n;
-	return STATUS_OK;
 }
 
 /* A number, decimal or 0x..., with K, M, G or T behind it; *end points behind it. */
@@ -319,20 +266,22 @@ static enum exit_status set_key(const struct map_reader *reader, const struct ke
 	unsigned i = 0;
 
 	if (!value)
-		return bad(reader, diag, "'%.60s'; expected KEY=VALUE", word);
+		return line_bad(&reader->line, diag, "'%.60s'; expected KEY=VALUE", word);
 	*value++ = '\0';
 	suggest_init(&search, word);
 	while (keys[i].name && strcmp(keys[i].name, word) != 0)
 		suggest_offer(&search, keys[i++].name);
 	if (!keys[i].name)
-		return search.best ? bad(reader, diag, "unknown key '%.60s'; did you mean '%s'?",
-					 word, search.best)
-				   : bad(reader, diag, "unknown key '%.60s'", word);
+		return search.best ? line_bad(&reader->line, diag,
+					      "unknown key '%.60s'; did you mean '%s'?", word,
+					      search.best)
+				   : line_bad(&reader->line, diag, "unknown key '%.60s'", word);
 	if (*seen >> i & 1)
-		return bad(reader, diag, "key '%s' stands twice", word);
+		return line_bad(&reader->line, diag, "key '%s' stands twice", word);
 	*seen |= 1U << i;
 	if (!keys[i].set(target, value))
-		return bad(reader, diag, "%s=%.60s; expected %s", word, value, keys[i].expected);
+		return line_bad(&reader->line, diag, "%s=%.60s; expected %s", word, value,
+				keys[i].expected);
 	return STATUS_OK;
 }
 
@@ -351,8 +300,8 @@ static enum exit_status set_keys(const struct map_reader *reader, const struct k
 	}
 	for (unsigned i = 0; keys[i].name; i++) {
 		if (!keys[i].optional && !(seen >> i & 1))
-			return bad(reader, diag, "no '%s='; expected %s", keys[i].name,
-				   keys[i].expected);
+			return line_bad(&reader->line, diag, "no '%s='; expected %s", keys[i].name,
+					keys[i].expected);
 	}
 	return STATUS_OK;
 }
@@ -362,30 +311,32 @@ enum exit_status map_next(struct map_reader *reader, enum map_line *kind, struct
 {
 	struct target target = { .host = host, .what = what };
 	bool eof = false;
-	const enum exit_status status = read_line(reader, &eof, diag);
+	const enum exit_status status = line_next(&reader->line, &eof, diag);
 
 	if (status != STATUS_OK)
 		return status;
-	memcpy(reader->work, reader->line, reader->line_bytes + 1);
+	memcpy(reader->work, reader->line.text, reader->line.text_bytes + 1);
 	*kind = MAP_OTHER;
 	if (eof) {
 		*kind = MAP_EOF;
-	} else if (strncmp(reader->line, "host ", 5) == 0) {
+	} else if (strncmp(reader->line.text, "host ", 5) == 0) {
 		*kind = MAP_HOST;
 		*host = (struct kvm_host){ .rule = host->rule, .hw_af = true };
 		return set_keys(reader, host_keys, reader->work + 5, &target, diag);
-	} else if (strncmp(reader->line, "name=", 5) == 0) {
+	} else if (strncmp(reader->line.text, "name=", 5) == 0) {
 		if (!host->kernel)
-			return bad(reader, diag, "no 'host' line before the first set-up");
+			return line_bad(&reader->line, diag,
+					"no 'host' line before the first set-up");
 		*kind = MAP_CASE;
 		*what = (struct map_case){ 0 };
 		return set_keys(reader, case_keys, reader->work, &target, diag);
-	} else if (strncmp(reader->line, "snap ", 5) == 0) {
+	} else if (strncmp(reader->line.text, "snap ", 5) == 0) {
 		*kind = MAP_SNAP;
-	} else if (reader->line[0] != '#' && reader->line[strspn(reader->line, " \t")]) {
-		return bad(reader, diag,
-			   "'%.40s'; expected a line with host, name=, snap or a comment",
-			   reader->line);
+	} else if (reader->line.text[0] != '#' &&
+		   reader->line.text[strspn(reader->line.text, " \t")]) {
+		return line_bad(&reader->line, diag,
+				"'%.40s'; expected a line with host, name=, snap or a comment",
+				reader->line.text);
 	}
 	return STATUS_OK;
 }
@@ -421,10 +372,11 @@ enum exit_status map_next_step(const struct map_reader *reader, const char **scr
 	       (strlen(steps[i].name) != word || strncmp(steps[i].name, at, word) != 0))
 		i++;
 	if (i == sizeof(steps) / sizeof(steps[0]))
-		return bad(reader, diag,
-			   "script step '%.*s'; expected r, w, x, logon, logoff, getlog, clrlog or "
-			   "snap",
-			   (int)(length < 40 ? length : 40), at);
+		return line_bad(
+			&reader->line, diag,
+			"script step '%.*s'; expected r, w, x, logon, logoff, getlog, clrlog or "
+			"snap",
+			(int)(length < 40 ? length : 40), at);
 	*script = at + length;
 	for (unsigned k = 0; k < steps[i].numbers && ok; k++)
 		ok = *p == ':' && number(p + 1, &p, &n[k]);
@@ -434,13 +386,15 @@ enum exit_status map_next_step(const struct map_reader *reader, const char **scr
 	step->stride = n[1];
 	step->count = n[2];
 	if (!ok || p != *script)
-		return bad(reader, diag, "script step '%.*s'; expected %s with %u numbers after it",
-			   (int)(length < 40 ? length : 40), at, steps[i].name, steps[i].numbers);
+		return line_bad(&reader->line, diag,
+				"script step '%.*s'; expected %s with %u numbers after it",
+				(int)(length < 40 ? length : 40), at, steps[i].name,
+				steps[i].numbers);
 	if (step->count > MAX_STEP_COUNT || step->offset >> 56 || step->stride >> 56 ||
 	    (step->count && step->stride > (UINT64_C(1) << 56) / step->count))
-		return bad(reader, diag,
-			   "script step '%.*s': too large; expected at most 16777216 accesses "
-			   "within 2^56 bytes",
-			   (int)(length < 40 ? length : 40), at);
+		return line_bad(&reader->line, diag,
+				"script step '%.*s': too large; expected at most 16777216 accesses "
+				"within 2^56 bytes",
+				(int)(length < 40 ? length : 40), at);
 	return STATUS_OK;
 }

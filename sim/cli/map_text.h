@@ -3,9 +3,8 @@
 #ifndef TWOSTAGE_CLI_MAP_TEXT_H
 #define TWOSTAGE_CLI_MAP_TEXT_H
 
-#include <stdio.h>
-
 #include "base/diag.h"
+#include "cli/line_reader.h"
 #include "os/kvm_mmu.h"
 
 enum map_line { MAP_EOF, MAP_HOST, MAP_CASE, MAP_SNAP, MAP_OTHER };
@@ -36,12 +35,8 @@ struct map_step {
 };
 
 struct map_reader {
-	FILE *file;
-	const char *path; /* for messages */
-	unsigned long line_number;
-	char *line; /* the current one, without its end */
-	char *work; /* the same, cut up */
-	size_t line_bytes;
+	struct line_reader line;
+	char *work; /* the current line again, cut up */
 };
 
 /* Opens `path`, "-" for standard input. Close with map_close(), also after a failure. */
@@ -50,7 +45,7 @@ void map_close(struct map_reader *reader);
 
 /*
  * Reads the next line; MAP_HOST fills *host (rule left alone), MAP_CASE *what. MAP_SNAP and
- * MAP_OTHER (blank or comment) are only in reader->line.
+ * MAP_OTHER (blank or comment) are only in reader->line.text.
  */
 enum exit_status map_next(struct map_reader *reader, enum map_line *kind, struct kvm_host *host,
 			  struct map_case *what, struct diag *diag);

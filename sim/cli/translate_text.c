@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/translate_text.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/suggest.h"
 #include "cli/translate_result.h"
-
-#define LINE_BYTES 65536
 
 static const struct translate_op ops[] = {
 	{ "S12E1R", TRANSLATE_AT, ACCESS_LOAD, 1, false },
@@ -51,71 +47,13 @@ static const struct {
 enum exit_status translate_open(struct translate_reader *reader, const char *path,
 				struct diag *diag)
 {
-	*reader = (struct translate_reader){ .path = path };
-	if (strcmp(path, "-") == 0) {
-		reader->file = stdin;
-		reader->path = "stdin";
-	} else {
-		reader->file = fopen(path, "rb");
-	}
-	if (!reader->file) {
-		diag_set(diag, STATUS_NO_INPUT, "%s", strerror(errno));
-		diag_place(diag, "%s", path);
-		return STATUS_NO_INPUT;
-	}
-	reader->buffer = malloc(LINE_BYTES);
-	if (!reader->buffer)
-		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	return STATUS_OK;
+	*reader = (struct translate_reader){ 0 };
+	return line_open(&reader->line, path, diag);
 }
 
 void translate_close(struct translate_reader *reader)
 {
-	if (reader->file && reader->file != stdin)
-		fclose(reader->file);
-	free(reader->buffer);
-	*reader = (struct translate_reader){ 0 };
-}
-
-static enum exit_status bad(struct translate_reader *reader, struct diag *diag, const char *format,
-			    ...) __attribute__((format(printf, 3, 4)));
-
-static enum exit_status bad(struct translate_reader *reader, struct diag *diag, const char *format,
-			    ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	diag_vset(diag, STATUS_BAD_INPUT, format, args);
-	va_end(args);
-	diag_place(diag, "%s:%lu", reader->path, reader->line);
-	return STATUS_BAD_INPUT;
-}
-
-/* One line without its end into reader->buffer; *end at the end of the file. */
-static enum exit_status read_line(struct translate_reader *reader, bool *end, struct diag *diag)
-{
-	size_t used = 0;
-	int c;
-
-	reader->line++;
-	while ((c = getc_unlocked(reader->file)) != EOF && c != '\n') {
-		if (c == 0)
-			return bad(reader, diag, "a zero byte; expected a text file");
-		if (used == LINE_BYTES - 1)
-			return bad(reader, diag, "line longer than %d bytes", LINE_BYTES - 1);
-		reader->buffer[used++] = (char)c;
-	}
-	if (c == EOF && ferror(reader->file)) {
-		diag_set(diag, STATUS_IO, "%s", strerror(errno));
-		diag_place(diag, "%s:%lu", reader->path, reader->line);
-		return STATUS_IO;
-	}
-	if (used > 0 && reader->buffer[used - 1] == '\r')
-		used--;
-	reader->buffer[used] = '\0';
-	*end = c == EOF && used == 0;
-	return STATUS_OK;
+	line_close(&reader->line);
 }
 
 /* The next word of the line, or NULL; *rest moves on. */
@@ -138,9 +76,9 @@ static enum exit_status parse_number(struct translate_reader *reader, const char
 	const char *end = text ? translate_parse_hex(text, value) : NULL;
 
 	if (!end || *end)
-		return bad(reader, diag,
-			   "%s: expected a hexadecimal number of at most 64 bits%s%s%s", what,
-			   text ? ", not '" : "", text ? text : "", text ? "'" : "");
+		return line_bad(&reader->line, diag,
+				"%s: expected a hexadecimal number of at most 64 bits%s%s%s", what,
+				text ? ", not '" : "", text ? text : "", text ? "'" : "");
 	return STATUS_OK;
 }
 
@@ -156,8 +94,8 @@ static enum exit_status parse_range(struct translate_reader *reader, const char 
 	else
 		p = NULL;
 	if (!p || *p || *first >= *end)
-		return bad(reader, diag, "%s: expected FIRST-END in hexadecimal, not '%s'", what,
-			   text);
+		return line_bad(&reader->line, diag,
+				"%s: expected FIRST-END in hexadecimal, not '%s'", what, text);
 	return STATUS_OK;
 }
 
@@ -174,7 +112,8 @@ static enum exit_status parse_corpus(struct translate_reader *reader, char *rest
 		char *value = strchr(word, '=');
 
 		if (!value)
-			return bad(reader, diag, "corpus: expected KEY=VALUE, not '%s'", word);
+			return line_bad(&reader->line, diag, "corpus: expected KEY=VALUE, not '%s'",
+					word);
 		*value++ = '\0';
 		if (strcmp(word, "ID_AA64MMFR0_EL1") == 0) {
 			item->has_id = true;
@@ -192,7 +131,7 @@ static enum exit_status parse_corpus(struct translate_reader *reader, char *rest
 		}
 	}
 	if (status == STATUS_OK && !item->has_id)
-		return bad(reader, diag, "corpus: expected ID_AA64MMFR0_EL1=VALUE");
+		return line_bad(&reader->line, diag, "corpus: expected ID_AA64MMFR0_EL1=VALUE");
 	return status;
 }
 
@@ -211,15 +150,16 @@ static enum exit_status parse_regs(struct translate_reader *reader, char *rest,
 		size_t i;
 
 		if (!value)
-			return bad(reader, diag, "regs: expected REGISTER=VALUE, not '%s'", word);
+			return line_bad(&reader->line, diag,
+					"regs: expected REGISTER=VALUE, not '%s'", word);
 		*value++ = '\0';
 		suggest_init(&search, word);
 		for (i = 0; i < REGISTERS && strcmp(registers[i].name, word) != 0; i++)
 			suggest_offer(&search, registers[i].name);
 		if (i == REGISTERS)
-			return bad(reader, diag, "unknown register '%s'%s%s%s", word,
-				   search.best ? "; did you mean '" : "",
-				   search.best ? search.best : "", search.best ? "'?" : "");
+			return line_bad(&reader->line, diag, "unknown register '%s'%s%s%s", word,
+					search.best ? "; did you mean '" : "",
+					search.best ? search.best : "", search.best ? "'?" : "");
 		if (parse_number(reader, word, value, &number, diag) != STATUS_OK)
 			return STATUS_BAD_INPUT;
 		memcpy((char *)&item->regs + registers[i].offset, &number, sizeof(number));
@@ -240,13 +180,14 @@ static enum exit_status parse_mem(struct translate_reader *reader, char *rest,
 	if (status != STATUS_OK)
 		return status;
 	if (next_word(&rest))
-		return bad(reader, diag, "mem: expected one address and one word");
+		return line_bad(&reader->line, diag, "mem: expected one address and one word");
 	if (item->word.pa & 7)
-		return bad(reader, diag, "mem: address %" PRIx64 " is not aligned to 8 bytes",
-			   item->word.pa);
+		return line_bad(&reader->line, diag,
+				"mem: address %" PRIx64 " is not aligned to 8 bytes",
+				item->word.pa);
 	if (item->word.pa >> 52)
-		return bad(reader, diag, "mem: address %" PRIx64 " has more than 52 bits",
-			   item->word.pa);
+		return line_bad(&reader->line, diag,
+				"mem: address %" PRIx64 " has more than 52 bits", item->word.pa);
 	return STATUS_OK;
 }
 
@@ -274,20 +215,21 @@ static enum exit_status parse_query(struct translate_reader *reader, char *rest,
 	item->kind = ITEM_QUERY;
 	*query = (struct translate_query){ 0 };
 	if (!reader->has_regs)
-		return bad(reader, diag, "a query before the 'regs' line of its case");
+		return line_bad(&reader->line, diag, "a query before the 'regs' line of its case");
 	query->op = name ? find_op(name, &near) : NULL;
 	if (!query->op)
-		return bad(reader, diag, "unknown operation '%s'%s%s%s", name ? name : "",
-			   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		return line_bad(&reader->line, diag, "unknown operation '%s'%s%s%s",
+				name ? name : "", near ? "; did you mean '" : "", near ? near : "",
+				near ? "'?" : "");
 	if (parse_number(reader, "q address", next_word(&rest), &query->va, diag) != STATUS_OK)
 		return STATUS_BAD_INPUT;
 	align = query->op->op == TRANSLATE_AT ? 1 : query->op->kind == ACCESS_FETCH ? 4 : 8;
 	if (query->va & (align - 1))
-		return bad(reader, diag, "q: %s needs an address aligned to %u bytes", name,
-			   (unsigned)align);
+		return line_bad(&reader->line, diag, "q: %s needs an address aligned to %u bytes",
+				name, (unsigned)align);
 	problem = translate_parse_answer(rest, query);
 	if (problem)
-		return bad(reader, diag, "q: %s", problem);
+		return line_bad(&reader->line, diag, "q: %s", problem);
 	return STATUS_OK;
 }
 
@@ -298,10 +240,11 @@ static enum exit_status parse_case(struct translate_reader *reader, char *rest,
 
 	item->kind = ITEM_CASE;
 	if (reader->in_case)
-		return bad(reader, diag, "a new case; expected 'end' of the one before");
+		return line_bad(&reader->line, diag,
+				"a new case; expected 'end' of the one before");
 	if (!name || strlen(name) >= sizeof(item->name))
-		return bad(reader, diag, "case: expected a name of at most %zu bytes",
-			   sizeof(item->name) - 1);
+		return line_bad(&reader->line, diag, "case: expected a name of at most %zu bytes",
+				sizeof(item->name) - 1);
 	memcpy(item->name, name, strlen(name) + 1);
 	reader->in_case = true;
 	reader->has_regs = false;
@@ -315,7 +258,8 @@ static enum exit_status parse_line(struct translate_reader *reader, const char *
 	if (strcmp(word, "case") == 0)
 		return parse_case(reader, rest, item, diag);
 	if (!reader->in_case)
-		return bad(reader, diag, "'%s' outside a case; expected 'case NAME'", word);
+		return line_bad(&reader->line, diag, "'%s' outside a case; expected 'case NAME'",
+				word);
 	if (strcmp(word, "regs") == 0)
 		return parse_regs(reader, rest, item, diag);
 	if (strcmp(word, "mem") == 0)
@@ -323,7 +267,7 @@ static enum exit_status parse_line(struct translate_reader *reader, const char *
 	if (strcmp(word, "q") == 0)
 		return parse_query(reader, rest, item, diag);
 	if (strcmp(word, "end") != 0)
-		return bad(reader, diag, "'%s'; expected regs, mem, q or end", word);
+		return line_bad(&reader->line, diag, "'%s'; expected regs, mem, q or end", word);
 	item->kind = ITEM_END;
 	reader->in_case = false;
 	return STATUS_OK;
@@ -339,17 +283,17 @@ enum exit_status translate_next(struct translate_reader *reader, struct translat
 		bool end = false;
 		char *rest, *word;
 
-		status = read_line(reader, &end, diag);
+		status = line_next(&reader->line, &end, diag);
 		if (status != STATUS_OK)
 			return status;
 		if (end) {
 			item->kind = ITEM_EOF;
 			if (reader->in_case)
-				return bad(reader, diag,
-					   "the file ends within a case; expected 'end'");
+				return line_bad(&reader->line, diag,
+						"the file ends within a case; expected 'end'");
 			return STATUS_OK;
 		}
-		rest = reader->buffer;
+		rest = reader->line.text;
 		word = next_word(&rest);
 		if (!word)
 			continue;

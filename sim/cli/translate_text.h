@@ -8,6 +8,7 @@
 #include "arch/cpu.h"
 #include "arch/regs.h"
 #include "base/diag.h"
+#include "cli/line_reader.h"
 #include "mmu/walk.h"
 
 #define TRANSLATE_NAME_BYTES  256
@@ -87,11 +88,8 @@ struct translate_item {
 };
 
 struct translate_reader {
-	FILE *file;
-	const char *path; /* for messages */
-	unsigned long line;
+	struct line_reader line;
 	bool in_case, has_regs;
-	char *buffer; /* of the current line */
 };
 
 /* Opens `path`, "-" for standard input. Close with translate_close(), also after a failure. */
