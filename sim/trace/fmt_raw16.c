@@ -34,47 +34,36 @@ static int probe(const unsigned char *head, size_t n, const char *path)
 	return offsets_agree ? 85 : 40;
 }
 
-static struct trace_ref ref_at(const unsigned char *p)
+static bool decode(const unsigned char *access, struct trace_ref *ref)
 {
-	struct trace_ref ref = raw_word_ref(raw_word_at(p));
-	uint64_t ipa = raw_word_at(p + 8);
+	const uint64_t word = raw_word_at(access), ipa = raw_word_at(access + 8);
 
+	if (!raw_word_valid(word) || !ipa_valid(ipa))
+		return false;
+	*ref = raw_word_ref(word);
 	if (ipa != UINT64_MAX) {
-		ref.ipa = ipa & low_mask(52);
-		ref.device = (uint8_t)(ipa >> 63);
+		ref->ipa = ipa & low_mask(52);
+		ref->device = (uint8_t)(ipa >> 63);
 	}
-	return ref;
+	return true;
+}
+
+static int refuse(const struct byte_source *source, const unsigned char *access, struct diag *diag)
+{
+	const uint64_t word = raw_word_at(access);
+
+	if (!raw_word_valid(word))
+		return raw_word_refuse(source, 0, word, diag);
+	return source_fail(source, 8, diag, "expected an IPA of at most 52 bits");
 }
 
 static long read_refs(void *state, struct byte_source *source, struct trace_ref *refs, size_t max,
 		      struct diag *diag)
 {
-	size_t got, n;
-	const unsigned char *p = source_peek(source, SOURCE_MAX_PEEK, &got, diag);
+	static const struct raw_form form = { PAIR_BYTES, decode, refuse };
 
 	(void)state;
-	if (!p)
-		return -1;
-	max = got / PAIR_BYTES < max ? got / PAIR_BYTES : max;
-	for (n = 0; n < max; n++) {
-		const unsigned char *pair = p + n * PAIR_BYTES;
-
-		if (!raw_word_valid(raw_word_at(pair)) || !ipa_valid(raw_word_at(pair + 8)))
-			break;
-		refs[n] = ref_at(pair);
-	}
-	if (n == 0 && got > 0) {
-		if (got < PAIR_BYTES)
-			return source_fail(source, got, diag,
-					   "the trace ends inside an access, expected %zu bytes "
-					   "more",
-					   PAIR_BYTES - got);
-		if (!raw_word_valid(raw_word_at(p)))
-			return raw_word_refuse(source, 0, raw_word_at(p), diag);
-		return source_fail(source, 8, diag, "expected an IPA of at most 52 bits");
-	}
-	source_take(source, n * PAIR_BYTES);
-	return (long)n;
+	return raw_word_read(&form, source, refs, max, diag);
 }
 
 const struct import_ops fmt_raw16 = {

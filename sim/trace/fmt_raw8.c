@@ -16,33 +16,28 @@ static int probe(const unsigned char *head, size_t n, const char *path)
 	return named ? 95 : 60;
 }
 
+static bool decode(const unsigned char *access, struct trace_ref *ref)
+{
+	const uint64_t word = raw_word_at(access);
+
+	if (!raw_word_valid(word))
+		return false;
+	*ref = raw_word_ref(word);
+	return true;
+}
+
+static int refuse(const struct byte_source *source, const unsigned char *access, struct diag *diag)
+{
+	return raw_word_refuse(source, 0, raw_word_at(access), diag);
+}
+
 static long read_refs(void *state, struct byte_source *source, struct trace_ref *refs, size_t max,
 		      struct diag *diag)
 {
-	size_t got, n;
-	const unsigned char *p = source_peek(source, SOURCE_MAX_PEEK, &got, diag);
+	static const struct raw_form form = { WORD_BYTES, decode, refuse };
 
 	(void)state;
-	if (!p)
-		return -1;
-	max = got / WORD_BYTES < max ? got / WORD_BYTES : max;
-	for (n = 0; n < max; n++) {
-		uint64_t word = raw_word_at(p + n * WORD_BYTES);
-
-		if (!raw_word_valid(word))
-			break;
-		refs[n] = raw_word_ref(word);
-	}
-	if (n == 0 && got > 0) {
-		if (got < WORD_BYTES)
-			return source_fail(source, got, diag,
-					   "the trace ends inside an access, expected %zu bytes "
-					   "more",
-					   WORD_BYTES - got);
-		return raw_word_refuse(source, 0, raw_word_at(p), diag);
-	}
-	source_take(source, n * WORD_BYTES);
-	return (long)n;
+	return raw_word_read(&form, source, refs, max, diag);
 }
 
 const struct import_ops fmt_raw8 = {

@@ -50,6 +50,41 @@ static inline int raw_word_refuse(const struct byte_source *source, size_t ahead
 			   "expected kind 0, 1 or 2 in bits 49 and 50 of an access");
 }
 
+/*
+ * What the two formats differ in when they are read: an access of `bytes`, decoded into *ref
+ * (false: it is not valid), and what is wrong with one that is not valid (returns -1).
+ */
+struct raw_form {
+	size_t bytes;
+	bool (*decode)(const unsigned char *access, struct trace_ref *ref);
+	int (*refuse)(const struct byte_source *source, const unsigned char *access,
+		      struct diag *diag);
+};
+
+/* import_ops.read. Inline, so that the form's functions are called directly. */
+static inline long raw_word_read(const struct raw_form *form, struct byte_source *source,
+				 struct trace_ref *refs, size_t max, struct diag *diag)
+{
+	size_t got, n;
+	const unsigned char *p = source_peek(source, SOURCE_MAX_PEEK, &got, diag);
+
+	if (!p)
+		return -1;
+	max = got / form->bytes < max ? got / form->bytes : max;
+	for (n = 0; n < max && form->decode(p + n * form->bytes, &refs[n]); n++)
+		;
+	if (n == 0 && got > 0) {
+		if (got < form->bytes)
+			return source_fail(source, got, diag,
+					   "the trace ends inside an access, expected %zu bytes "
+					   "more",
+					   form->bytes - got);
+		return form->refuse(source, p, diag);
+	}
+	source_take(source, n * form->bytes);
+	return (long)n;
+}
+
 /* Does the file's name, without a suffix of compression, end in `suffix`? */
 static inline bool raw_word_named(const char *path, const char *suffix)
 {
