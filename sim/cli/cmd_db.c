@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -8,44 +7,12 @@
 
 #include "cli/command.h"
 #include "cli/group.h"
+#include "cli/names_args.h"
 #include "cli/output.h"
 #include "run/db.h"
 #include "run/params.h"
 
-enum { FILES_MAX = 4096 };
-
-struct arguments {
-	const char *files[FILES_MAX];
-	size_t n_files, max_files;
-	int json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	switch (key) {
-	case 'j':
-		arguments->json = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (arguments->n_files == arguments->max_files)
-			argp_error(state, "too many arguments");
-		arguments->files[arguments->n_files++] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (arguments->n_files == 0 && arguments->max_files)
-			argp_error(state, "which database?");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option json_option[] = {
-	{ "json", 'j', NULL, 0, "print JSON", 0 },
-	{ 0 },
-};
+static const char which[] = "which database?";
 
 /* Run a query and print each row by `print`; *diag as usual. */
 static enum exit_status each_row(struct db *db, const char *statement,
@@ -136,17 +103,17 @@ static const char sweep_query[] =
 static int run_info(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = json_option,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.args_doc = "DATABASE",
 		.doc = "Say what a result database holds: points by model and trace, and sweeps.",
 	};
-	struct arguments arguments = { .max_files = 1 };
+	struct names_args arguments = { .max_names = 1, .missing = which };
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	db = db_open(arguments.files[0], DB_READ, &diag);
+	db = db_open(arguments.names[0], DB_READ, &diag);
 	if (!db)
 		return output_diag(&diag);
 	if (arguments.json) {
@@ -168,26 +135,26 @@ static int run_info(int argc, char **argv)
 static int run_check(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = json_option,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.args_doc = "DATABASE...",
 		.doc = "Prove databases sound: SQLite's integrity check, the key of each point "
 		       "computed again, and the identities between its counters.",
 	};
-	struct arguments arguments = { .max_files = FILES_MAX };
+	struct names_args arguments = { .max_names = NAMES_ARGS_MAX, .missing = which };
 	int status = STATUS_OK;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	for (size_t i = 0; i < arguments.n_files; i++) {
+	for (size_t i = 0; i < arguments.n_names; i++) {
 		struct diag diag = DIAG_INIT;
-		struct db *db = db_open(arguments.files[i], DB_READ, &diag);
+		struct db *db = db_open(arguments.names[i], DB_READ, &diag);
 		uint64_t n_points = 0;
 
 		if (db && db_check(db, &n_points, &diag) == STATUS_OK) {
 			if (arguments.json)
-				print_json_params(arguments.files[i], NULL);
+				print_json_params(arguments.names[i], NULL);
 			else
-				printf("%s: ok, ", arguments.files[i]);
+				printf("%s: ok, ", arguments.names[i]);
 			printf(arguments.json ? "{\"points\":%" PRIu64 "}}\n"
 					      : "%" PRIu64 " points\n",
 			       n_points);
@@ -251,17 +218,17 @@ static enum exit_status print_csv(void *ctx, const struct db_point *point, struc
 static int run_export(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.parser = parse,
+		.parser = names_args_parse,
 		.args_doc = "DATABASE",
 		.doc = "Print all points as CSV, in an order that depends on their contents alone. "
 		       "Statistics of impossible points are empty.",
 	};
-	struct arguments arguments = { .max_files = 1 };
+	struct names_args arguments = { .max_names = 1, .missing = which };
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	db = db_open(arguments.files[0], DB_READ, &diag);
+	db = db_open(arguments.names[0], DB_READ, &diag);
 	if (!db)
 		return output_diag(&diag);
 	for (size_t i = 0; db_column_name(i); i++)
@@ -275,31 +242,31 @@ static int run_export(int argc, char **argv)
 static int run_merge(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = json_option,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.args_doc = "INTO FROM...",
 		.doc = "Copy the points of databases into one, which is made if it is not there. "
 		       "Different results of one point are refused.",
 	};
-	struct arguments arguments = { .max_files = FILES_MAX };
+	struct names_args arguments = { .max_names = NAMES_ARGS_MAX, .missing = which };
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (arguments.n_files < 2)
+	if (arguments.n_names < 2)
 		return output_error(STATUS_USAGE, "merge: INTO and at least one FROM expected");
-	db = db_open(arguments.files[0], DB_WRITE, &diag);
-	for (size_t i = 1; db && i < arguments.n_files && diag.status == STATUS_OK; i++) {
+	db = db_open(arguments.names[0], DB_WRITE, &diag);
+	for (size_t i = 1; db && i < arguments.n_names && diag.status == STATUS_OK; i++) {
 		uint64_t n_new;
 
-		if (db_merge(db, arguments.files[i], &n_new, &diag) != STATUS_OK)
+		if (db_merge(db, arguments.names[i], &n_new, &diag) != STATUS_OK)
 			break;
 		if (!arguments.json) {
 			printf("%s: %" PRIu64 " new points from %s\n", db_path(db), n_new,
-			       arguments.files[i]);
+			       arguments.names[i]);
 			continue;
 		}
-		print_json_params(db_path(db), arguments.files[i]);
+		print_json_params(db_path(db), arguments.names[i]);
 		printf("{\"new_points\":%" PRIu64 "}}\n", n_new);
 	}
 	db_close(db, &diag);
@@ -309,10 +276,10 @@ static int run_merge(int argc, char **argv)
 static int run_schema(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.parser = parse,
+		.parser = names_args_parse,
 		.doc = "Print the SQL that makes an empty database (results/schema.sql).",
 	};
-	struct arguments arguments = { .max_files = 0 };
+	struct names_args arguments = { .max_names = 0 };
 	char *schema;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/map_snap.h"
 #include "cli/map_text.h"
+#include "cli/names_args.h"
 #include "cli/output.h"
 
 /* The guest's own code: a slot at IPA 0, written by userspace before the guest runs. */
@@ -23,8 +24,7 @@ enum map_mode { MODE_PRINT, MODE_JSON, MODE_CHECK };
 struct options {
 	enum map_mode mode;
 	const struct host_ops *rule;
-	char **files;
-	int files_count;
+	struct files_args input;
 };
 
 struct session {
@@ -370,15 +370,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'r':
 		return set_rule(options, arg, state);
-	case ARGP_KEY_ARGS:
-		options->files = state->argv + state->next;
-		options->files_count = state->argc - state->next;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no FILE; '-' is standard input");
-		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return files_args_parse(&options->input, key, state);
 	}
 }
 
@@ -405,8 +398,8 @@ static int run(int argc, char **argv)
 		return output_error(STATUS_INTERNAL, "out of memory");
 	if (options.mode == MODE_JSON)
 		fputs("{\"schema\":1,\"cases\":[", stdout);
-	for (int i = 0; i < options.files_count && status == STATUS_OK; i++)
-		status = do_file(&s, options.files[i], &diag);
+	for (int i = 0; i < options.input.files_count && status == STATUS_OK; i++)
+		status = do_file(&s, options.input.files[i], &diag);
 	if (options.mode == MODE_JSON)
 		puts("\n]}");
 	if (status == STATUS_OK && options.mode == MODE_CHECK) {

@@ -1,55 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/command.h"
 #include "cli/group.h"
+#include "cli/names_args.h"
 #include "cli/output.h"
 #include "run/model.h"
 #include "run/point.h"
 
-enum { NAMES_MAX = 256 };
-
-struct arguments {
-	const char *names[NAMES_MAX];
-	size_t n_names, max_names;
-	int json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	switch (key) {
-	case 'j':
-		arguments->json = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (arguments->n_names == arguments->max_names)
-			argp_error(state, "too many arguments");
-		arguments->names[arguments->n_names++] = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL, 0, "print JSON", 0 },
-	{ 0 },
-};
+enum { CHECKED_MAX = 256 };
 
 static int run_list(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.doc = "List the models that can be named with -c: those in ./models, beside the "
 		       "program, and in $TWOSTAGE_MODELS.",
 	};
-	struct arguments arguments = { .max_names = 0 };
+	struct names_args arguments = { .max_names = 0 };
 	struct diag diag = DIAG_INIT;
 	struct model_entry *entries;
 	size_t n;
@@ -161,13 +131,13 @@ static void show_json(const struct model *model)
 static int run_show(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.args_doc = "MODEL",
 		.doc = "Print every parameter of a model with its unit, and where the value comes "
 		       "from: a source, an assumption with its reason, or the default.",
 	};
-	struct arguments arguments = { .max_names = 1 };
+	struct names_args arguments = { .max_names = 1 };
 	struct diag diag = DIAG_INIT;
 	struct model *model;
 
@@ -214,13 +184,13 @@ static int check_model(const char *name, int json)
 static int run_check(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
+		.options = names_args_options,
+		.parser = names_args_parse,
 		.args_doc = "[MODEL...]",
 		.doc = "Check models, all that can be named if none is given: every value has a "
 		       "source or is marked assumed, and the core can exist.",
 	};
-	struct arguments arguments = { .max_names = NAMES_MAX };
+	struct names_args arguments = { .max_names = CHECKED_MAX };
 	struct diag diag = DIAG_INIT;
 	struct model_entry *entries;
 	int status = STATUS_OK, one;

@@ -406,8 +406,8 @@ static int run(int argc, char **argv)
 	if (options.json)
 		printf("{\"schema\":1,\"params\":{},\"%s\":[",
 		       options.mode == MODE_CHECK ? "mismatches" : "queries");
-	for (int i = 0; i < options.files_count && status == STATUS_OK; i++)
-		status = do_file(s, options.files[i], &diag);
+	for (int i = 0; i < options.input.files_count && status == STATUS_OK; i++)
+		status = do_file(s, options.input.files[i], &diag);
 	status = print_counts(s, status);
 	phys_destroy(s->mem);
 	free(s);

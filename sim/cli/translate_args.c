@@ -58,15 +58,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (options->json && options->explain)
 			argp_error(state, "--explain is text; leave --json out");
 		return 0;
-	case ARGP_KEY_ARGS:
-		options->files = state->argv + state->next;
-		options->files_count = state->argc - state->next;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no FILE; '-' is standard input");
-		return EINVAL;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return files_args_parse(&options->input, key, state);
 	}
 }
 

@@ -4,6 +4,7 @@
 #define TWOSTAGE_CLI_TRANSLATE_ARGS_H
 
 #include "arch/cpu.h"
+#include "cli/names_args.h"
 
 enum translate_mode { MODE_PRINT, MODE_CHECK };
 
@@ -12,8 +13,7 @@ struct translate_options {
 	bool explain, json;
 	char *choices[8]; /* "NAME=VALUE" of --set, without "core." */
 	int choices_count;
-	char **files;
-	int files_count;
+	struct files_args input;
 };
 
 /* Exits with STATUS_USAGE on a wrong command line. */
