@@ -9,7 +9,7 @@ build='gcc libc6-dev make pkg-config libyaml-dev libzstd-dev libxxhash-dev libsq
 report='gnuplot-nox'
 check='libcmocka-dev clang clang-format sqlite3 jq procps zstd xz-utils gzip
 	qemu-user qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	man-db procps util-linux'
+	man-db util-linux'
 
 purpose=${1:?usage: setup.sh build|report|check [CC]}
 compiler=${2:-gcc}
