@@ -7,17 +7,21 @@
 /* No legal access faults more often than each table and the page themselves: twice five levels. */
 enum { MAX_RETRIES = 64 };
 
+/* The statistics that a walk adds to as it goes: neighbours in the table. */
+enum {
+	WALK_FIRST = STAT_walk_reads_s1_lm1,
+	WALK_LAST = STAT_walk_cache_s2_misses,
+	WALK_COUNTS = WALK_LAST - WALK_FIRST + 1,
+	WALK_LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1, /* of one stage */
+};
+
 /* What one walk did so far; goes into the statistics when it completes. */
 struct walk_account {
 	struct mmu *mmu;
 	struct mmu_vcpu *vcpu;
 	uint32_t s1_context, s2_context;
 	uint64_t cycles;
-	uint32_t reads;
-	uint32_t by_level[2][5]; /* stage - 1, level + 1 */
-	uint32_t by_place[FOUND_COUNT];
-	uint32_t final_reads;
-	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses;
+	uint64_t count[WALK_COUNTS]; /* of the statistics from WALK_FIRST to WALK_LAST */
 };
 
 static uint32_t slots_of(const struct tlb_shape *shape)
@@ -97,6 +101,11 @@ void mmu_fini(struct mmu *mmu)
 	mmu->l1_stamp = NULL;
 }
 
+static inline void account_add(struct walk_account *account, unsigned stat, bool add)
+{
+	account->count[stat - WALK_FIRST] += add;
+}
+
 static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
 {
 	struct walk_account *account = ctx;
@@ -106,13 +115,14 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 
 	account->cycles += hit ? cache->hit_cycles : 0;
 	if (stage == 1)
-		account->s1_hits += hit;
+		account_add(account, STAT_walk_cache_s1_hits, hit);
 	else if (!hit)
-		account->s2_misses += cache->ways != 0;
-	else if (out->leaf)
-		account->s2_leaf_hits++;
+		account_add(account, STAT_walk_cache_s2_misses, cache->ways != 0);
 	else
-		account->s2_table_hits++;
+		account_add(account,
+			    out->leaf ? STAT_walk_cache_s2_leaf_hits
+				      : STAT_walk_cache_s2_table_hits,
+			    true);
 	return hit;
 }
 
@@ -134,11 +144,12 @@ static void hook_read(void *ctx, const struct walk_read *read)
 	const struct latency_result found =
 		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
 
+	const unsigned by_level = read->stage == 1 ? STAT_walk_reads_s1_l0 : STAT_walk_reads_s2_l0;
+
 	account->cycles += found.cycles;
-	account->reads++;
-	account->by_level[read->stage - 1][read->level + 1]++;
-	account->by_place[found.found_in]++;
-	account->final_reads += read->stage == 2 && read->for_level == 4;
+	account_add(account, by_level + (unsigned)read->level, true);
+	account_add(account, STAT_walk_reads_l1d + found.found_in, true);
+	account_add(account, STAT_walk_reads_s2_final, read->stage == 2 && read->for_level == 4);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
@@ -150,18 +161,38 @@ static void account_commit(const struct walk_account *account)
 
 	v[STAT_walks]++;
 	v[STAT_walk_cycles] += account->cycles;
-	for (unsigned level = 0; level < 5; level++) {
-		v[STAT_walk_reads_s1_lm1 + level] += account->by_level[0][level];
-		v[STAT_walk_reads_s2_lm1 + level] += account->by_level[1][level];
-	}
-	for (unsigned place = 0; place < FOUND_COUNT; place++)
-		v[STAT_walk_reads_l1d + place] += account->by_place[place];
-	v[STAT_walk_reads_s2_final] += account->final_reads;
-	v[STAT_walk_cache_s1_hits] += account->s1_hits;
-	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
-	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
-	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+	for (unsigned i = 0; i < WALK_COUNTS; i++)
+		v[WALK_FIRST + i] += account->count[i];
 	histogram_add(&mmu->walk_latency, account->cycles);
+}
+
+/* Counts and cycles of a walk that faulted go nowhere but into the retries. */
+static void account_discard(struct walk_account *account)
+{
+	uint64_t *v = account->mmu->stats.v;
+
+	v[STAT_walk_retries]++;
+	for (unsigned i = 0; i < 2 * WALK_LEVELS; i++)
+		v[STAT_retry_reads] += account->count[STAT_walk_reads_s1_lm1 - WALK_FIRST + i];
+	memset(account->count, 0, sizeof(account->count));
+	account->cycles = 0;
+}
+
+static void leaf_of(const struct translation *result, struct tlb_leaf *leaf)
+{
+	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
+	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
+
+	*leaf = (struct tlb_leaf){
+		.pa = pa_of(result->pa.v & ~low_mask(bits)),
+		.size_bits = bits,
+		.leaf_bits = bits,
+		.s1_bits = s1,
+		.s2_bits = s2,
+		.perms = result->perms,
+		.global = result->global,
+		.dirty_clear = result->dirty_clear,
+	};
 }
 
 static bool handle_fault(struct mmu *mmu, const struct mmu_request *request,
@@ -183,44 +214,30 @@ static bool walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *reque
 		/* docs/model.md: user pages below, kernel pages above, whatever runs. */
 		.el = (uint8_t)(request->va.v >> 55 & 1),
 	};
+	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	const bool caches = own->s1.ways || own->s2.ways;
+	struct walk_account account = {
+		.mmu = mmu,
+		.vcpu = own,
+		.s1_context = (uint32_t)space->context.vmid << 16 | space->context.asid,
+		.s2_context = (uint32_t)space->context.vmid << 16,
+	};
+	const struct walk_hooks hooks = {
+		.ctx = &account,
+		.probe = caches ? hook_probe : NULL,
+		.learn = caches ? hook_learn : NULL,
+		.read = hook_read,
+	};
 	struct translation result;
 
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
-		struct walk_account account = {
-			.mmu = mmu,
-			.vcpu = &mmu->vcpu[vcpu],
-			.s1_context = (uint32_t)space->context.vmid << 16 | space->context.asid,
-			.s2_context = (uint32_t)space->context.vmid << 16,
-		};
-		const struct walk_hooks hooks = {
-			.ctx = &account,
-			.probe = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_probe
-										    : NULL,
-			.learn = mmu->vcpu[vcpu].s1.ways || mmu->vcpu[vcpu].s2.ways ? hook_learn
-										    : NULL,
-			.read = hook_read,
-		};
-
 		mmu_walk(space->regime, mmu->mem, &access, &hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
 			account_commit(&account);
-			const uint8_t s1 = result.s1_bits, s2 = result.s2_bits;
-			const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
-
-			*leaf = (struct tlb_leaf){
-				.pa = pa_of(result.pa.v & ~low_mask(bits)),
-				.size_bits = bits,
-				.leaf_bits = bits,
-				.s1_bits = s1,
-				.s2_bits = s2,
-				.perms = result.perms,
-				.global = result.global,
-				.dirty_clear = result.dirty_clear,
-			};
+			leaf_of(&result, leaf);
 			return true;
 		}
-		mmu->stats.v[STAT_walk_retries]++;
-		mmu->stats.v[STAT_retry_reads] += account.reads;
+		account_discard(&account);
 		if (!handle_fault(mmu, request, &result))
 			return false;
 	}

@@ -30,11 +30,9 @@ static uint64_t key_of(va_t va, unsigned size_bits)
 /* The upper half of the address space gives small numbers, too: only low bits index. */
 static uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
 {
-	const uint32_t sets = tlb->shape.sets;
-
-	if ((sets & (sets - 1)) == 0)
-		return (uint32_t)(va.v >> size_bits) & (sets - 1);
-	return (uint32_t)((va.v >> size_bits) % sets);
+	if (tlb->masked)
+		return (uint32_t)(va.v >> size_bits) & tlb->set_mask;
+	return (uint32_t)((va.v >> size_bits) % tlb->shape.sets);
 }
 
 /* Twice as many chains as slots. */
@@ -87,6 +85,9 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 
 	memset(tlb, 0, sizeof(*tlb));
 	tlb->shape = *shape;
+	tlb->slots = shape->sets * shape->ways;
+	tlb->set_mask = shape->sets - 1;
+	tlb->masked = (shape->sets & (shape->sets - 1)) == 0;
 	tlb->owns_arrays = !slab;
 	tlb->key = malloc(slots * sizeof(*tlb->key));
 	tlb->context = calloc(slots, sizeof(*tlb->context));
@@ -191,7 +192,7 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 	const uint32_t ways = tlb->shape.ways, first = set * ways;
 	uint32_t slot;
 
-	if (tlb->used < tlb->shape.sets * ways)
+	if (tlb->used < tlb->slots)
 		for (slot = first; slot < first + ways; slot++)
 			if (tlb->key[slot] == KEY_INVALID)
 				return slot;
@@ -267,10 +268,9 @@ static bool slot_matches(const struct tlb *tlb, uint32_t slot, const struct tlb_
 
 uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
 {
-	const uint32_t slots = tlb->shape.sets * tlb->shape.ways;
 	const uint32_t before = tlb->used;
 
-	for (uint32_t slot = 0; slot < slots && tlb->used; slot++)
+	for (uint32_t slot = 0; slot < tlb->slots && tlb->used; slot++)
 		if (tlb->key[slot] != KEY_INVALID && slot_matches(tlb, slot, match))
 			slot_release(tlb, slot);
 	return before - tlb->used;

@@ -39,8 +39,11 @@ struct tlb_leaf {
 
 struct tlb {
 	struct tlb_shape shape;
-	void *repl_state; /* NULL when the policy is LRU, which lives in stamp and clock */
-	uint64_t *stamp;  /* per slot: time of last use; NULL when the policy is not LRU */
+	uint32_t slots;	   /* sets * ways */
+	uint32_t set_mask; /* sets - 1 */
+	bool masked;	   /* sets is a power of two: set_mask chooses one */
+	void *repl_state;  /* NULL when the policy is LRU, which lives in stamp and clock */
+	uint64_t *stamp;   /* per slot: time of last use; NULL when the policy is not LRU */
 	uint64_t clock;
 	uint64_t *key;	      /* per slot: page << 6 | size_bits; KEY_INVALID */
 	bool owns_arrays;     /* generation and stamp */

@@ -30,13 +30,15 @@ static bool fail(struct walk *w, int stage, const struct walk_request *rq, enum 
 static inline void report_read(const struct walk *w, int stage, const struct walk_request *rq,
 			       const struct walk_entry *entry, bool update)
 {
+	/* Almost all tables are write-back with both hints; the rest is for the function to say. */
+	bool cacheable = entry->attr == ATTR_NORMAL_WB || attr_is_write_back(entry->attr);
 	struct walk_read read = { .pa = entry->pa,
 				  .desc = entry->desc,
 				  .ia = rq->ia,
 				  .stage = (int8_t)stage,
 				  .level = entry->level,
 				  .for_level = w->for_level,
-				  .cacheable = attr_is_write_back(entry->attr),
+				  .cacheable = cacheable,
 				  .update = update };
 
 	w->hooks->read(w->hooks->ctx, &read);
@@ -56,10 +58,7 @@ static inline uint64_t load(const struct walk *w, const struct regime_stage *st,
 PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int stage,
 		      const struct walk_point *at, bool resumed, struct walk_entry *entry)
 {
-	struct walk_request rq = { .ia = entry->address,
-				   .purpose = WALK_FOR_TABLE_READ,
-				   .s1_attr = st->walk_attr,
-				   .s1_sh = st->sh };
+	struct walk_request rq;
 	struct walk_leaf leaf;
 
 	entry->pa = pa_of(entry->address);
@@ -72,6 +71,10 @@ PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int s
 		entry->attr = at->table_attr;
 		return true;
 	}
+	rq = (struct walk_request){ .ia = entry->address,
+				    .purpose = WALK_FOR_TABLE_READ,
+				    .s1_attr = st->walk_attr,
+				    .s1_sh = st->sh };
 	w->for_level = at->level;
 	if (!s2_translate(w, &rq, &leaf))
 		return false;
@@ -100,7 +103,6 @@ static void learn_table(const struct walk *w, const struct regime_stage *st, int
 	struct walk_point point = *at;
 
 	point.leaf = false;
-	point.desc = 0;
 	point.table_pa = pa_of(entry->pa.v & ~low_mask(st->granule_bits));
 	point.table_s2_bits = entry->s2_bits;
 	point.table_attr = entry->attr;
@@ -122,18 +124,18 @@ static inline uint64_t index_mask(const struct regime_stage *st, int level)
 }
 
 /*
- * Descend to the leaf descriptor of rq->ia. Invariant: `at` names the table to read next, reached
- * through descriptors that were all valid and within the output address size.
+ * Descend to the leaf descriptor of rq->ia, and to its `entry` unless a walk cache gave it.
+ * Invariant: `at` names the table to read next, reached through descriptors that were all valid and
+ * within the output address size.
  */
 PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int stage,
 		       const struct walk_request *rq, enum walk_caches caches,
-		       struct walk_leaf *leaf)
+		       struct walk_leaf *leaf, struct walk_entry *entry)
 {
 	uint64_t ia = rq->ia & st->ia_mask;
 	struct walk_point at = { .level = st->start_level, .table = st->base };
 	unsigned shift;
 	uint64_t mask;
-	struct walk_entry entry;
 	bool resumed = caches == WALK_CACHES && w->hooks->probe &&
 		       w->hooks->probe(w->hooks->ctx, stage, rq->ia, &at);
 	bool learn = false;
@@ -145,38 +147,36 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 	leaf->hierarchy = at.hierarchy;
 	if (leaf->cached) {
 		leaf->desc = at.desc;
-		leaf->entry = (struct walk_entry){ 0 };
 		return true;
 	}
 	mask = index_mask(st, at.level);
 	for (;;) {
-		entry.level = at.level;
-		entry.address = at.table | (ia >> shift & mask) << 3;
-		if (!locate(w, st, stage, &at, resumed, &entry))
+		entry->level = at.level;
+		entry->address = at.table | (ia >> shift & mask) << 3;
+		if (!locate(w, st, stage, &at, resumed, entry))
 			return false;
 		if (learn)
-			learn_table(w, st, stage, rq->ia, &at, &entry);
-		if (!fetch(w, st, stage, rq, &entry))
+			learn_table(w, st, stage, rq->ia, &at, entry);
+		if (!fetch(w, st, stage, rq, entry))
 			return false;
-		if (desc_kind(&st->format, entry.desc, at.level) != DESC_KIND_TABLE)
+		if (desc_kind(&st->format, entry->desc, at.level) != DESC_KIND_TABLE)
 			break;
-		at.table = desc_address(&st->format, entry.desc);
+		at.table = desc_address(&st->format, entry->desc);
 		if (at.table >> st->oa_bits)
 			return fail(w, stage, rq, FAULT_ADDRESS_SIZE, at.level);
 		if (stage == 1 && !st->hpd)
-			at.hierarchy |= (uint8_t)(entry.desc >> S1_HIERARCHY_SHIFT & 15);
+			at.hierarchy |= (uint8_t)(entry->desc >> S1_HIERARCHY_SHIFT & 15);
 		at.level++;
 		shift -= st->stride_bits;
 		mask = st->index_mask;
 		resumed = false;
 		learn = w->hooks->learn != NULL;
 	}
-	leaf->desc = entry.desc;
+	leaf->desc = entry->desc;
 	leaf->level = at.level;
 	leaf->size_bits = (uint8_t)shift;
 	leaf->hierarchy = at.hierarchy;
-	leaf->entry = entry;
-	if (desc_kind(&st->format, entry.desc, at.level) == DESC_KIND_INVALID)
+	if (desc_kind(&st->format, entry->desc, at.level) == DESC_KIND_INVALID)
 		return fail(w, stage, rq, FAULT_TRANSLATION, at.level);
 	return true;
 }
@@ -186,8 +186,10 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 			   const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum fault_type fault = FAULT_NONE;
-	uint64_t base = desc_leaf_address(&st->format, leaf->desc, leaf->size_bits);
-	leaf->address = base | (rq->ia & low_mask(leaf->size_bits));
+	uint64_t offset_mask = low_mask(leaf->size_bits);
+
+	leaf->address =
+		(desc_address(&st->format, leaf->desc) & ~offset_mask) | (rq->ia & offset_mask);
 	leaf->span_bits = 0;
 	if (leaf->desc & DESC_CONTIGUOUS)
 		leaf->span_bits = (uint8_t)desc_contiguous_bits(st->format.granule, leaf->level);
@@ -211,10 +213,10 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
  * when tables of both stages share memory, that stage-2 translation may have changed the word.
  */
 PER_STAGE bool write_back(struct walk *w, const struct regime_stage *st, const int stage,
-			  const struct walk_request *rq, struct walk_leaf *leaf, uint64_t desc,
-			  bool *lost)
+			  const struct walk_request *rq, struct walk_leaf *leaf,
+			  struct walk_entry *entry, uint64_t desc, bool *lost)
 {
-	struct walk_request update = { .ia = leaf->entry.address,
+	struct walk_request update = { .ia = entry->address,
 				       .purpose = WALK_FOR_TABLE_UPDATE,
 				       .s1_attr = st->walk_attr,
 				       .s1_sh = st->sh };
@@ -225,16 +227,16 @@ PER_STAGE bool write_back(struct walk *w, const struct regime_stage *st, const i
 		if (!s2_translate(w, &update, &target))
 			return false;
 		w->for_level = 4;
-		leaf->entry.pa = pa_of(target.address);
+		entry->pa = pa_of(target.address);
 	}
-	leaf->entry.desc = load(w, st, leaf->entry.pa);
+	entry->desc = load(w, st, entry->pa);
 	if (w->hooks->read)
-		report_read(w, stage, rq, &leaf->entry, true);
-	*lost = leaf->entry.desc != leaf->desc;
+		report_read(w, stage, rq, entry, true);
+	*lost = entry->desc != leaf->desc;
 	if (*lost)
 		return true;
 	/* The page holds a valid descriptor, so the write needs no memory and cannot fail. */
-	phys_write64(w->mem, leaf->entry.pa, st->big_endian ? __builtin_bswap64(desc) : desc);
+	phys_write64(w->mem, entry->pa, st->big_endian ? __builtin_bswap64(desc) : desc);
 	leaf->desc = desc;
 	return true;
 }
@@ -250,11 +252,12 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 	enum walk_caches caches = WALK_CACHES;
 
 	for (;;) {
+		struct walk_entry entry = { 0 };
 		enum fault_type fault;
 		uint64_t desc;
 		bool lost;
 
-		if (!descend(w, st, stage, rq, caches, leaf))
+		if (!descend(w, st, stage, rq, caches, leaf, &entry))
 			return false;
 		if (!accept_leaf(w, st, stage, rq, leaf))
 			return false;
@@ -266,7 +269,7 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 			break;
 		/* A cached leaf that needs an update is read again. */
 		if (!leaf->cached) {
-			if (!write_back(w, st, stage, rq, leaf, desc, &lost))
+			if (!write_back(w, st, stage, rq, leaf, &entry, desc, &lost))
 				return false;
 			if (!lost)
 				break;
@@ -287,13 +290,17 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 static bool s2_translate(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	const struct regime_stage *st = &w->regime->s2;
+	struct walk_leaf found; /* not `leaf`, so that it stays in registers across the hooks */
 
 	/* An illegal set-up comes before IPAIsOutOfRange; a bad base after it. */
 	if (st->setup_fault == FAULT_TRANSLATION || rq->ia >> st->ia_bits)
 		return fail(w, 2, rq, FAULT_TRANSLATION, 0);
 	if (st->setup_fault != FAULT_NONE)
 		return fail(w, 2, rq, st->setup_fault, 0);
-	return stage_translate(w, st, 2, rq, leaf);
+	if (!stage_translate(w, st, 2, rq, &found))
+		return false;
+	*leaf = found;
+	return true;
 }
 
 /* Stage 1 off: the VA is the IPA (AArch64_S1DisabledOutput). */

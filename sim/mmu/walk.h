@@ -40,10 +40,12 @@ struct walk_read {
 
 /* What a walk cache knows about an input address of one stage. */
 struct walk_point {
-	int8_t level;	       /* of the table to read next, or of the leaf */
-	bool leaf;	       /* desc is the leaf descriptor of ia; nothing left to read */
-	uint64_t desc;	       /* leaf: the descriptor; otherwise unused */
-	uint64_t table;	       /* not leaf: output address (stage 1: IPA) of the next table */
+	int8_t level; /* of the table to read next, or of the leaf */
+	bool leaf;    /* desc is the leaf descriptor of ia; nothing left to read */
+	union {
+		uint64_t desc;	/* leaf: the descriptor */
+		uint64_t table; /* not leaf: output address (stage 1: IPA) of the next table */
+	};
 	pa_t table_pa;	       /* stage 1, not leaf: PA of that table, stage 2 applied */
 	uint8_t hierarchy;     /* stage 1: APTable/XNTable/PXNTable gathered so far */
 	uint8_t table_s2_bits; /* stage 1, not leaf: log2 size of the stage-2 leaf of the table */

@@ -9,15 +9,20 @@
 
 #include "mmu/walk.h"
 
+struct walk_cache_slot {
+	uint64_t key;	  /* prefix of the input address << 7 | size_bits << 1 | leaf; 0 = free */
+	uint64_t stamp;	  /* of the last use; 0 = free */
+	uint32_t context; /* vmid << 16 | asid (stage 2: asid 0) */
+	struct walk_point point;
+};
+
 struct walk_cache {
 	uint32_t sets, ways; /* ways = 0: no cache */
 	uint32_t hit_cycles;
 	enum granule granule; /* of the stage */
-	uint64_t *key; /* per slot: prefix of the input address << 7 | size_bits << 1 | leaf; 0 =
-			  free */
-	uint32_t *context; /* per slot: vmid << 16 | asid (stage 2: asid 0) */
-	uint64_t *stamp;
-	struct walk_point *point;
+	uint64_t set_mask;    /* sets - 1 */
+	bool masked;	      /* sets is a power of two: set_mask chooses one */
+	struct walk_cache_slot *slots;
 	uint64_t clock;
 	uint64_t table_sizes; /* bit n: a table point that covers 2^n bytes has been learnt */
 	uint64_t leaf_sizes;  /* bit n: a leaf point of 2^n bytes has been learnt */

@@ -50,8 +50,7 @@ struct walk_leaf {
 	uint8_t size_bits, span_bits; /* span 0: no contiguous hint */
 	uint8_t hierarchy;
 	uint8_t perms, attr, sh;
-	bool cached; /* from a walk cache: `entry` is not set */
-	struct walk_entry entry;
+	bool cached; /* from a walk cache: no entry of a table was read */
 };
 
 struct walk {

@@ -11,13 +11,16 @@
 enum { LINE_BITS = 6, LEVELS = 3 };
 
 struct level {
-	uint64_t sets;
-	uint32_t ways, hit_cycles;
+	uint64_t sets, set_mask; /* set_mask = sets - 1 */
+	bool masked;		 /* sets is a power of two: set_mask chooses one */
+	uint32_t ways;
 	size_t first; /* of its tags */
+	struct latency_result hit;
 };
 
 struct caches {
-	struct level level[LEVELS]; /* ways = 0: no such level */
+	struct level level[LEVELS]; /* those there are, `levels` in number */
+	int levels;
 	uint32_t dram_cycles;
 	uint64_t tag[]; /* line number + 1, most recently used first in each set; 0 = free */
 };
@@ -56,25 +59,30 @@ static void init(void *state, const struct latency_config *config)
 
 		if (!sets)
 			continue;
-		caches->level[i] = (struct level){
+		struct level *level = &caches->level[caches->levels++];
+
+		*level = (struct level){
 			.sets = sets,
+			.set_mask = sets - 1,
+			.masked = (sets & (sets - 1)) == 0,
 			.ways = table_ways(config, &config->level[i]),
-			.hit_cycles = config->level[i].hit_cycles,
 			.first = first,
+			.hit = { .cycles = config->level[i].hit_cycles,
+				 .found_in = (enum found_in)i },
 		};
-		first += sets * caches->level[i].ways;
+		first += sets * level->ways;
 	}
 }
 
 /* Look `line` up in a set and make it the most recent; a miss drops the oldest. */
-static bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
+static inline bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
 {
 	uint64_t carried = line;
 
-	for (uint32_t way = 0; way < ways; way++) {
-		const uint64_t old = set[way];
+	for (const uint64_t *end = set + ways; set < end; set++) {
+		const uint64_t old = *set;
 
-		set[way] = carried;
+		*set = carried;
 		if (old == line)
 			return true;
 		carried = old;
@@ -82,13 +90,9 @@ static bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
 	return false;
 }
 
-static uint64_t set_of(const struct level *level, uint64_t line)
+static inline uint64_t set_of(const struct level *level, uint64_t line)
 {
-	const uint64_t mask = level->sets - 1;
-
-	if ((level->sets & mask) == 0)
-		return line & mask;
-	return line % level->sets;
+	return level->masked ? line & level->set_mask : line % level->sets;
 }
 
 static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
@@ -96,13 +100,13 @@ static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 	struct caches *caches = state;
 	const uint64_t line = (pa.v >> LINE_BITS) + 1;
 
-	for (int i = 0; cacheable && i < LEVELS; i++) {
-		const struct level *level = &caches->level[i];
+	const struct level *end = caches->level + (cacheable ? caches->levels : 0);
+
+	for (const struct level *level = caches->level; level < end; level++) {
 		uint64_t *set = caches->tag + level->first + set_of(level, line) * level->ways;
 
-		if (level->ways && set_access(set, level->ways, line))
-			return (struct latency_result){ .cycles = level->hit_cycles,
-							.found_in = (enum found_in)i };
+		if (set_access(set, level->ways, line))
+			return level->hit;
 	}
 	return (struct latency_result){ .cycles = caches->dram_cycles, .found_in = FOUND_DRAM };
 }

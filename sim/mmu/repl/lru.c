@@ -33,6 +33,15 @@ static void sort_turns(struct lru_turn *turn, uint32_t n)
 	}
 }
 
+/* A round of misses without hits leaves the turns sorted, which is cheap to see. */
+static bool sorted(const struct lru_turn *turn, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++)
+		if (turn[i - 1].stamp > turn[i].stamp)
+			return false;
+	return true;
+}
+
 uint32_t lru_queue_oldest(struct lru_queue *queue, const uint64_t *stamp)
 {
 	for (;;) {
@@ -44,7 +53,8 @@ uint32_t lru_queue_oldest(struct lru_queue *queue, const uint64_t *stamp)
 		}
 		for (uint32_t i = 0; i < queue->ways; i++)
 			queue->turn[i].stamp = stamp[queue->turn[i].way];
-		sort_turns(queue->turn, queue->ways);
+		if (!sorted(queue->turn, queue->ways))
+			sort_turns(queue->turn, queue->ways);
 		queue->at = 0;
 	}
 }
