@@ -15,10 +15,14 @@ enum {
 	WALK_LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1, /* of one stage */
 };
 
-/* What one walk did so far; goes into the statistics when it completes. */
+/*
+ * What one walk did so far; goes into the statistics when it completes. One for each vCPU, empty
+ * between walks: clearing it anew for each would cost as much as counting.
+ */
 struct walk_account {
 	struct mmu *mmu;
 	struct mmu_vcpu *vcpu;
+	struct walk_hooks hooks;
 	uint32_t s1_context, s2_context;
 	uint64_t cycles;
 	uint64_t count[WALK_COUNTS]; /* of the statistics from WALK_FIRST to WALK_LAST */
@@ -27,78 +31,6 @@ struct walk_account {
 static uint32_t slots_of(const struct tlb_shape *shape)
 {
 	return shape->sets * shape->ways;
-}
-
-/* `first`: index of this vCPU's first L1 slot. */
-static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
-{
-	const struct mmu_shape *shape = &mmu->shape;
-	struct mmu_vcpu *vcpu = &mmu->vcpu[index];
-	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
-	const uint32_t data = first + slots_of(&l1i);
-	const struct tlb_slab slab[2] = {
-		[MMU_FETCH] = { &mmu->l1_generation[first], &mmu->l1_stamp[first] },
-		[MMU_DATA] = { &mmu->l1_generation[data], &mmu->l1_stamp[data] },
-	};
-
-	l1i.seed += index;
-	l1d.seed += index;
-	l2.seed += index;
-	return tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
-	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
-	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) &&
-	       walk_cache_init(&vcpu->s1, shape->s1.entries, shape->s1.ways, shape->s1.hit_cycles,
-			       shape->s1_granule) &&
-	       walk_cache_init(&vcpu->s2, shape->s2.entries, shape->s2.ways, shape->s2.hit_cycles,
-			       shape->s2_granule);
-}
-
-bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
-	      const struct mmu_os *os)
-{
-	const uint32_t slots = slots_of(&shape->l1i) + slots_of(&shape->l1d);
-
-	memset(mmu, 0, sizeof(*mmu));
-	mmu->shape = *shape;
-	mmu->mem = mem;
-	mmu->os = *os;
-	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
-	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
-	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
-	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
-	if (!mmu->vcpu || !mmu->latency_state || !mmu->l1_generation || !mmu->l1_stamp) {
-		mmu_fini(mmu);
-		return false;
-	}
-	shape->latency->init(mmu->latency_state, &shape->latency_config);
-	for (uint32_t i = 0; i < shape->vcpus; i++) {
-		if (!vcpu_init(mmu, i, i * slots)) {
-			mmu_fini(mmu);
-			return false;
-		}
-	}
-	return true;
-}
-
-void mmu_fini(struct mmu *mmu)
-{
-	for (uint32_t i = 0; mmu->vcpu && i < mmu->shape.vcpus; i++) {
-		struct mmu_vcpu *vcpu = &mmu->vcpu[i];
-
-		tlb_fini(&vcpu->l1[MMU_FETCH]);
-		tlb_fini(&vcpu->l1[MMU_DATA]);
-		tlb_fini(&vcpu->l2);
-		walk_cache_fini(&vcpu->s1);
-		walk_cache_fini(&vcpu->s2);
-	}
-	free(mmu->vcpu);
-	free(mmu->latency_state);
-	free(mmu->l1_generation);
-	free(mmu->l1_stamp);
-	mmu->vcpu = NULL;
-	mmu->latency_state = NULL;
-	mmu->l1_generation = NULL;
-	mmu->l1_stamp = NULL;
 }
 
 static inline void account_add(struct walk_account *account, unsigned stat, bool add)
@@ -154,16 +86,112 @@ static void hook_read(void *ctx, const struct walk_read *read)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
 
-static void account_commit(const struct walk_account *account)
+static bool account_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
+{
+	const bool caches = vcpu->s1.ways || vcpu->s2.ways;
+	struct walk_account *account = calloc(1, sizeof(*account));
+
+	if (!account)
+		return false;
+	account->mmu = mmu;
+	account->vcpu = vcpu;
+	account->hooks = (struct walk_hooks){
+		.ctx = account,
+		.probe = caches ? hook_probe : NULL,
+		.learn = caches ? hook_learn : NULL,
+		.read = hook_read,
+	};
+	vcpu->account = account;
+	return true;
+}
+
+/* `first`: index of this vCPU's first L1 slot. */
+static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
+{
+	const struct mmu_shape *shape = &mmu->shape;
+	struct mmu_vcpu *vcpu = &mmu->vcpu[index];
+	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
+	const uint32_t data = first + slots_of(&l1i);
+	const struct tlb_slab slab[2] = {
+		[MMU_FETCH] = { &mmu->l1_generation[first], &mmu->l1_stamp[first] },
+		[MMU_DATA] = { &mmu->l1_generation[data], &mmu->l1_stamp[data] },
+	};
+
+	l1i.seed += index;
+	l1d.seed += index;
+	l2.seed += index;
+	return tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
+	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
+	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) &&
+	       walk_cache_init(&vcpu->s1, shape->s1.entries, shape->s1.ways, shape->s1.hit_cycles,
+			       shape->s1_granule) &&
+	       walk_cache_init(&vcpu->s2, shape->s2.entries, shape->s2.ways, shape->s2.hit_cycles,
+			       shape->s2_granule) &&
+	       account_init(mmu, vcpu);
+}
+
+bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
+	      const struct mmu_os *os)
+{
+	const uint32_t slots = slots_of(&shape->l1i) + slots_of(&shape->l1d);
+
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->shape = *shape;
+	mmu->mem = mem;
+	mmu->os = *os;
+	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
+	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
+	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
+	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
+	if (!mmu->vcpu || !mmu->latency_state || !mmu->l1_generation || !mmu->l1_stamp) {
+		mmu_fini(mmu);
+		return false;
+	}
+	shape->latency->init(mmu->latency_state, &shape->latency_config);
+	for (uint32_t i = 0; i < shape->vcpus; i++) {
+		if (!vcpu_init(mmu, i, i * slots)) {
+			mmu_fini(mmu);
+			return false;
+		}
+	}
+	return true;
+}
+
+void mmu_fini(struct mmu *mmu)
+{
+	for (uint32_t i = 0; mmu->vcpu && i < mmu->shape.vcpus; i++) {
+		struct mmu_vcpu *vcpu = &mmu->vcpu[i];
+
+		tlb_fini(&vcpu->l1[MMU_FETCH]);
+		tlb_fini(&vcpu->l1[MMU_DATA]);
+		tlb_fini(&vcpu->l2);
+		walk_cache_fini(&vcpu->s1);
+		walk_cache_fini(&vcpu->s2);
+		free(vcpu->account);
+	}
+	free(mmu->vcpu);
+	free(mmu->latency_state);
+	free(mmu->l1_generation);
+	free(mmu->l1_stamp);
+	mmu->vcpu = NULL;
+	mmu->latency_state = NULL;
+	mmu->l1_generation = NULL;
+	mmu->l1_stamp = NULL;
+}
+
+static void account_commit(struct walk_account *account)
 {
 	struct mmu *mmu = account->mmu;
 	uint64_t *v = mmu->stats.v;
 
 	v[STAT_walks]++;
 	v[STAT_walk_cycles] += account->cycles;
-	for (unsigned i = 0; i < WALK_COUNTS; i++)
+	for (unsigned i = 0; i < WALK_COUNTS; i++) {
 		v[WALK_FIRST + i] += account->count[i];
+		account->count[i] = 0;
+	}
 	histogram_add(&mmu->walk_latency, account->cycles);
+	account->cycles = 0;
 }
 
 /* Counts and cycles of a walk that faulted go nowhere but into the retries. */
@@ -214,30 +242,19 @@ static bool walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *reque
 		/* docs/model.md: user pages below, kernel pages above, whatever runs. */
 		.el = (uint8_t)(request->va.v >> 55 & 1),
 	};
-	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
-	const bool caches = own->s1.ways || own->s2.ways;
-	struct walk_account account = {
-		.mmu = mmu,
-		.vcpu = own,
-		.s1_context = (uint32_t)space->context.vmid << 16 | space->context.asid,
-		.s2_context = (uint32_t)space->context.vmid << 16,
-	};
-	const struct walk_hooks hooks = {
-		.ctx = &account,
-		.probe = caches ? hook_probe : NULL,
-		.learn = caches ? hook_learn : NULL,
-		.read = hook_read,
-	};
+	struct walk_account *account = mmu->vcpu[vcpu].account;
 	struct translation result;
 
+	account->s2_context = (uint32_t)space->context.vmid << 16;
+	account->s1_context = account->s2_context | space->context.asid;
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
-		mmu_walk(space->regime, mmu->mem, &access, &hooks, &result);
+		mmu_walk(space->regime, mmu->mem, &access, &account->hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
-			account_commit(&account);
+			account_commit(account);
 			leaf_of(&result, leaf);
 			return true;
 		}
-		account_discard(&account);
+		account_discard(account);
 		if (!handle_fault(mmu, request, &result))
 			return false;
 	}

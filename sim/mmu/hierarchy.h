@@ -56,6 +56,7 @@ struct mmu_vcpu {
 	struct tlb l1[2]; /* by enum mmu_stream */
 	struct tlb l2;
 	struct walk_cache s1, s2;
+	struct walk_account *account; /* of the walk under way: hierarchy.c */
 };
 
 enum mmu_stream { MMU_FETCH, MMU_DATA };

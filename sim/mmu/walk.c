@@ -277,10 +277,14 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 		caches = WALK_NO_CACHES;
 	}
 	if (w->hooks->learn && !leaf->cached) {
+		/* All fields, so that the compiler does not clear it first. */
 		struct walk_point point = { .level = leaf->level,
 					    .leaf = true,
 					    .desc = leaf->desc,
-					    .hierarchy = leaf->hierarchy };
+					    .table_pa = pa_of(0),
+					    .hierarchy = leaf->hierarchy,
+					    .table_s2_bits = 0,
+					    .table_attr = 0 };
 
 		w->hooks->learn(w->hooks->ctx, stage, rq->ia, &point);
 	}
