@@ -173,7 +173,7 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 	return TLB_NONE;
 }
 
-static void slot_release(struct tlb *tlb, uint32_t slot)
+static inline void slot_release(struct tlb *tlb, uint32_t slot)
 {
 	const unsigned size_bits = tlb->key[slot] & 63;
 
@@ -208,7 +208,8 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const struct tlb_leaf *leaf)
 {
-	const uint64_t fitting = tlb->shape.page_sizes & low_mask(leaf->size_bits + 1u);
+	const uint64_t leaf_mask = low_mask(leaf->size_bits);
+	const uint64_t fitting = tlb->shape.page_sizes & (leaf_mask << 1 | 1);
 
 	if (!fitting)
 		return TLB_NONE;
@@ -216,7 +217,7 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 	const unsigned size_bits = 63u - (unsigned)__builtin_clzll(fitting);
 	const uint32_t set = set_of(tlb, va, size_bits);
 	const uint32_t slot = slot_claim(tlb, set);
-	const uint64_t inside = low_mask(leaf->size_bits) & ~low_mask(size_bits);
+	const uint64_t inside = leaf_mask & ~low_mask(size_bits);
 
 	tlb->splintered += size_bits < leaf->leaf_bits;
 	tlb->key[slot] = key_of(va, size_bits);

@@ -61,11 +61,12 @@ PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int s
 	struct walk_request rq;
 	struct walk_leaf leaf;
 
-	entry->pa = pa_of(entry->address);
-	entry->attr = st->walk_attr;
 	entry->s2_bits = 0;
-	if (stage == 2 || !w->regime->s2_on)
+	if (stage == 2 || !w->regime->s2_on) {
+		entry->pa = pa_of(entry->address);
+		entry->attr = st->walk_attr;
 		return true;
+	}
 	if (resumed && at->table_s2_bits >= st->granule_bits) {
 		entry->pa = pa_of(at->table_pa.v | (entry->address & low_mask(st->granule_bits)));
 		entry->attr = at->table_attr;
@@ -297,7 +298,7 @@ static bool s2_translate(struct walk *w, const struct walk_request *rq, struct w
 	struct walk_leaf found; /* not `leaf`, so that it stays in registers across the hooks */
 
 	/* An illegal set-up comes before IPAIsOutOfRange; a bad base after it. */
-	if (st->setup_fault == FAULT_TRANSLATION || rq->ia >> st->ia_bits)
+	if (rq->ia >> st->ia_bits)
 		return fail(w, 2, rq, FAULT_TRANSLATION, 0);
 	if (st->setup_fault != FAULT_NONE)
 		return fail(w, 2, rq, st->setup_fault, 0);
