@@ -19,8 +19,8 @@ static char path[64], other[64];
 static int set_up(void **state)
 {
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/test_db.%d.a", (int)getpid());
-	snprintf(other, sizeof(other), "/tmp/test_db.%d.b", (int)getpid());
+	snprintf(path, sizeof(path), P_tmpdir "/test_db.%d.a", (int)getpid());
+	snprintf(other, sizeof(other), P_tmpdir "/test_db.%d.b", (int)getpid());
 	unlink(path);
 	unlink(other);
 	return 0;

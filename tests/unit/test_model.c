@@ -17,7 +17,7 @@ static char folder[64];
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/test_model.XXXXXX");
+	strcpy(folder, P_tmpdir "/test_model.XXXXXX");
 	return mkdtemp(folder) && setenv("TWOSTAGE_MODELS", folder, 1) == 0 ? 0 : -1;
 }
 

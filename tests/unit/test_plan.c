@@ -50,7 +50,7 @@ static void write_trace(const char *name)
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/test_plan.XXXXXX");
+	strcpy(folder, P_tmpdir "/test_plan.XXXXXX");
 	if (!mkdtemp(folder) || setenv("TWOSTAGE_MODELS", folder, 1) != 0)
 		return -1;
 	write_trace("a.s2t");
