@@ -46,6 +46,15 @@ static inline uint64_t low_mask(unsigned n)
 	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
 }
 
+/*
+ * A VA with bits 63:56 as copies of bit 55, which chooses the half of the address space: what is
+ * left of a tagged pointer under TBI, and how TLBs and walk caches compare addresses.
+ */
+static inline uint64_t va_sign_extend(uint64_t va)
+{
+	return va >> 55 & 1 ? va | ~low_mask(56) : va & low_mask(56);
+}
+
 enum access_kind { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE };
 
 /* Translation granule; the value is log2 of its bytes. */

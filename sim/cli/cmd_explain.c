@@ -133,13 +133,6 @@ static const struct regime_stage *stage_of(const struct explanation *e,
 	return read->stage == 2 ? &regime->s2 : &regime->s1[read->ia >> 55 & 1];
 }
 
-static void size_text(unsigned bits, char text[16])
-{
-	static const char units[] = "BKMGTP";
-
-	snprintf(text, 16, "%u%c", 1u << bits % 10, units[bits / 10]);
-}
-
 /* "table at 0x...", "2M block at 0x..." or "4K page at 0x...". */
 static void decoded_text(const struct explanation *e, const struct walk_read *read, char text[64])
 {
@@ -151,7 +144,7 @@ static void decoded_text(const struct explanation *e, const struct walk_read *re
 		snprintf(text, 64, "table at 0x%" PRIx64, desc_address(&stage->format, read->desc));
 		return;
 	}
-	size_text(bits, size);
+	output_size(UINT64_C(1) << bits, size);
 	snprintf(text, 64, "%s %s at 0x%" PRIx64, size, read->level == 3 ? "page" : "block",
 		 desc_leaf_address(&stage->format, read->desc, bits));
 }
@@ -198,9 +191,9 @@ static void print_text(const struct arguments *args, const struct explanation *e
 		       i + 1, read->stage, read->level, why, read->ia, table, index, read->desc,
 		       what, places[e->steps[i].found.found_in], e->steps[i].found.cycles);
 	}
-	size_text(e->leaf.s1_bits, s1);
-	size_text(e->leaf.s2_bits, s2);
-	size_text(e->leaf.size_bits, entry);
+	output_size(UINT64_C(1) << e->leaf.s1_bits, s1);
+	output_size(UINT64_C(1) << e->leaf.s2_bits, s2);
+	output_size(UINT64_C(1) << e->leaf.size_bits, entry);
 	printf("\nPA 0x%" PRIx64 "; stage-1 leaf %s, stage-2 leaf %s, L1 TLB entry %s\n",
 	       e->leaf.pa.v | (args->va & low_mask(e->leaf.size_bits)), s1, s2, entry);
 	printf("%zu descriptor reads, %" PRIu64 " cycles, hits in walk caches included\n",

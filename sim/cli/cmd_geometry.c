@@ -64,20 +64,6 @@ static void fill_row(const struct geometry_options *options, const struct arch_c
 	row->vtcr = geometry_vtcr(cpu, &row->g);
 }
 
-/* "512B", "16K", "4T": a power of two of bytes. */
-static const char *size_text(uint64_t bytes, char *buffer, size_t size)
-{
-	static const char units[] = "BKMGTPE";
-	unsigned unit = 0;
-
-	while (bytes >= 1024 && units[unit + 1]) {
-		bytes /= 1024;
-		unit++;
-	}
-	snprintf(buffer, size, "%" PRIu64 "%c", bytes, units[unit]);
-	return buffer;
-}
-
 static char yes_no(bool value)
 {
 	return value ? 'Y' : 'n';
@@ -97,12 +83,12 @@ static void print_text_row(const struct geometry_options *options, const struct 
 	if (options->start_level == GEOMETRY_START_AUTO && row->raw_levels != g->levels)
 		snprintf(levels, sizeof(levels), "%u (raw %u)", g->levels, row->raw_levels);
 	snprintf(start, sizeof(start), "L%d", g->start_level);
-	size_text(UINT64_C(1) << geometry_pmd_bits(row->granule), pmd, sizeof(pmd));
-	size_text(UINT64_C(1) << geometry_pud_bits(row->granule), pud, sizeof(pud));
+	output_size(UINT64_C(1) << geometry_pmd_bits(row->granule), pmd);
+	output_size(UINT64_C(1) << geometry_pud_bits(row->granule), pud);
 	printf("%-9s %-5s %3u  %2d  %-6s %7" PRIu64 " %6u  %-6s %3u  ", levels, start,
 	       geometry_s2_sl(row->granule, g->start_level) & 3, g->ds,
-	       size_text(UINT64_C(1) << g->pgdir_bits, maps, sizeof(maps)), g->root_entries,
-	       g->root_tables, size_text(g->root_bytes, root, sizeof(root)), g->root_align_bits);
+	       output_size(UINT64_C(1) << g->pgdir_bits, maps), g->root_entries, g->root_tables,
+	       output_size(g->root_bytes, root), g->root_align_bits);
 	printf("%c/%c/%c  %-4s %-5s %s", yes_no(row->pud_v10), yes_no(row->pud_relaxed),
 	       yes_no(row->pud_size), pud, row->pud_arch ? "yes" : "no", pmd);
 	if (options->host_va_bits)

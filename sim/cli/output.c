@@ -185,3 +185,16 @@ void output_stats(FILE *out, const struct stats *stats)
 	}
 	output_derived(out, stats);
 }
+
+const char *output_size(uint64_t bytes, char text[16])
+{
+	static const char units[] = "BKMGTPE";
+	unsigned unit = 0;
+
+	while (bytes >= 1024 && units[unit + 1]) {
+		bytes /= 1024;
+		unit++;
+	}
+	snprintf(text, 16, "%" PRIu64 "%c", bytes, units[unit]);
+	return text;
+}

@@ -24,6 +24,9 @@ int output_error(enum exit_status status, const char *format, ...)
 /* With --salvage: say what `damage` names, if it does, and that the rest is used. */
 void output_salvaged(const struct diag *damage);
 
+/* "512B", "16K", "4T": rounded down to a whole number of the largest unit. Returns text. */
+const char *output_size(uint64_t bytes, char text[16]);
+
 /* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
 void output_json_string(FILE *out, const char *text);
 

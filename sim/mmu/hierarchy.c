@@ -287,7 +287,8 @@ uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request
 	return slot;
 }
 
-uint32_t mmu_l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
+/* The levels below L1, for an access that missed it. */
+static uint32_t l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
 {
 	const struct tlb_context context = request->space->context;
 	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
@@ -319,7 +320,7 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	const uint32_t slot = tlb_find(l1, request->space->context, request->va);
 
 	if (slot == TLB_NONE)
-		return mmu_l1_miss(mmu, vcpu, request);
+		return l1_miss(mmu, vcpu, request);
 	tlb_touch(l1, slot);
 	if (request->kind == ACCESS_STORE && l1->leaf[slot].dirty_clear)
 		return mmu_dirty_walk(mmu, vcpu, request, slot);

@@ -100,9 +100,6 @@ static inline uint32_t mmu_l1_index(const struct mmu *mmu, const struct tlb *l1,
  */
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
 
-/* The rest of mmu_access() for an access that was looked up in L1 by the caller and missed. */
-uint32_t mmu_l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
-
 /* A store hit an L1 entry (`slot`) with dirty_clear: walk again and renew the entry in place. */
 uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
 			uint32_t slot);

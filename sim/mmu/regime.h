@@ -82,7 +82,7 @@ static inline uint64_t regime_untag(const struct regime *regime, va_t va, enum a
 
 	if (!s1->tbi || (s1->tbid && kind == ACCESS_FETCH))
 		return va.v;
-	return regime_half(va) ? va.v | ~low_mask(56) : va.v & low_mask(56);
+	return va_sign_extend(va.v);
 }
 
 #endif

@@ -82,16 +82,11 @@ struct span {
 	bool none; /* a range of another granule than the one in use: nothing to do */
 };
 
-/* Sign-extended from bit 55, as the TLBs' tags are. */
-static uint64_t va_extend(uint64_t va)
-{
-	return va >> 55 & 1 ? va | ~low_mask(56) : va & low_mask(56);
-}
-
 /* One page: Xt[43:0] = VA[55:12], or Xt[39:0] = IPA[51:12]. */
 static struct span page_span(const struct regime *regime, uint64_t xt, bool ipa)
 {
-	const uint64_t address = ipa ? bits(xt, 39, 0) << 12 : va_extend(bits(xt, 43, 0) << 12);
+	const uint64_t address =
+		ipa ? bits(xt, 39, 0) << 12 : va_sign_extend(bits(xt, 43, 0) << 12);
 	const struct regime_stage *st = ipa ? &regime->s2 : &regime->s1[address >> 63];
 	const uint64_t first = address & ~low_mask(st->granule_bits);
 

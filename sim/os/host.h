@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "arch/geometry.h"
 #include "arch/types.h"
 
 /* What user_mem_abort() knows when it chooses a block size. */
@@ -18,17 +19,6 @@ struct host_fault {
 	 */
 	uint64_t fitting;
 };
-
-/* log2 of what one entry maps at level 2 (PMD) and level 1 (PUD). */
-static inline unsigned host_pmd_bits(const struct host_fault *fault)
-{
-	return level_shift(fault->granule, 2);
-}
-
-static inline unsigned host_pud_bits(const struct host_fault *fault)
-{
-	return level_shift(fault->granule, 1);
-}
 
 static inline bool host_fits(const struct host_fault *fault, unsigned bits)
 {

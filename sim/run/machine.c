@@ -32,9 +32,9 @@ static unsigned page_bits(uint64_t page, enum granule granule)
 	case PAGE_SIZE_BASE:
 		return granule;
 	case PAGE_SIZE_PMD:
-		return level_shift(granule, 2);
+		return geometry_pmd_bits(granule);
 	case PAGE_SIZE_PUD:
-		return level_shift(granule, 1);
+		return geometry_pud_bits(granule);
 	default:
 		return (unsigned)page;
 	}

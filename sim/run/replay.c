@@ -50,12 +50,6 @@ void replay_fini(struct replay *replay)
 	replay->stores = NULL;
 }
 
-/* Bits above the sign bit of the address carry tags or its copies (TBI); the walk sees copies. */
-static va_t canonical(uint64_t va)
-{
-	return va_of(va >> 55 & 1 ? va | ~low_mask(56) : va & low_mask(56));
-}
-
 static enum exit_status fault_status(struct replay *replay, uint16_t vm)
 {
 	const struct diag *why = vm_diag(replay->vms[vm]);
@@ -71,7 +65,7 @@ static bool request_of(struct replay *replay, const struct trace_key *key,
 {
 	*request = (struct mmu_request){
 		.space = vm_space(replay->vms[key->vm], key->asid, replay->diag),
-		.va = canonical(key->va),
+		.va = va_of(va_sign_extend(key->va)),
 		.kind = key->stream == STREAM_FETCH ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = key->ipa,
 	};
@@ -200,8 +194,8 @@ static void event_unmap(struct replay *replay, const struct trace_event *event, 
 	const struct tlb_match match = {
 		.scope = TLB_SCOPE_VA,
 		.context = { .vmid = vmid, .asid = event->asid },
-		.first = canonical(event->args[0]).v,
-		.last = canonical(event->args[0] + event->args[1] - 1).v,
+		.first = va_sign_extend(event->args[0]),
+		.last = va_sign_extend(event->args[0] + event->args[1] - 1),
 	};
 
 	if (!event->args[1])

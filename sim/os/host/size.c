@@ -11,9 +11,11 @@ static unsigned block_bits(const struct host_fault *fault)
 	const unsigned size = fault->backing_bits;
 	const unsigned pgdir_bits = level_shift(fault->granule, 4 - (int)fault->levels);
 
-	if (size < host_pmd_bits(fault) || size > pgdir_bits || !host_fits(fault, size))
+	if (size < geometry_pmd_bits(fault->granule) || size > pgdir_bits ||
+	    !host_fits(fault, size))
 		return fault->granule;
-	return size >= host_pud_bits(fault) ? host_pud_bits(fault) : host_pmd_bits(fault);
+	return size >= geometry_pud_bits(fault->granule) ? geometry_pud_bits(fault->granule)
+							 : geometry_pmd_bits(fault->granule);
 }
 
 const struct host_ops host_size = {

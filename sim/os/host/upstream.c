@@ -9,7 +9,8 @@
 static unsigned block_bits(const struct host_fault *fault)
 {
 	const unsigned size = fault->backing_bits;
-	const unsigned pmd_bits = host_pmd_bits(fault), pud_bits = host_pud_bits(fault);
+	const unsigned pmd_bits = geometry_pmd_bits(fault->granule),
+		       pud_bits = geometry_pud_bits(fault->granule);
 
 	if (fault->granule == GRANULE_4K && size >= pud_bits && host_fits(fault, pud_bits))
 		return pud_bits;

@@ -9,9 +9,10 @@ static unsigned block_bits(const struct host_fault *fault)
 {
 	const unsigned size = fault->backing_bits;
 
-	if (size == host_pmd_bits(fault) && host_fits(fault, size))
+	if (size == geometry_pmd_bits(fault->granule) && host_fits(fault, size))
 		return size;
-	if (size == host_pud_bits(fault) && fault->levels > 3 && host_fits(fault, size))
+	if (size == geometry_pud_bits(fault->granule) && fault->levels > 3 &&
+	    host_fits(fault, size))
 		return size;
 	return fault->granule;
 }
