@@ -142,6 +142,7 @@ static enum exit_status access_range(struct vm *vm, const struct map_step *step,
 
 		switch (kvm_mmu_access(&vm->mmu, ipa, step->access)) {
 		case KVM_ACCESS_OK:
+		case KVM_ACCESS_FAULTED:
 		case KVM_ACCESS_MMIO:
 		case KVM_ACCESS_ABORT:
 			break;

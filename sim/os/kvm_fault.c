@@ -125,8 +125,8 @@ static enum kvm_access_result user_mem_abort(const struct mem_fault *fault)
 	change_pte(fault, &pin);
 	/* mmu_invalidate_retry(): the guest runs again, and faults again. */
 	if (pin.invalidated)
-		return KVM_ACCESS_OK;
-	return map_pinned(fault, &pin) == KVM_NO_MEMORY ? KVM_ACCESS_NO_MEMORY : KVM_ACCESS_OK;
+		return KVM_ACCESS_FAULTED;
+	return map_pinned(fault, &pin) == KVM_NO_MEMORY ? KVM_ACCESS_NO_MEMORY : KVM_ACCESS_FAULTED;
 }
 
 enum outcome { OUTCOME_OK, OUTCOME_TRANSLATION, OUTCOME_ACCESS_FLAG, OUTCOME_PERMISSION };
@@ -154,38 +154,46 @@ static enum outcome outcome_of(const struct kvm_mmu *mmu, enum access_kind kind,
 	return allowed ? OUTCOME_OK : OUTCOME_PERMISSION;
 }
 
-enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
+enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
 {
 	struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);
+	int level;
+	uint64_t desc;
+	enum outcome outcome;
+	struct mem_fault fault;
 
 	if (ipa >> mmu->pgt.setup.ia_bits)
 		return KVM_ACCESS_ABORT;
-	for (unsigned faults = 0; faults < MAX_FAULTS; faults++) {
-		int level;
-		const uint64_t desc = kvm_pgtable_get_leaf(&mmu->pgt, ipa, &level);
-		const enum outcome outcome = outcome_of(mmu, kind, desc);
-		struct mem_fault fault = { .slot = slot,
-					   .ipa = ipa & ~low_mask(mmu->host.page),
-					   .kind = kind,
-					   .permission = outcome == OUTCOME_PERMISSION,
-					   .leaf_bits = level_shift(mmu->host.page, level) };
-		enum kvm_access_result result = KVM_ACCESS_OK;
+	desc = kvm_pgtable_get_leaf(&mmu->pgt, ipa, &level);
+	outcome = outcome_of(mmu, kind, desc);
+	if (outcome == OUTCOME_OK) {
+		if (!(desc & DESC_AF))
+			kvm_pgtable_hw_access(&mmu->pgt, ipa);
+		return KVM_ACCESS_OK;
+	}
+	if (!slot)
+		return KVM_ACCESS_MMIO;
+	slot->faults++;
+	if (kind == ACCESS_STORE && (slot->setup.flags & KVM_SLOT_READ_ONLY))
+		return KVM_ACCESS_MMIO;
+	if (outcome == OUTCOME_ACCESS_FLAG) {
+		kvm_pgtable_mkyoung(&mmu->pgt, ipa);
+		return KVM_ACCESS_FAULTED;
+	}
+	fault = (struct mem_fault){ .slot = slot,
+				    .ipa = ipa & ~low_mask(mmu->host.page),
+				    .kind = kind,
+				    .permission = outcome == OUTCOME_PERMISSION,
+				    .leaf_bits = level_shift(mmu->host.page, level) };
+	return user_mem_abort(&fault);
+}
 
-		if (outcome == OUTCOME_OK) {
-			if (!(desc & DESC_AF))
-				kvm_pgtable_hw_access(&mmu->pgt, ipa);
-			return KVM_ACCESS_OK;
-		}
-		if (!slot)
-			return KVM_ACCESS_MMIO;
-		slot->faults++;
-		if (kind == ACCESS_STORE && (slot->setup.flags & KVM_SLOT_READ_ONLY))
-			return KVM_ACCESS_MMIO;
-		if (outcome == OUTCOME_ACCESS_FLAG)
-			kvm_pgtable_mkyoung(&mmu->pgt, ipa);
-		else
-			result = user_mem_abort(&fault);
-		if (result != KVM_ACCESS_OK)
+enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
+{
+	for (unsigned faults = 0; faults < MAX_FAULTS; faults++) {
+		const enum kvm_access_result result = kvm_mmu_fault(mmu, ipa, kind);
+
+		if (result != KVM_ACCESS_FAULTED)
 			return result;
 	}
 	return KVM_ACCESS_STUCK;

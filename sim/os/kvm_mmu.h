@@ -102,7 +102,8 @@ bool kvm_mmu_test_young(struct kvm_slot *slot, uint64_t first, uint64_t end);
 bool kvm_mmu_clear_young(struct kvm_slot *slot, uint64_t first, uint64_t end, bool flush);
 
 enum kvm_access_result {
-	KVM_ACCESS_OK,
+	KVM_ACCESS_OK,	    /* the tables allow it */
+	KVM_ACCESS_FAULTED, /* kvm_mmu_fault(): a fault was handled, the guest tries again */
 	KVM_ACCESS_MMIO, /* left the VM as device access: no slot there, or write to a read-only one
 			  */
 	KVM_ACCESS_ABORT,     /* the guest gets an abort: the IPA is beyond the IPA size */
@@ -111,7 +112,10 @@ enum kvm_access_result {
 	KVM_ACCESS_NO_MEMORY, /* our own */
 };
 
-/* One access by the guest, with the faults it takes until it succeeds. */
+/* One stage-2 fault of the guest, if the tables make it one: kvm_handle_guest_abort(). */
+enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
+
+/* One access by the guest, with the faults it takes until it succeeds: never KVM_ACCESS_FAULTED. */
 enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
 
 /* The slot that holds the IPA; NULL: none. */
