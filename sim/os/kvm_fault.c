@@ -55,6 +55,9 @@ static unsigned map_bits(const struct mem_fault *fault, const struct kvm_pin *pi
 
 	if (kvm_slot_is_logging(fault->slot))
 		return page_bits;
+	/* Of one level only by an explicit start level: KVM itself relies on two. */
+	if (mmu->pgt.start_level == KVM_LAST_LEVEL)
+		return page_bits;
 	if (vma_bits > page_bits)
 		return block_bits(fault, vma_bits);
 	if (fault->permission && fault->leaf_bits > page_bits)

@@ -55,20 +55,32 @@ static const struct kvm_pgtable_ops ops = { .alloc = tables_alloc,
 
 /* ---- the VM ------------------------------------------------------------------------------- */
 
+struct kvm_pgtable_setup kvm_mmu_tables(const struct kvm_host *host,
+					const struct kvm_vm_setup *setup)
+{
+	return (struct kvm_pgtable_setup){
+		.granule = host->page,
+		.ia_bits = setup->ipa_bits ? setup->ipa_bits : KVM_DEFAULT_IPA_BITS,
+		.kernel = host->kernel,
+		.fwb = host->fwb,
+		.lpa2 = host->lpa2,
+		.tlbi_range = host->tlbi_range,
+		.start = setup->start,
+		.start_level = setup->start_level,
+		.host_levels = host->host_levels,
+	};
+}
+
 enum kvm_errno kvm_mmu_init(struct kvm_mmu *mmu, const struct kvm_host *host,
 			    const struct kvm_vm_setup *setup, struct phys_mem *mem,
 			    struct frames *frames)
 {
-	const unsigned ipa_bits = setup->ipa_bits ? setup->ipa_bits : KVM_DEFAULT_IPA_BITS;
-	const struct kvm_pgtable_setup tables = { .granule = host->page,
-						  .ia_bits = ipa_bits,
-						  .kernel = host->kernel,
-						  .fwb = host->fwb,
-						  .lpa2 = host->lpa2,
-						  .tlbi_range = host->tlbi_range };
+	const struct kvm_pgtable_setup tables = kvm_mmu_tables(host, setup);
+	int level;
 
 	*mmu = (struct kvm_mmu){ .host = *host, .setup = *setup, .frames = frames };
-	if (ipa_bits < KVM_MIN_IPA_BITS || ipa_bits > host->ipa_limit_bits)
+	if (tables.ia_bits < KVM_MIN_IPA_BITS || tables.ia_bits > host->ipa_limit_bits ||
+	    !kvm_pgtable_start_level(&tables, &level))
 		return KVM_E_INVAL;
 	return kvm_pgtable_init(&mmu->pgt, &tables, mem, &ops, mmu) == KVM_OK ? KVM_E_NONE
 									      : KVM_E_NOMEM;

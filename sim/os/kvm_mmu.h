@@ -18,6 +18,7 @@ struct kvm_host {
 	unsigned kernel; /* KVM_KERNEL(), 6.1 to 6.12 */
 	enum granule page;
 	unsigned ipa_limit_bits; /* kvm_ipa_limit */
+	unsigned host_levels;	 /* of its own tables (CONFIG_PGTABLE_LEVELS); 0: no limit */
 	bool dic;		 /* CTR_EL0.DIC: no instruction cache maintenance needed */
 	bool fwb, lpa2, tlbi_range;
 	bool hw_af;		     /* FEAT_HAFDBS: hardware sets AF */
@@ -27,6 +28,8 @@ struct kvm_host {
 /* What userspace asks for with KVM_CREATE_VM and KVM_ENABLE_CAP. */
 struct kvm_vm_setup {
 	unsigned ipa_bits; /* 0: KVM_DEFAULT_IPA_BITS */
+	enum kvm_start start;
+	int start_level; /* KVM_START_LEVEL */
 	/* KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: get-log does not protect again, clear-log does. */
 	bool manual_protect;
 	bool initially_set; /* with it: all pages count as dirty at first, none is protected */
@@ -66,6 +69,10 @@ struct kvm_mmu {
 	void (*tlbi)(void *ctx, const struct kvm_tlbi *tlbi); /* may be NULL */
 	void *tlbi_ctx;
 };
+
+/* The stage-2 tables of such a VM; for kvm_pgtable_start_level(). */
+struct kvm_pgtable_setup kvm_mmu_tables(const struct kvm_host *host,
+					const struct kvm_vm_setup *setup);
 
 /*
  * Does KVM create such a VM (kvm_init_stage2_mmu)? On KVM_E_NONE the VM holds its root tables in

@@ -4,6 +4,8 @@
 
 #include "arch/geometry.h"
 
+enum { LEVELS_MAX = 5, ROOT_TABLES_MAX = 16 };
+
 #define MAX_TLBI_RANGE_PAGES (UINT64_C(1) << 21) /* __TLBI_RANGE_PAGES(31, 3) */
 
 unsigned kvm_pgtable_levels(enum granule granule, unsigned ia_bits)
@@ -13,11 +15,39 @@ unsigned kvm_pgtable_levels(enum granule granule, unsigned ia_bits)
 	return levels < 2 ? 2 : levels;
 }
 
+static uint64_t root_tables(enum granule granule, unsigned ia_bits, int start_level)
+{
+	return (low_mask(ia_bits) >> level_shift(granule, start_level - 1)) + 1;
+}
+
 unsigned kvm_pgtable_root_tables(enum granule granule, unsigned ia_bits)
 {
 	const int start_level = KVM_LEVELS - (int)kvm_pgtable_levels(granule, ia_bits);
 
-	return (unsigned)(low_mask(ia_bits) >> level_shift(granule, start_level - 1)) + 1;
+	return (unsigned)root_tables(granule, ia_bits, start_level);
+}
+
+/* Levels that resolve all bits without concatenation. */
+static unsigned plain_levels(enum granule granule, unsigned ia_bits)
+{
+	const unsigned stride = granule_stride(granule);
+
+	return (ia_bits - granule + stride - 1) / stride;
+}
+
+bool kvm_pgtable_start_level(const struct kvm_pgtable_setup *setup, int *level)
+{
+	unsigned levels = kvm_pgtable_levels(setup->granule, setup->ia_bits);
+	const unsigned plain = plain_levels(setup->granule, setup->ia_bits);
+	const unsigned most = setup->host_levels ? setup->host_levels : LEVELS_MAX;
+
+	if (setup->start == KVM_START_PLAIN && plain > levels)
+		levels = plain < most ? plain : most;
+	*level = KVM_LEVELS - (int)levels;
+	if (setup->start == KVM_START_LEVEL)
+		*level = setup->start_level;
+	return KVM_LEVELS - *level <= (int)most &&
+	       root_tables(setup->granule, setup->ia_bits, *level) <= ROOT_TABLES_MAX;
 }
 
 /* Zeroed tables whose words exist from now on. */
@@ -78,8 +108,9 @@ enum kvm_result kvm_pgtable_init(struct kvm_pgtable *pgt, const struct kvm_pgtab
 
 	*pgt = (struct kvm_pgtable){ .setup = *setup, .mem = mem, .ops = ops, .ctx = ctx };
 	pgt->format = desc_format_of(setup->granule, ds, setup->lpa2 ? 52 : 48);
-	pgt->start_level = KVM_LEVELS - (int)kvm_pgtable_levels(setup->granule, setup->ia_bits);
-	pgt->root_tables = kvm_pgtable_root_tables(setup->granule, setup->ia_bits);
+	if (!kvm_pgtable_start_level(setup, &pgt->start_level))
+		return KVM_BAD_RANGE;
+	pgt->root_tables = (unsigned)root_tables(setup->granule, setup->ia_bits, pgt->start_level);
 	return tables_alloc(pgt, pgt->root_tables, &pgt->root) ? KVM_OK : KVM_NO_MEMORY;
 }
 
@@ -105,6 +136,7 @@ static enum kvm_result visit_entry(struct kvm_visit *at, const struct kvm_walker
 	enum kvm_result result = KVM_OK;
 	bool table;
 
+	pgt->software_steps++;
 	here.entry = entry;
 	here.level = level;
 	here.old = phys_read64(pgt->mem, entry);

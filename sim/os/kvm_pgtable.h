@@ -58,6 +58,13 @@ struct kvm_pgtable_ops {
 	void (*tlbi)(void *ctx, const struct kvm_tlbi *tlbi); /* may be NULL */
 };
 
+/* Where the tables start. */
+enum kvm_start {
+	KVM_START_AUTO,	 /* KVM's choice: concatenated tables rather than one more level */
+	KVM_START_PLAIN, /* one root table, as far as the host's levels permit */
+	KVM_START_LEVEL, /* at start_level, which must be legal: geometry_s2() */
+};
+
 struct kvm_pgtable_setup {
 	enum granule granule;
 	unsigned ia_bits;
@@ -65,6 +72,9 @@ struct kvm_pgtable_setup {
 	bool fwb;	 /* FEAT_S2FWB */
 	bool lpa2;	 /* VTCR_EL2.DS = 1: kvm_lpa2_is_enabled() */
 	bool tlbi_range; /* FEAT_TLBIRANGE */
+	enum kvm_start start;
+	int start_level;      /* KVM_START_LEVEL: -1..3 */
+	unsigned host_levels; /* of the host's own tables: stage 2 has no more; 0: no limit */
 };
 
 struct kvm_pgtable {
@@ -77,6 +87,8 @@ struct kvm_pgtable {
 	unsigned root_tables; /* concatenated */
 	pa_t root;
 	uint64_t tables; /* table pages in use, those of the root not among them */
+	/* Entries that KVM's own walks visited; kvm_pgtable_get_leaf() is not one of them. */
+	uint64_t software_steps;
 	uint64_t sent[KVM_TLBI_KINDS];
 };
 
@@ -86,7 +98,14 @@ unsigned kvm_pgtable_levels(enum granule granule, unsigned ia_bits);
 /* Concatenated root tables of such a stage 2: kvm_pgd_pages(). */
 unsigned kvm_pgtable_root_tables(enum granule granule, unsigned ia_bits);
 
-/* Allocates the root. KVM_NO_MEMORY: nothing is held. */
+/*
+ * The start level of such tables, whether legal on a PE or not. False: they need more levels than
+ * the host has (the "Dynamic IPA and 52bit IPA" series, version 5), or than 16 concatenated tables
+ * make up for.
+ */
+bool kvm_pgtable_start_level(const struct kvm_pgtable_setup *setup, int *level);
+
+/* Allocates the root. KVM_NO_MEMORY, KVM_BAD_RANGE (no such tables): nothing is held. */
 enum kvm_result kvm_pgtable_init(struct kvm_pgtable *pgt, const struct kvm_pgtable_setup *setup,
 				 struct phys_mem *mem, const struct kvm_pgtable_ops *ops,
 				 void *ctx);
@@ -174,7 +193,10 @@ enum kvm_result kvm_pgtable_relax_perms(struct kvm_pgtable *pgt, uint64_t ipa, u
 enum kvm_result kvm_pgtable_split(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
 				  struct kvm_table_cache *cache);
 
-/* kvm_pgtable_get_leaf: the entry that decides about ipa, valid or not, and its level. */
+/*
+ * kvm_pgtable_get_leaf: the entry that decides about ipa, valid or not, and its level. Here it says
+ * what hardware finds; on a fault KVM knows that from its syndrome.
+ */
 uint64_t kvm_pgtable_get_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level);
 
 /* Set AF of the leaf that maps ipa as hardware does (VTCR_EL2.HA). */

@@ -202,12 +202,63 @@ static void roots(void **state)
 	}
 }
 
+/* The start level: KVM's, one root table where the host has the levels for it, or a given one. */
+static void start_levels(void **state)
+{
+	static const struct {
+		enum granule granule;
+		unsigned ipa_bits, host_levels;
+		enum kvm_start start;
+		bool ok;
+		int level;
+	} rows[] = {
+		{ GRANULE_4K, 40, 0, KVM_START_AUTO, true, 1 },
+		{ GRANULE_4K, 40, 3, KVM_START_AUTO, true, 1 },
+		{ GRANULE_4K, 40, 2, KVM_START_AUTO, false, 0 },
+		{ GRANULE_4K, 44, 3, KVM_START_AUTO, false, 0 }, /* host.va_bits 39 */
+		{ GRANULE_4K, 43, 3, KVM_START_AUTO, true, 1 },
+		{ GRANULE_4K, 40, 0, KVM_START_PLAIN, true, 0 },
+		{ GRANULE_4K, 40, 4, KVM_START_PLAIN, true, 0 },
+		{ GRANULE_4K, 40, 3, KVM_START_PLAIN, true, 1 },
+		{ GRANULE_4K, 39, 3, KVM_START_PLAIN, true, 1 },
+		{ GRANULE_4K, 32, 4, KVM_START_PLAIN, true, 1 },
+		{ GRANULE_4K, 32, 2, KVM_START_PLAIN, true, 2 },
+		{ GRANULE_4K, 49, 0, KVM_START_PLAIN, true, -1 },
+		{ GRANULE_4K, 49, 4, KVM_START_PLAIN, true, 0 },
+		{ GRANULE_16K, 36, 0, KVM_START_PLAIN, true, 2 },
+		{ GRANULE_16K, 40, 0, KVM_START_PLAIN, true, 1 },
+		{ GRANULE_16K, 40, 2, KVM_START_PLAIN, true, 2 },
+		{ GRANULE_64K, 32, 0, KVM_START_AUTO, true, 2 }, /* at least 2 levels */
+		{ GRANULE_64K, 32, 1, KVM_START_AUTO, false, 2 },
+		{ GRANULE_64K, 42, 2, KVM_START_PLAIN, true, 2 },
+		{ GRANULE_64K, 43, 3, KVM_START_PLAIN, true, 1 },
+		{ GRANULE_4K, 43, 0, KVM_START_LEVEL, true, 1 },
+		{ GRANULE_4K, 43, 0, KVM_START_LEVEL, true, 0 },
+		{ GRANULE_4K, 43, 3, KVM_START_LEVEL, false, 0 },
+		{ GRANULE_4K, 43, 0, KVM_START_LEVEL, false, 2 }, /* 8192 tables */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct kvm_pgtable_setup setup = { .granule = rows[i].granule,
+							 .ia_bits = rows[i].ipa_bits,
+							 .host_levels = rows[i].host_levels,
+							 .start = rows[i].start,
+							 .start_level = rows[i].level };
+		int level;
+
+		assert_int_equal(kvm_pgtable_start_level(&setup, &level), rows[i].ok);
+		if (rows[i].ok)
+			assert_int_equal(level, rows[i].level);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roots),       cmocka_unit_test(attributes),
 		cmocka_unit_test(tlbi_counts), cmocka_unit_test(split_in_chunks),
-		cmocka_unit_test(refusals),
+		cmocka_unit_test(refusals),    cmocka_unit_test(start_levels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
