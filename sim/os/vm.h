@@ -13,6 +13,7 @@
 #include "mem/phys.h"
 #include "mem/pgtable.h"
 #include "mmu/hierarchy.h"
+#include "os/costs.h"
 #include "os/guest.h"
 #include "os/host.h"
 
@@ -33,6 +34,7 @@ struct vm_setup {
 	enum dirty_state dirty_state;
 	const struct guest_ops *guest;
 	const struct host_ops *host;
+	struct os_costs costs; /* what handling faults and switching takes */
 	uint64_t seed;
 };
 

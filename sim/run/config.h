@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "os/costs.h"
+
 enum { LEVEL_AUTO = 0 }; /* stage2.start_level: KVM's choice; else level + 2 */
 
 /* guest.pages and host.backing: a size by its log2, or by its place in the granule's tables. */
@@ -77,6 +79,7 @@ struct config {
 	struct {
 		uint64_t latency_cycles;
 	} dram;
+	struct os_costs cost; /* of software, in models/host-costs.yaml */
 	uint64_t seed;
 };
 

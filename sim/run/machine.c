@@ -65,6 +65,7 @@ static struct vm_setup vm_setup_of(const struct config *config)
 		.dirty_state = machine_dirty_state(config),
 		.guest = guest_find(config->guest.policy),
 		.host = host_find(config->host.block_rule),
+		.costs = config->cost,
 		.seed = config->seed,
 	};
 }

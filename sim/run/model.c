@@ -216,19 +216,27 @@ static enum exit_status metadata(const struct yaml_tree *tree, const char *key, 
 	return STATUS_OK;
 }
 
-static enum exit_status refuse_cycle(const struct model *model, const struct yaml_tree *tree,
-				     const char *path, struct diag *diag)
+/* Has the file been read already? */
+static int is_read(const struct model *model, const char *path)
 {
 	char real[PATH_MAX], other[PATH_MAX];
 
 	if (!realpath(path, real))
-		return STATUS_OK;
+		return 0;
 	for (size_t i = 0; i < model->n_files; i++) {
 		if (realpath(model->files[i]->path, other) && strcmp(real, other) == 0)
-			return yaml_tree_error(tree, yaml_tree_get(&tree->root, "base"), diag,
-					       "base: %s is built upon itself", path);
+			return 1;
 	}
-	return STATUS_OK;
+	return 0;
+}
+
+static enum exit_status refuse_cycle(const struct model *model, const struct yaml_tree *tree,
+				     const char *path, struct diag *diag)
+{
+	if (!is_read(model, path))
+		return STATUS_OK;
+	return yaml_tree_error(tree, yaml_tree_get(&tree->root, "base"), diag,
+			       "base: %s is built upon itself", path);
 }
 
 /* A base beside the file that names it, else a model found as on the command line. */
@@ -254,12 +262,47 @@ static char *find_base(const struct yaml_tree *tree, const char *base, struct di
 		free(path);
 	}
 	path = model_find(base, diag);
-	if (!path) {
+	if (!path && yaml_tree_get(&tree->root, "base")) {
 		const struct yaml_node *node = yaml_tree_get(&tree->root, "base");
 
 		diag_place(diag, "%s:%u:%u", tree->path, node->line, node->column);
 	}
 	return path;
+}
+
+static enum exit_status load_file(struct model *model, const char *path, struct diag *diag);
+
+/* The base that a file names. */
+static enum exit_status load_base(struct model *model, const struct yaml_tree *tree,
+				  const char *base, struct diag *diag)
+{
+	enum exit_status status;
+	char *path;
+
+	if (model->n_files == MODEL_BASES_MAX)
+		return yaml_tree_error(tree, yaml_tree_get(&tree->root, "base"), diag,
+				       "more than %d models upon each other", MODEL_BASES_MAX);
+	path = find_base(tree, base, diag);
+	if (!path)
+		return diag ? diag->status : STATUS_NO_INPUT;
+	status = refuse_cycle(model, tree, path, diag);
+	if (status == STATUS_OK)
+		status = load_file(model, path, diag);
+	free(path);
+	return status;
+}
+
+/* The model under all, once, below a file that names no base. */
+static enum exit_status load_under_all(struct model *model, const struct yaml_tree *tree,
+				       struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+	char *path = find_base(tree, MODEL_UNDER_ALL, NULL);
+
+	if (path && !is_read(model, path))
+		status = load_file(model, path, diag);
+	free(path);
+	return status;
 }
 
 /* Read one file and, before it takes effect, its base. */
@@ -268,7 +311,6 @@ static enum exit_status load_file(struct model *model, const char *path, struct 
 	struct yaml_tree *tree = yaml_tree_load(path, diag);
 	enum exit_status status;
 	const char *base;
-	char *base_path;
 
 	if (!tree)
 		return diag ? diag->status : STATUS_BAD_INPUT;
@@ -278,19 +320,9 @@ static enum exit_status load_file(struct model *model, const char *path, struct 
 				       "a map of parameters was expected, found %s",
 				       yaml_kind_name(tree->root.kind));
 	status = metadata(tree, "base", &base, diag);
-	if (status == STATUS_OK && base) {
-		if (model->n_files == MODEL_BASES_MAX)
-			return yaml_tree_error(tree, yaml_tree_get(&tree->root, "base"), diag,
-					       "more than %d models upon each other",
-					       MODEL_BASES_MAX);
-		base_path = find_base(tree, base, diag);
-		if (!base_path)
-			return diag ? diag->status : STATUS_NO_INPUT;
-		status = refuse_cycle(model, tree, base_path, diag);
-		if (status == STATUS_OK)
-			status = load_file(model, base_path, diag);
-		free(base_path);
-	}
+	if (status == STATUS_OK)
+		status = base ? load_base(model, tree, base, diag)
+			      : load_under_all(model, tree, diag);
 	return status ? status : apply_map(model, tree, &tree->root, "", diag);
 }
 

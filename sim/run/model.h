@@ -15,6 +15,10 @@
 
 enum { MODEL_BASES_MAX = 16 };
 
+/* The model under every other: what software costs. It may be missing: the parameter table's
+ * defaults are the same numbers, without their sources. */
+#define MODEL_UNDER_ALL "host-costs"
+
 enum model_origin {
 	ORIGIN_DEFAULT, /* of the parameter table */
 	ORIGIN_PLAIN,	/* in a file, with neither source nor `assumed` */
@@ -36,7 +40,7 @@ struct model {
 	struct config config;
 	struct model_value values[PARAM_COUNT]; /* by row of the parameter table */
 	/* Files read, the base of all last; they own the strings above. */
-	struct yaml_tree *files[MODEL_BASES_MAX];
+	struct yaml_tree *files[MODEL_BASES_MAX + 1];
 	size_t n_files;
 	char *own_name; /* backs `name` when the file does not say */
 };

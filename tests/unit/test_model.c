@@ -111,7 +111,7 @@ static void inheritance(void **state)
 	model = model_load("c", &diag);
 	assert_non_null(model);
 	assert_string_equal(model->name, "c");
-	assert_int_equal(model->n_files, 3);
+	assert_int_equal(model->n_files, 4);
 	assert_int_equal(model->config.tlb.l1d.entries, 6);
 	assert_int_equal(model->config.tlb.l2.entries, 100);
 	assert_int_equal(model->config.seed, 2);
@@ -191,9 +191,64 @@ static void missing(void **state)
 	assert_int_equal(diag.status, STATUS_NO_INPUT);
 }
 
+/* What software costs has its sources in a file under all models, and the same values without it.
+ */
+static void costs_under_all(void **state)
+{
+	struct diag diag = DIAG_INIT;
+	struct model *model, *defaults = model_defaults(&diag);
+
+	(void)state;
+	write_file("m.yaml", "cost.exit: { value: 7, source: x }\n");
+	write_file("n.yaml", "base: m\n");
+	model = model_load("n", &diag);
+	assert_non_null(model);
+	assert_non_null(defaults);
+	assert_int_equal(model->n_files, 3);
+	assert_int_equal(model->config.cost.exit, 7);
+	assert_string_equal(value_of(model, "cost.exit")->note, "x");
+	for (size_t i = 0; i < PARAM_COUNT; i++) {
+		const struct model_value *value = &model->values[i];
+
+		if (strncmp(params[i].key, "cost.", 5) != 0 ||
+		    strcmp(params[i].key, "cost.exit") == 0)
+			continue;
+		if (value->origin != ORIGIN_SOURCE && value->origin != ORIGIN_ASSUMED)
+			fail_msg("%s has no source", params[i].key);
+		assert_int_equal(params_number(&model->config, &params[i]),
+				 params_number(&defaults->config, &params[i]));
+	}
+	model_free(model);
+	model_free(defaults);
+}
+
+/* A file of that name beside the model comes before the shipped one; it lies under itself not. */
+static void own_costs(void **state)
+{
+	struct diag diag = DIAG_INIT;
+	struct model *model;
+	char path[128];
+
+	(void)state;
+	write_file("host-costs.yaml", "cost.tlbi: { value: 9, source: y }\n");
+	write_file("m.yaml", "seed: { value: 2, source: x }\n");
+	model = model_load("m", &diag);
+	assert_non_null(model);
+	assert_int_equal(model->config.cost.tlbi, 9);
+	model_free(model);
+	snprintf(path, sizeof(path), "%s/host-costs.yaml", folder);
+	model = model_load(path, &diag);
+	assert_non_null(model);
+	assert_int_equal(model->n_files, 1);
+	model_free(model);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(costs_under_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(own_costs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(forms_of_keys_and_values, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(inheritance, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cyclic_bases, set_up, tear_down),
