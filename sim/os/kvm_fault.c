@@ -125,6 +125,7 @@ static enum kvm_access_result user_mem_abort(const struct mem_fault *fault)
 	case KVM_MEMORY_NO_MEMORY:
 		return KVM_ACCESS_NO_MEMORY;
 	}
+	fault->slot->mmu->counts.zeroed_4k += pin.zeroed_4k;
 	change_pte(fault, &pin);
 	/* mmu_invalidate_retry(): the guest runs again, and faults again. */
 	if (pin.invalidated)
@@ -157,6 +158,16 @@ static enum outcome outcome_of(const struct kvm_mmu *mmu, enum access_kind kind,
 	return allowed ? OUTCOME_OK : OUTCOME_PERMISSION;
 }
 
+static void count_fault(struct kvm_slot *slot, enum outcome outcome)
+{
+	struct kvm_counts *counts = &slot->mmu->counts;
+
+	slot->faults++;
+	counts->faults++;
+	counts->permission_faults += outcome == OUTCOME_PERMISSION;
+	counts->access_flag_faults += outcome == OUTCOME_ACCESS_FLAG;
+}
+
 enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
 {
 	struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);
@@ -174,11 +185,15 @@ enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum acc
 			kvm_pgtable_hw_access(&mmu->pgt, ipa);
 		return KVM_ACCESS_OK;
 	}
-	if (!slot)
+	if (!slot) {
+		mmu->counts.mmio_exits++;
 		return KVM_ACCESS_MMIO;
-	slot->faults++;
-	if (kind == ACCESS_STORE && (slot->setup.flags & KVM_SLOT_READ_ONLY))
+	}
+	count_fault(slot, outcome);
+	if (kind == ACCESS_STORE && (slot->setup.flags & KVM_SLOT_READ_ONLY)) {
+		mmu->counts.mmio_exits++;
 		return KVM_ACCESS_MMIO;
+	}
 	if (outcome == OUTCOME_ACCESS_FLAG) {
 		kvm_pgtable_mkyoung(&mmu->pgt, ipa);
 		return KVM_ACCESS_FAULTED;

@@ -23,6 +23,8 @@ struct kvm_chunk {
 	struct unit *unit; /* with STATE_PAGES */
 };
 
+enum { ZEROED_BITS = 12 };
+
 bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsigned hugetlb_bits,
 		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames)
 {
@@ -51,7 +53,34 @@ void kvm_memory_fini(struct kvm_memory *memory)
 		free(memory->chunk[i]);
 	}
 	free(memory->chunk);
+	free(memory->pool);
 	memory->chunk = NULL;
+	memory->pool = NULL;
+}
+
+bool kvm_memory_reserve(struct kvm_memory *memory, uint64_t user, uint64_t bytes, uint64_t *asked,
+			uint64_t *had)
+{
+	*asked = ((user + bytes - 1) >> memory->unit_bits) - (user >> memory->unit_bits) + 1;
+	*had = *asked;
+	memory->pool = calloc(*asked, sizeof(*memory->pool));
+	if (!memory->pool)
+		return false;
+	while (memory->pool_pages < *asked &&
+	       frames_alloc(memory->frames, memory->unit_bits, &memory->pool[memory->pool_pages]))
+		memory->pool_pages++;
+	*had = memory->pool_pages;
+	return *had == *asked;
+}
+
+bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user)
+{
+	const struct kvm_chunk *chunk = memory->chunk[(user - memory->first) >> memory->chunk_bits];
+	const uint64_t offset = user & low_mask(memory->chunk_bits);
+
+	if (!chunk || chunk->state != STATE_PAGES)
+		return chunk && chunk->state != STATE_NONE;
+	return chunk->unit[offset >> memory->unit_bits].state != STATE_NONE;
 }
 
 unsigned kvm_memory_vma_bits(const struct kvm_memory *memory)
@@ -102,13 +131,20 @@ static bool shared_frame(struct kvm_memory *memory, uint64_t *frame, unsigned si
 	return true;
 }
 
-static bool own_frame(struct kvm_memory *memory, unsigned size_bits, uint64_t *pa)
+/* A cleared frame for the memory around `user`. */
+static bool own_frame(struct kvm_memory *memory, uint64_t user, unsigned size_bits, uint64_t *pa,
+		      struct kvm_pin *pin)
 {
 	pa_t fresh;
 
-	if (!frames_alloc(memory->frames, size_bits, &fresh))
+	if (memory->pool_next < memory->pool_pages)
+		fresh = memory->pool[memory->pool_next++];
+	else if (!frames_alloc(memory->frames, size_bits, &fresh))
 		return false;
 	*pa = fresh.v;
+	pin->zeroed_4k += UINT64_C(1) << (size_bits - ZEROED_BITS);
+	if (memory->placed)
+		memory->placed(memory->placed_ctx, user & ~low_mask(size_bits), size_bits, fresh);
 	return true;
 }
 
@@ -142,6 +178,29 @@ static enum kvm_memory_result split_zero(struct kvm_memory *memory, uint64_t use
 	return KVM_MEMORY_OK;
 }
 
+/* VM_FAULT_FALLBACK: the chunk becomes a table of pages, none of them there yet. */
+static enum kvm_memory_result fall_back(struct kvm_memory *memory, struct kvm_chunk *chunk)
+{
+	chunk->unit = new_units(memory);
+	if (!chunk->unit)
+		return KVM_MEMORY_NO_MEMORY;
+	chunk->state = STATE_PAGES;
+	memory->huge_fallbacks++;
+	return KVM_MEMORY_OK;
+}
+
+/* get_huge_zero_page() clears its page when it is first wanted. */
+static bool huge_zero(struct kvm_memory *memory, uint64_t *pa, struct kvm_pin *pin)
+{
+	const bool made = memory->huge_zero_page != 0;
+
+	if (!shared_frame(memory, &memory->huge_zero_page, memory->chunk_bits, pa))
+		return false;
+	if (!made)
+		pin->zeroed_4k += UINT64_C(1) << (memory->chunk_bits - ZEROED_BITS);
+	return true;
+}
+
 /* do_huge_pmd_anonymous_page() and do_huge_pmd_wp_page(): THP memory before it is split. */
 static enum kvm_memory_result fault_huge(struct kvm_memory *memory, uint64_t user, bool write,
 					 struct kvm_chunk *chunk, struct kvm_pin *pin)
@@ -153,11 +212,11 @@ static enum kvm_memory_result fault_huge(struct kvm_memory *memory, uint64_t use
 	if (chunk->state != STATE_NONE)
 		return KVM_MEMORY_OK;
 	if (write)
-		ok = own_frame(memory, memory->chunk_bits, &chunk->pa);
+		ok = own_frame(memory, user, memory->chunk_bits, &chunk->pa, pin);
 	else
-		ok = shared_frame(memory, &memory->huge_zero_page, memory->chunk_bits, &chunk->pa);
+		ok = huge_zero(memory, &chunk->pa, pin);
 	if (!ok)
-		return KVM_MEMORY_NO_FRAMES;
+		return fall_back(memory, chunk);
 	chunk->state = write ? STATE_WRITABLE : STATE_ZERO;
 	return KVM_MEMORY_OK;
 }
@@ -166,9 +225,11 @@ static enum kvm_memory_result fault_huge(struct kvm_memory *memory, uint64_t use
  * hugetlb_no_page() and hugetlb_wp(): a private page of its own at the first touch, made writable
  * in place by the first write.
  */
-static bool fault_hugetlb(struct kvm_memory *memory, bool write, struct unit *unit)
+static bool fault_hugetlb(struct kvm_memory *memory, uint64_t user, bool write, struct unit *unit,
+			  struct kvm_pin *pin)
 {
-	if (unit->state == STATE_NONE && !own_frame(memory, memory->unit_bits, &unit->pa))
+	if (unit->state == STATE_NONE &&
+	    !own_frame(memory, user, memory->unit_bits, &unit->pa, pin))
 		return false;
 	if (write)
 		unit->state = STATE_WRITABLE;
@@ -184,15 +245,19 @@ static bool fault_page(struct kvm_memory *memory, uint64_t user, bool write, str
 	if (unit->state == STATE_WRITABLE || (unit->state == STATE_ZERO && !write))
 		return true;
 	if (!write) {
+		if (!shared_frame(memory, &memory->zero_page, memory->page, &unit->pa))
+			return false;
 		unit->state = STATE_ZERO;
-		return shared_frame(memory, &memory->zero_page, memory->page, &unit->pa);
+		return true;
 	}
+	if (!own_frame(memory, user, memory->page, &unit->pa, pin))
+		return false;
 	if (unit->state == STATE_ZERO) {
 		invalidate(memory, user, memory->page, pin);
 		pin->copied = true;
 	}
 	unit->state = STATE_WRITABLE;
-	return own_frame(memory, memory->page, &unit->pa);
+	return true;
 }
 
 enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
@@ -220,7 +285,7 @@ enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 		struct unit *unit = &chunk->unit[offset >> memory->unit_bits];
 
 		if (memory->backing == KVM_BACKING_HUGETLB)
-			ok = fault_hugetlb(memory, write, unit);
+			ok = fault_hugetlb(memory, user, write, unit, pin);
 		else
 			ok = fault_page(memory, user, write, unit, pin);
 		if (!ok)

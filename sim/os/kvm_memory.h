@@ -2,7 +2,7 @@
 /*
  * The host's own mapping of a memslot's memory, as far as KVM sees it through get_user_pages() and
  * the MMU notifiers: what is mapped at a user address, how large, writable or not. Memory is
- * private and anonymous; host frames are ample, and never given back.
+ * private and anonymous; it is given back when its slot ends.
  */
 #ifndef TWOSTAGE_OS_KVM_MEMORY_H
 #define TWOSTAGE_OS_KVM_MEMORY_H
@@ -22,6 +22,9 @@ enum kvm_backing {
  */
 typedef void kvm_invalidate_fn(void *ctx, uint64_t first, uint64_t end);
 
+/* Called when user addresses [user, user + 2^size_bits) have got memory of their own, at pa. */
+typedef void kvm_placed_fn(void *ctx, uint64_t user, unsigned size_bits, pa_t pa);
+
 struct kvm_memory {
 	enum kvm_backing backing;
 	enum granule page;
@@ -32,8 +35,13 @@ struct kvm_memory {
 	struct kvm_chunk **chunk; /* NULL: never touched */
 	struct frames *frames;
 	uint64_t zero_page, huge_zero_page; /* PA + 1; 0: not made yet */
+	pa_t *pool;			    /* KVM_MEMORY_POOL: pages that are not used yet */
+	uint64_t pool_pages, pool_next;
+	uint64_t huge_fallbacks; /* THP: chunks that no huge frame was there for */
 	kvm_invalidate_fn *invalidate;
 	void *invalidate_ctx;
+	kvm_placed_fn *placed; /* may be NULL */
+	void *placed_ctx;
 };
 
 /*
@@ -44,6 +52,17 @@ bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsign
 		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames);
 void kvm_memory_fini(struct kvm_memory *memory);
 
+/*
+ * KVM_BACKING_HUGETLB: take all pages of user addresses [user, user + bytes) out of the host's
+ * memory now, as mmap() reserves them in the pool, to be handed out in that order. *asked and *had:
+ * pages. False: not all could be had, or out of memory (*had == *asked).
+ */
+bool kvm_memory_reserve(struct kvm_memory *memory, uint64_t user, uint64_t bytes, uint64_t *asked,
+			uint64_t *had);
+
+/* Is a page there at `user`? A zero page is one. */
+bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user);
+
 /* log2 of the page size that the VMA has (get_vma_page_shift). */
 unsigned kvm_memory_vma_bits(const struct kvm_memory *memory);
 
@@ -53,6 +72,7 @@ struct kvm_pin {
 	bool invalidated; /* a mapping was taken away meanwhile: the fault must be tried again */
 	bool copied;	  /* by copying one page on write, which tells change_pte() up to v6.9 */
 	unsigned mapped_bits; /* log2 of what the host's entry maps (get_user_mapping_size) */
+	uint64_t zeroed_4k;   /* memory cleared for it, in units of 4 KiB */
 };
 
 enum kvm_memory_result { KVM_MEMORY_OK, KVM_MEMORY_NO_FRAMES, KVM_MEMORY_NO_MEMORY };
@@ -60,6 +80,7 @@ enum kvm_memory_result { KVM_MEMORY_OK, KVM_MEMORY_NO_FRAMES, KVM_MEMORY_NO_MEMO
 /*
  * hva_to_pfn(): fault the page at `user` in, for writing or not. A first read of anonymous memory
  * maps a zero page, of THP memory the huge zero page; a write to it then splits that into pages.
+ * THP memory falls back to pages where no huge frame can be had.
  */
 enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 				      enum access_kind access, struct kvm_pin *pin);

@@ -146,6 +146,12 @@ enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup
 		free(slot);
 		return KVM_E_NOMEM;
 	}
+	if (setup->backing == KVM_BACKING_HUGETLB && setup->pool == KVM_POOL_RESERVED &&
+	    !kvm_memory_reserve(&slot->memory, setup->user, setup->bytes, &mmu->pool_asked,
+				&mmu->pool_had)) {
+		slot_free(slot);
+		return KVM_E_NOMEM;
+	}
 	slot->memory.invalidate = invalidate;
 	slot->memory.invalidate_ctx = slot;
 	if ((setup->flags & KVM_SLOT_LOG) && kvm_mmu_set_logging(slot, true) != KVM_E_NONE) {
@@ -166,6 +172,14 @@ struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa)
 			return slot;
 	}
 	return NULL;
+}
+
+bool kvm_mmu_touched(const struct kvm_mmu *mmu, uint64_t ipa)
+{
+	const struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);
+
+	return slot &&
+	       kvm_memory_touched(&slot->memory, slot->setup.user + (ipa - slot->setup.base));
 }
 
 /* ---- MMU notifiers ------------------------------------------------------------------------ */

@@ -40,12 +40,19 @@ enum kvm_errno { KVM_E_NONE, KVM_E_INVAL, KVM_E_FAULT, KVM_E_EXIST, KVM_E_NOMEM 
 
 enum kvm_slot_flags { KVM_SLOT_LOG = 1, KVM_SLOT_READ_ONLY = 2 };
 
+/* When a slot of hugetlb memory takes its pages. */
+enum kvm_pool {
+	KVM_POOL_AMPLE,	   /* each at its first touch */
+	KVM_POOL_RESERVED, /* all when the slot is made */
+};
+
 struct kvm_slot_setup {
 	uint64_t base, bytes; /* IPA */
 	uint64_t user;	      /* userspace address */
 	unsigned flags;
 	enum kvm_backing backing;
 	unsigned hugetlb_bits;
+	enum kvm_pool pool;
 };
 
 struct kvm_slot {
@@ -56,6 +63,14 @@ struct kvm_slot {
 	struct kvm_mmu *mmu;
 };
 
+/* What happened, for the costs of software; more in struct kvm_pgtable_counts. */
+struct kvm_counts {
+	uint64_t faults; /* stage-2 faults on memslots, those of the next two lines among them */
+	uint64_t permission_faults, access_flag_faults;
+	uint64_t mmio_exits; /* accesses that left the VM: no memslot, or a read-only one written */
+	uint64_t zeroed_4k;  /* host memory cleared at faults, in units of 4 KiB */
+};
+
 struct kvm_mmu {
 	struct kvm_host host;
 	struct kvm_vm_setup setup;
@@ -63,6 +78,8 @@ struct kvm_mmu {
 	struct frames *frames;
 	struct kvm_slot *slot[KVM_MAX_SLOTS];
 	unsigned slots;
+	struct kvm_counts counts;
+	uint64_t pool_asked, pool_had; /* pages of the last slot with KVM_POOL_RESERVED */
 	pa_t *spare; /* table pages that were freed, to be used again; all of one page */
 	size_t spare_count, spare_room;
 	struct kvm_table_cache split_cache;
@@ -84,7 +101,10 @@ enum kvm_errno kvm_mmu_init(struct kvm_mmu *mmu, const struct kvm_host *host,
 			    struct frames *frames);
 void kvm_mmu_fini(struct kvm_mmu *mmu);
 
-/* KVM_SET_USER_MEMORY_REGION for a new slot; *out belongs to the VM. */
+/*
+ * KVM_SET_USER_MEMORY_REGION for a new slot; *out belongs to the VM. KVM_E_NOMEM with pool_had <
+ * pool_asked: the host has not so many hugetlb pages. The caller may set memory.placed of *out.
+ */
 enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup *setup,
 				struct kvm_slot **out);
 
@@ -127,5 +147,8 @@ enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum ac
 
 /* The slot that holds the IPA; NULL: none. */
 struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa);
+
+/* Does the host have a page there, a zero page or another? False also where there is no slot. */
+bool kvm_mmu_touched(const struct kvm_mmu *mmu, uint64_t ipa);
 
 #endif

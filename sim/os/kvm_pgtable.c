@@ -83,6 +83,7 @@ bool kvm_table_take(struct kvm_pgtable *pgt, struct kvm_table_cache *cache, pa_t
 	if (cache->pages != UINT64_MAX)
 		cache->pages--;
 	pgt->tables++;
+	pgt->counts.tables_allocated++;
 	return true;
 }
 
@@ -90,6 +91,7 @@ void kvm_table_put(struct kvm_pgtable *pgt, pa_t table)
 {
 	tables_free(pgt, 1, table);
 	pgt->tables--;
+	pgt->counts.tables_freed++;
 }
 
 bool kvm_table_empty(const struct kvm_pgtable *pgt, pa_t table)

@@ -77,6 +77,16 @@ struct kvm_pgtable_setup {
 	unsigned host_levels; /* of the host's own tables: stage 2 has no more; 0: no limit */
 };
 
+/* What was done to the tables since they were made; those of the root do not count. */
+struct kvm_pgtable_counts {
+	uint64_t tables_allocated, tables_freed;
+	uint64_t mapped[KVM_LEVELS]; /* leaves made, by level; not those of a split */
+	uint64_t pte_updates;	     /* entries changed in place, and made by a split */
+	uint64_t unmapped_leaves;    /* cleared by an unmap */
+	uint64_t splits;	     /* blocks that gave way to a table */
+	uint64_t collapses;	     /* tables that gave way to a block */
+};
+
 struct kvm_pgtable {
 	struct kvm_pgtable_setup setup;
 	struct phys_mem *mem;
@@ -89,6 +99,7 @@ struct kvm_pgtable {
 	uint64_t tables; /* table pages in use, those of the root not among them */
 	/* Entries that KVM's own walks visited; kvm_pgtable_get_leaf() is not one of them. */
 	uint64_t software_steps;
+	struct kvm_pgtable_counts counts;
 	uint64_t sent[KVM_TLBI_KINDS];
 };
 

@@ -17,8 +17,10 @@ static enum kvm_result attr_visit(const struct kvm_visit *visit, enum kvm_walk_f
 	if (!(visit->old & DESC_VALID))
 		return visit->pgt->setup.kernel < KVM_KERNEL(6, 2) ? KVM_OK : KVM_AGAIN;
 	data->level = visit->level;
-	if (desc != visit->old)
-		kvm_write_pte(visit->pgt, visit->entry, desc);
+	if (desc == visit->old)
+		return KVM_OK;
+	kvm_write_pte(visit->pgt, visit->entry, desc);
+	visit->pgt->counts.pte_updates++;
 	return KVM_OK;
 }
 
@@ -80,8 +82,10 @@ static enum kvm_result age_visit(const struct kvm_visit *visit, enum kvm_walk_fl
 	if (!(visit->old & DESC_VALID) || !(visit->old & DESC_AF))
 		return KVM_OK;
 	data->young = true;
-	if (data->age == KVM_AGE_CLEAR)
-		kvm_write_pte(visit->pgt, visit->entry, visit->old & ~DESC_AF);
+	if (data->age == KVM_AGE_TEST)
+		return KVM_OK;
+	kvm_write_pte(visit->pgt, visit->entry, visit->old & ~DESC_AF);
+	visit->pgt->counts.pte_updates++;
 	return KVM_OK;
 }
 

@@ -83,6 +83,10 @@ static enum kvm_result try_leaf(const struct kvm_visit *visit, const struct map_
 		return KVM_AGAIN;
 	kvm_break_pte(visit);
 	kvm_write_pte(visit->pgt, visit->entry, desc);
+	if (visit->flags & KVM_WALK_SKIP_BBM_TLBI)
+		visit->pgt->counts.pte_updates++; /* of a tree that replaces a block */
+	else
+		visit->pgt->counts.mapped[visit->level]++;
 	return KVM_OK;
 }
 
@@ -93,9 +97,11 @@ static enum kvm_result map_table(const struct kvm_visit *visit, const struct map
 
 	if (result == KVM_TOO_BIG)
 		return KVM_OK;
-	if (result == KVM_OK)
-		kvm_free_unlinked(visit->pgt, kvm_pte_follow(visit->pgt, visit->old), visit->level);
-	return result;
+	if (result != KVM_OK)
+		return result;
+	kvm_free_unlinked(visit->pgt, kvm_pte_follow(visit->pgt, visit->old), visit->level);
+	visit->pgt->counts.collapses++;
+	return KVM_OK;
 }
 
 /* stage2_map_walk_leaf() */
@@ -112,6 +118,7 @@ static enum kvm_result map_leaf(const struct kvm_visit *visit, const struct map_
 		return KVM_NO_MEMORY;
 	kvm_break_pte(visit);
 	kvm_write_pte(visit->pgt, visit->entry, desc_table(&visit->pgt->format, table.v));
+	visit->pgt->counts.splits += visit->old & DESC_VALID;
 	return KVM_OK;
 }
 
@@ -153,6 +160,7 @@ static enum kvm_result unmap_visit(const struct kvm_visit *visit, enum kvm_walk_
 		return KVM_OK;
 	if (!kvm_pte_table(pgt, visit->old, visit->level)) {
 		kvm_write_pte(pgt, visit->entry, 0);
+		pgt->counts.unmapped_leaves++;
 		if (!defers_flush(pgt))
 			kvm_tlbi_send(pgt, KVM_TLBI_IPA, visit->level, visit->addr, 0);
 		return KVM_OK;
@@ -226,6 +234,7 @@ static enum kvm_result split_visit(const struct kvm_visit *visit, enum kvm_walk_
 		return result;
 	kvm_break_pte(visit);
 	kvm_write_pte(pgt, visit->entry, desc_table(&pgt->format, table.v));
+	pgt->counts.splits++;
 	return KVM_OK;
 }
 

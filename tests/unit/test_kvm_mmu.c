@@ -396,6 +396,46 @@ static void gigabyte_on_two_levels(void **state)
 	stop(vm);
 }
 
+/* What costs are counted from: a block, its 512 pages by a split, a collapse, an unmap. */
+static void counts(void **state)
+{
+	const struct kvm_vm_setup setup = { .split_chunk_bytes = 2 * MIB };
+	struct vm *vm = start(&new_host, &setup, &thp);
+	const struct kvm_pgtable_counts *tables = &vm->mmu.pgt.counts;
+	const struct kvm_counts *count = &vm->mmu.counts;
+
+	(void)state;
+	access_faults(vm, 0, ACCESS_STORE, 1);
+	assert_int_equal(count->zeroed_4k, 512);
+	assert_int_equal(tables->mapped[2], 1);
+	assert_int_equal(tables->tables_allocated, 1);
+	kvm_mmu_set_logging(vm->slot, true); /* protects the block, then splits it */
+	assert_int_equal(tables->pte_updates, 513);
+	assert_int_equal(tables->splits, 1);
+	assert_int_equal(tables->tables_allocated, 2);
+	access_faults(vm, 4096, ACCESS_STORE, 1);
+	assert_int_equal(tables->pte_updates, 514);
+	assert_int_equal(count->permission_faults, 1);
+	kvm_mmu_set_logging(vm->slot, false);
+	access_faults(vm, 8192, ACCESS_STORE, 1);
+	assert_int_equal(tables->collapses, 1);
+	assert_int_equal(tables->mapped[2], 2);
+	assert_int_equal(tables->mapped[3], 0);
+	assert_int_equal(tables->tables_freed, 1);
+	kvm_mmu_clear_young(vm->slot, GIB, GIB + MIB, false);
+	access_faults(vm, 0, ACCESS_LOAD, 1);
+	assert_int_equal(count->access_flag_faults, 1);
+	assert_int_equal(tables->pte_updates, 516);
+	kvm_mmu_unmap_user(vm->slot, GIB, GIB + MIB);
+	assert_int_equal(tables->unmapped_leaves, 1);
+	assert_int_equal(tables->tables_freed, 2);
+	assert_int_equal(kvm_mmu_access(&vm->mmu, 0, ACCESS_LOAD), KVM_ACCESS_MMIO);
+	assert_int_equal(count->mmio_exits, 1);
+	assert_int_equal(count->faults, 4);
+	assert_int_equal(count->zeroed_4k, 512);
+	stop(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +445,7 @@ int main(void)
 		cmocka_unit_test(manual_protect), cmocka_unit_test(eager_split),
 		cmocka_unit_test(ageing),	  cmocka_unit_test(unmapping),
 		cmocka_unit_test(read_only_slot), cmocka_unit_test(gigabyte_on_two_levels),
+		cmocka_unit_test(counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
