@@ -89,7 +89,7 @@ static void forget(struct mmu *mmu, bool warm)
 {
 	const struct tlb_match all = { .scope = TLB_SCOPE_ALL };
 
-	mmu_invalidate(mmu, &all, warm ? WALK_CACHE_KEEP : WALK_CACHE_BOTH);
+	mmu_invalidate(mmu, MMU_ALL_VCPUS, &all, warm ? WALK_CACHE_KEEP : WALK_CACHE_BOTH);
 	if (!warm)
 		mmu->shape.latency->init(mmu->latency_state, &mmu->shape.latency_config);
 }

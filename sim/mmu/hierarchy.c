@@ -206,8 +206,16 @@ static void account_discard(struct walk_account *account)
 	account->cycles = 0;
 }
 
-static void leaf_of(const struct translation *result, struct tlb_leaf *leaf)
+/* The exception level whose permissions count (docs/model.md): user pages below, kernel above. */
+static uint8_t level_of(const struct mmu_request *request)
 {
+	return (uint8_t)(request->va.v >> 55 & 1);
+}
+
+static void leaf_of(const struct mmu_request *request, const struct translation *result,
+		    struct tlb_leaf *leaf)
+{
+	const uint8_t el1 = level_of(request);
 	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
 	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
 
@@ -219,46 +227,50 @@ static void leaf_of(const struct translation *result, struct tlb_leaf *leaf)
 		.s2_bits = s2,
 		.perms = result->perms,
 		.global = result->global,
-		.dirty_clear = result->dirty_clear,
+		.dirty_clear = result->dirty_clear || !(result->perms & (el1 ? PERM_W1 : PERM_W0)),
+		.no_fetch = !(result->perms & (el1 ? PERM_X1 : PERM_X0)),
 	};
 }
 
-static bool handle_fault(struct mmu *mmu, const struct mmu_request *request,
-			 const struct translation *result)
+static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_request *request,
+					  const struct translation *result)
 {
 	if (result->fault.stage == 1)
 		return mmu->os.s1_fault(mmu->os.ctx, request, &result->fault);
 	return mmu->os.s2_fault(mmu->os.ctx, request, result->ipa, &result->fault);
 }
 
-/* Walk until it completes; false when a fault could not be handled. */
-static bool walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
-		 struct tlb_leaf *leaf)
+/* Walk until it completes, or until the OS emulates the access or gives up. */
+static enum mmu_fault_result walk(struct mmu *mmu, const struct mmu_request *request,
+				  struct tlb_leaf *leaf)
 {
 	const struct mmu_space *space = request->space;
 	const struct access access = {
 		.va = request->va,
 		.kind = request->kind,
-		/* docs/model.md: user pages below, kernel pages above, whatever runs. */
-		.el = (uint8_t)(request->va.v >> 55 & 1),
+		.el = level_of(request),
 	};
-	struct walk_account *account = mmu->vcpu[vcpu].account;
+	struct walk_account *account = mmu->vcpu[request->vcpu].account;
 	struct translation result;
 
-	account->s2_context = (uint32_t)space->context.vmid << 16;
-	account->s1_context = account->s2_context | space->context.asid;
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
+		enum mmu_fault_result handled;
+
+		/* A fault may end with another VMID. */
+		account->s2_context = (uint32_t)space->context.vmid << 16;
+		account->s1_context = account->s2_context | space->context.asid;
 		mmu_walk(space->regime, mmu->mem, &access, &account->hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
 			account_commit(account);
-			leaf_of(&result, leaf);
-			return true;
+			leaf_of(request, &result, leaf);
+			return MMU_FAULT_HANDLED;
 		}
 		account_discard(account);
-		if (!handle_fault(mmu, request, &result))
-			return false;
+		handled = handle_fault(mmu, request, &result);
+		if (handled != MMU_FAULT_HANDLED)
+			return handled;
 	}
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
 static enum mmu_stream stream_of(const struct mmu_request *request)
@@ -266,33 +278,61 @@ static enum mmu_stream stream_of(const struct mmu_request *request)
 	return request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA;
 }
 
-uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
-			uint32_t slot)
+static uint32_t no_slot(enum mmu_fault_result result)
 {
-	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
-	struct tlb *l1 = &own->l1[stream_of(request)];
+	return result == MMU_FAULT_EMULATED ? MMU_EMULATED : TLB_NONE;
+}
+
+static bool allows(const struct tlb_leaf *leaf, enum access_kind kind)
+{
+	return kind == ACCESS_LOAD || !(kind == ACCESS_STORE ? leaf->dirty_clear : leaf->no_fetch);
+}
+
+/* Give the entry of va what a new walk found. Its page, size and replacement state stay. */
+static void renew(struct tlb *tlb, uint32_t slot, const struct tlb_leaf *leaf)
+{
+	tlb->leaf[slot].perms = leaf->perms;
+	tlb->leaf[slot].dirty_clear = leaf->dirty_clear;
+	tlb->leaf[slot].no_fetch = leaf->no_fetch;
+}
+
+uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+		    uint32_t slot)
+{
+	const struct tlb_context context = request->space->context;
+	struct mmu_request own = *request;
+	struct mmu_vcpu *cpu = &mmu->vcpu[vcpu];
+	struct tlb *l1 = &cpu->l1[stream_of(request)], *l2 = &cpu->l2;
+	const uint32_t generation = l1->generation[slot];
+	enum mmu_fault_result result;
 	struct tlb_leaf leaf;
 	uint32_t l2_slot;
 
+	own.vcpu = vcpu;
 	mmu->stats.v[STAT_dirty_rewalks]++;
-	if (!walk(mmu, vcpu, request, &leaf))
-		return TLB_NONE;
-	/* The same page with new permissions: no replacement state changes in either level. */
-	l1->leaf[slot].dirty_clear = leaf.dirty_clear;
-	if (own->l2.shape.sets) {
-		l2_slot = tlb_find(&own->l2, request->space->context, request->va);
-		if (l2_slot != TLB_NONE)
-			own->l2.leaf[l2_slot].dirty_clear = leaf.dirty_clear;
+	result = walk(mmu, &own, &leaf);
+	if (result != MMU_FAULT_HANDLED)
+		return no_slot(result);
+	l2_slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
+	if (l2_slot != TLB_NONE)
+		renew(l2, l2_slot, &leaf);
+	if (l1->generation[slot] == generation) {
+		renew(l1, slot, &leaf);
+		return slot;
 	}
-	return slot;
+	/* A TLBI on the way took the entries. */
+	if (l2->shape.sets && l2_slot == TLB_NONE)
+		tlb_fill(l2, context, request->va, &leaf);
+	return tlb_fill(l1, context, request->va, &leaf);
 }
 
 /* The levels below L1, for an access that missed it. */
-static uint32_t l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
+static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 {
 	const struct tlb_context context = request->space->context;
-	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	struct mmu_vcpu *own = &mmu->vcpu[request->vcpu];
 	struct tlb *l1 = &own->l1[stream_of(request)], *l2 = &own->l2;
+	enum mmu_fault_result result;
 	struct tlb_leaf leaf;
 	uint32_t slot;
 
@@ -302,13 +342,14 @@ static uint32_t l1_miss(struct mmu *mmu, uint32_t vcpu, const struct mmu_request
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);
 		slot = tlb_fill(l1, context, request->va, &l2->leaf[slot]);
-		if (request->kind == ACCESS_STORE && l1->leaf[slot].dirty_clear)
-			return mmu_dirty_walk(mmu, vcpu, request, slot);
+		if (!allows(&l1->leaf[slot], request->kind))
+			return mmu_rewalk(mmu, request->vcpu, request, slot);
 		return slot;
 	}
 	mmu->stats.v[STAT_l2_tlb_misses]++;
-	if (!walk(mmu, vcpu, request, &leaf))
-		return TLB_NONE;
+	result = walk(mmu, request, &leaf);
+	if (result != MMU_FAULT_HANDLED)
+		return no_slot(result);
 	if (l2->shape.sets)
 		tlb_fill(l2, context, request->va, &leaf);
 	return tlb_fill(l1, context, request->va, &leaf);
@@ -318,16 +359,32 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 {
 	struct tlb *l1 = mmu_l1(mmu, vcpu, stream_of(request));
 	const uint32_t slot = tlb_find(l1, request->space->context, request->va);
+	struct mmu_request own;
 
-	if (slot == TLB_NONE)
-		return l1_miss(mmu, vcpu, request);
+	if (slot == TLB_NONE) {
+		own = *request;
+		own.vcpu = vcpu;
+		return l1_miss(mmu, &own);
+	}
 	tlb_touch(l1, slot);
-	if (request->kind == ACCESS_STORE && l1->leaf[slot].dirty_clear)
-		return mmu_dirty_walk(mmu, vcpu, request, slot);
+	if (!allows(&l1->leaf[slot], request->kind))
+		return mmu_rewalk(mmu, vcpu, request, slot);
 	return slot;
 }
 
-void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope)
+/* The vCPUs that an operation reaches: first to end. */
+static uint32_t first_of(uint32_t vcpu)
+{
+	return vcpu == MMU_ALL_VCPUS ? 0 : vcpu;
+}
+
+static uint32_t end_of(const struct mmu *mmu, uint32_t vcpu)
+{
+	return vcpu == MMU_ALL_VCPUS ? mmu->shape.vcpus : vcpu + 1;
+}
+
+void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
+		    enum walk_cache_scope scope)
 {
 	const uint32_t context = (uint32_t)match->context.vmid << 16 | match->context.asid;
 	const uint32_t mask = match->scope == TLB_SCOPE_ALL ? 0
@@ -337,28 +394,28 @@ void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_ca
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
 
 	mmu->stats.v[STAT_tlbis]++;
-	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
-		struct mmu_vcpu *vcpu = &mmu->vcpu[i];
+	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++) {
+		struct mmu_vcpu *own = &mmu->vcpu[i];
 
-		tlb_invalidate(&vcpu->l1[MMU_FETCH], match);
-		tlb_invalidate(&vcpu->l1[MMU_DATA], match);
-		if (vcpu->l2.shape.sets)
-			tlb_invalidate(&vcpu->l2, match);
+		tlb_invalidate(&own->l1[MMU_FETCH], match);
+		tlb_invalidate(&own->l1[MMU_DATA], match);
+		if (own->l2.shape.sets)
+			tlb_invalidate(&own->l2, match);
 		if (scope != WALK_CACHE_KEEP)
-			walk_cache_invalidate(&vcpu->s1, context, mask, WALK_POINTS_ALL,
+			walk_cache_invalidate(&own->s1, context, mask, WALK_POINTS_ALL,
 					      by_va ? match->first : 0,
 					      by_va ? match->last : UINT64_MAX);
 		if (scope == WALK_CACHE_BOTH)
-			walk_cache_invalidate(&vcpu->s2, context, mask & UINT32_C(0xffff0000),
+			walk_cache_invalidate(&own->s2, context, mask & UINT32_C(0xffff0000),
 					      WALK_POINTS_ALL, 0, UINT64_MAX);
 	}
 }
 
-void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, enum walk_points points, uint64_t first,
-			uint64_t last)
+void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
+			uint64_t first, uint64_t last)
 {
 	mmu->stats.v[STAT_tlbis]++;
-	for (uint32_t i = 0; i < mmu->shape.vcpus; i++)
+	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
 				      points, first, last);
 }

@@ -28,15 +28,22 @@ struct mmu_request {
 	const struct mmu_space *space;
 	va_t va;
 	enum access_kind kind;
+	uint32_t vcpu;	    /* set by mmu_access() */
 	uint64_t known_ipa; /* from the trace; UINT64_MAX: not known */
 };
 
-/* Both return false when the fault cannot be handled: the run ends, the owner knows why. */
+enum mmu_fault_result {
+	MMU_FAULT_FAILED,   /* it cannot be handled: the run ends, the owner knows why */
+	MMU_FAULT_HANDLED,  /* try again */
+	MMU_FAULT_EMULATED, /* the access was done in software (MMIO): nothing is mapped */
+};
+
 struct mmu_os {
 	void *ctx;
-	bool (*s1_fault)(void *ctx, const struct mmu_request *request, const struct fault *fault);
-	bool (*s2_fault)(void *ctx, const struct mmu_request *request, ipa_t ipa,
-			 const struct fault *fault);
+	enum mmu_fault_result (*s1_fault)(void *ctx, const struct mmu_request *request,
+					  const struct fault *fault);
+	enum mmu_fault_result (*s2_fault)(void *ctx, const struct mmu_request *request, ipa_t ipa,
+					  const struct fault *fault);
 };
 
 struct walk_cache_shape {
@@ -93,27 +100,38 @@ static inline uint32_t mmu_l1_index(const struct mmu *mmu, const struct tlb *l1,
 	return (uint32_t)(l1->generation - mmu->l1_generation) + slot;
 }
 
+/* Instead of a slot: the access was emulated, no TLB holds the page. */
+#define MMU_EMULATED (TLB_NONE - 1)
+
 /*
  * Translate one access through the hierarchy: fills what it missed, lets the OS handle faults.
- * Returns the slot of the L1 TLB that now holds the page, or TLB_NONE when a fault could not be
- * handled.
+ * Returns the slot of the L1 TLB that now holds the page, MMU_EMULATED, or TLB_NONE when a fault
+ * could not be handled.
  */
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
 
-/* A store hit an L1 entry (`slot`) with dirty_clear: walk again and renew the entry in place. */
-uint32_t mmu_dirty_walk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
-			uint32_t slot);
+/*
+ * A hit in L1 (`slot`) whose entry does not allow the access: a store to a page that is not yet
+ * dirty or is write-protected, a fetch from one that is not executable. Walks again, with the
+ * faults that brings, and renews the entry. Returns as mmu_access().
+ */
+uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+		    uint32_t slot);
 
 /* What of the walk caches a TLB invalidation takes along. */
 enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
 
-/* On every vCPU (inner shareable). */
-void mmu_invalidate(struct mmu *mmu, const struct tlb_match *match, enum walk_cache_scope scope);
+/* Instead of a vCPU's number: all of them (inner shareable). */
+#define MMU_ALL_VCPUS UINT32_MAX
+
+/* On one vCPU or all. */
+void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
+		    enum walk_cache_scope scope);
 
 /* Entries of the stage-2 caches for IPAs first..last of a VMID: IPAS2E1IS; leaves only: IPAS2LE1IS.
  */
-void mmu_invalidate_ipa(struct mmu *mmu, uint16_t vmid, enum walk_points points, uint64_t first,
-			uint64_t last);
+void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
+			uint64_t first, uint64_t last);
 
 /* Percentiles, sums and splinter counts into mmu->stats. Call once, at the end. */
 void mmu_finish(struct mmu *mmu);

@@ -32,7 +32,8 @@ struct tlb_leaf {
 	uint8_t s1_bits, s2_bits; /* log2 of those; 0: the stage is off */
 	uint8_t perms;		  /* enum perm_bits */
 	bool global;		  /* matches any ASID */
-	bool dirty_clear;	  /* a store must walk again */
+	bool dirty_clear;	  /* a store must walk again: not dirty yet, or no permission */
+	bool no_fetch;		  /* so must a fetch */
 };
 
 #define TLB_NONE UINT32_MAX

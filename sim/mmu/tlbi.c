@@ -135,7 +135,7 @@ bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 		return true;
 	case TLBI_IPA:
 		if (!span.none)
-			mmu_invalidate_ipa(mmu, tlbi->vmid,
+			mmu_invalidate_ipa(mmu, MMU_ALL_VCPUS, tlbi->vmid,
 					   form.last_level ? WALK_POINTS_LEAVES : WALK_POINTS_ALL,
 					   span.first, span.last);
 		return true;
@@ -161,6 +161,6 @@ bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 		break;
 	}
 	if (!span.none || !form.range)
-		mmu_invalidate(mmu, &match, scope);
+		mmu_invalidate(mmu, MMU_ALL_VCPUS, &match, scope);
 	return true;
 }

@@ -3,32 +3,6 @@
 
 #include <stdlib.h>
 
-static unsigned log2_up(uint64_t v)
-{
-	return v <= 1 ? 0 : 64u - (unsigned)__builtin_clzll(v - 1);
-}
-
-static bool init_stage2(struct vm *vm)
-{
-	const struct arch_cpu *cpu = &vm->setup.cpu;
-	const unsigned root_bits = log2_up(vm->geometry.root_alloc_bytes);
-	const uint64_t sh = vm->geometry.ds ? 0 : (uint64_t)SH_INNER << DESC_SH_SHIFT;
-	pa_t root;
-
-	if (!frames_alloc(vm->frames, root_bits, &root))
-		return vm_host_exhausted(vm);
-	pgtable_init(&vm->stage2, vm->mem, &vm_stage2_ops, vm,
-		     desc_format_of(vm->setup.s2_granule, vm->geometry.ds, cpu->pa_bits),
-		     vm->geometry.start_level, vm->setup.ipa_bits, root.v);
-	/* KVM's normal memory: write-back, forced where FEAT_S2FWB is in use. */
-	vm->s2_attributes =
-		S2_AP_R | S2_AP_W | DESC_AF | sh | (uint64_t)(cpu->fwb ? 6 : 15) << S2_ATTR_SHIFT;
-	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0);
-	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
-	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, root, vm->vmid);
-	return true;
-}
-
 static bool init_stage1(struct vm *vm)
 {
 	const struct arch_cpu *cpu = &vm->setup.cpu;
@@ -68,13 +42,12 @@ struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_me
 	vm->memory_end = vm_memory_end(setup);
 	vm->table_unit_bits =
 		setup->s1_granule < setup->s2_granule ? setup->s1_granule : setup->s2_granule;
-	backing_init(&vm->backing, setup->backing_bits);
 	vm->spaces = calloc(ASIDS, sizeof(struct space *));
 	vm->guest_state = malloc(setup->guest->state_bytes);
 	if (vm->guest_state)
 		setup->guest->init(vm->guest_state, ipa_of(vm->memory_first),
 				   ipa_of(vm->memory_end), setup->seed);
-	if (!vm->spaces || !vm->guest_state || !init_stage2(vm) || !init_stage1(vm)) {
+	if (!vm->spaces || !vm->guest_state || !vm_init_stage2(vm) || !init_stage1(vm)) {
 		diag_set(diag, vm->diag.status ? vm->diag.status : STATUS_BAD_INPUT, "%s",
 			 vm->diag.status ? vm->diag.text : "no memory for the VM's first tables");
 		vm_destroy(vm);
@@ -94,7 +67,8 @@ void vm_destroy(struct vm *vm)
 	for (size_t i = 0; i < vm->chunks_count; i++)
 		free(vm->chunks[i]);
 	free(vm->chunks);
-	backing_fini(&vm->backing);
+	if (vm->slot)
+		kvm_mmu_fini(&vm->kvm);
 	free(vm);
 }
 
@@ -130,6 +104,8 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 		.context = { .vmid = vm->vmid, .asid = asid },
 		.os = space,
 	};
+	space->older = vm->newest;
+	vm->newest = space;
 	pgtable_init(&space->low, vm->mem, &vm_stage1_ops, vm, vm->high.format,
 		     vm->s1_geometry.start_level, vm->setup.va_bits, root);
 	return space;
@@ -140,6 +116,21 @@ const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag
 	if (!vm->spaces[asid])
 		vm->spaces[asid] = space_create(vm, asid, diag);
 	return vm->spaces[asid] ? &vm->spaces[asid]->mmu : NULL;
+}
+
+void vm_attach(struct vm *vm, struct mmu *mmu)
+{
+	vm->mmu = mmu;
+}
+
+void vm_set_vmid(struct vm *vm, uint16_t vmid)
+{
+	vm->vmid = vmid;
+	vm->regs.vttbr_el2 = geometry_vttbr(&vm->setup.cpu, &vm->geometry, vm->kvm.pgt.root, vmid);
+	for (struct space *space = vm->newest; space; space = space->older) {
+		space->mmu.context.vmid = vmid;
+		space->regime.vmid = vmid;
+	}
 }
 
 void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
@@ -164,47 +155,4 @@ void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
 const struct diag *vm_diag(const struct vm *vm)
 {
 	return &vm->diag;
-}
-
-static void count_leaves(const struct pgtable *table, struct stats *stats, bool stage2)
-{
-	static const struct {
-		unsigned bits;
-		enum stat_id s1, s2;
-	} rows[] = {
-		{ 12, STAT_s1_mapped_4k, STAT_s2_mapped_4k },
-		{ 14, STAT_s1_mapped_16k, STAT_s2_mapped_16k },
-		{ 16, STAT_s1_mapped_64k, STAT_s2_mapped_64k },
-		{ 21, STAT_s1_mapped_2m, STAT_s2_mapped_2m },
-		{ 25, STAT_s1_mapped_32m, STAT_s2_mapped_32m },
-		{ 29, STAT_s1_mapped_512m, STAT_s2_mapped_512m },
-		{ 30, STAT_s1_mapped_1g, STAT_s2_mapped_1g },
-		{ 36, STAT_s1_mapped_64g, STAT_s2_mapped_64g },
-		{ 39, STAT_s1_mapped_512g, STAT_s2_mapped_512g },
-		{ 42, STAT_s1_mapped_4t, STAT_s2_mapped_4t },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const int level = vm_leaf_level(table->format.granule, rows[i].bits);
-
-		if (level >= 0)
-			stats->v[stage2 ? rows[i].s2 : rows[i].s1] += table->leaves[level];
-	}
-}
-
-void vm_count(const struct vm *vm, struct stats *stats)
-{
-	uint64_t *v = stats->v;
-
-	v[STAT_s1_faults] += vm->s1_faults;
-	v[STAT_s2_faults] += vm->s2_faults;
-	v[STAT_s2_table_faults] += vm->s2_table_faults;
-	v[STAT_table_pages_s1] += vm->s1_tables;
-	v[STAT_table_pages_s2] +=
-		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->stage2.pages;
-	count_leaves(&vm->stage2, stats, true);
-	count_leaves(&vm->high, stats, false);
-	for (size_t i = 0; i < ASIDS; i++)
-		if (vm->spaces[i])
-			count_leaves(&vm->spaces[i]->low, stats, false);
 }

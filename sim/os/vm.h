@@ -16,6 +16,7 @@
 #include "os/costs.h"
 #include "os/guest.h"
 #include "os/host.h"
+#include "os/kvm_memory.h"
 
 enum dirty_state {
 	DIRTY_PRESET,	/* the guest maps pages writable and dirty */
@@ -27,9 +28,15 @@ struct vm_setup {
 	struct arch_cpu cpu;
 	enum granule s1_granule, s2_granule;
 	unsigned va_bits, ipa_bits;
-	int start_level;       /* LEVEL_KVM, or -1..3 */
+	int start_level;       /* LEVEL_KVM, LEVEL_PLAIN, or -1..3 */
 	unsigned host_va_bits; /* 0: no limit */
-	unsigned guest_leaf_bits, backing_bits;
+	unsigned guest_leaf_bits;
+	enum kvm_backing backing;
+	unsigned backing_bits;		    /* page size of the backing */
+	unsigned kernel;		    /* KVM_KERNEL() of the host */
+	bool dic;			    /* CTR_EL0.DIC */
+	uint64_t user_skew;		    /* user address of the memslot, less its IPA */
+	uint64_t split_chunk_bytes;	    /* eager splitting for dirty logging; 0: lazy */
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
 	enum dirty_state dirty_state;
 	const struct guest_ops *guest;
@@ -38,7 +45,8 @@ struct vm_setup {
 	uint64_t seed;
 };
 
-enum { LEVEL_KVM = -2 };
+/* KVM's choice; one root table, as far as host_va_bits permits. */
+enum { LEVEL_KVM = -2, LEVEL_PLAIN = -3 };
 
 struct vm;
 
@@ -57,10 +65,33 @@ void vm_destroy(struct vm *vm);
  */
 const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag);
 
+/* The VM's TLB maintenance acts on `mmu` from now on. NULL: on nothing. */
+void vm_attach(struct vm *vm, struct mmu *mmu);
+
+/* Another VMID, for all address spaces. The old one's TLB entries are the caller's to drop. */
+void vm_set_vmid(struct vm *vm, uint16_t vmid);
+
 /* The fault functions of struct mmu_os; request->space->os is a space of the VM. */
-bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct fault *fault);
-bool vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
-		 const struct fault *fault);
+enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
+				  const struct fault *fault);
+enum mmu_fault_result vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
+				  const struct fault *fault);
+
+/* What userspace and the host's memory management do to a VM, on its memslot. */
+enum exit_status vm_set_logging(struct vm *vm, bool on, struct diag *diag);
+void vm_sync_log(struct vm *vm);
+bool vm_is_logging(const struct vm *vm);
+
+enum vm_flush { VM_NO_FLUSH, VM_FLUSH };
+
+/* Clear access flags (MMU notifier clear_young or clear_flush_young). */
+void vm_age(struct vm *vm, enum vm_flush flush);
+
+/*
+ * Unmap the next `bytes` of the memslot through the MMU notifier, as automatic NUMA balancing does
+ * in turn; the memory stays where it is.
+ */
+void vm_scan(struct vm *vm, uint64_t bytes);
 
 /*
  * The guest unmaps [va, va + bytes) of an address space: leaves that lie inside it altogether are
@@ -71,7 +102,11 @@ void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes);
 /* Why a fault function returned false; STATUS_OK: none did. */
 const struct diag *vm_diag(const struct vm *vm);
 
-/* Adds faults, table pages and leaves by size. */
-void vm_count(const struct vm *vm, struct stats *stats);
+/* Adds faults, table pages, leaves by size, and what software spent. */
+void vm_count(struct vm *vm, struct stats *stats);
+
+/* Cycles that guest kernel and host spent so far for this VM: the sum of the rows vm_count() adds.
+ */
+uint64_t vm_software_cycles(const struct vm *vm);
 
 #endif

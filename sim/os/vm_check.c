@@ -39,13 +39,29 @@ static enum exit_status check_stage1(const struct vm_setup *setup, struct s1_geo
 	return STATUS_OK;
 }
 
+/* The start level that was asked for; GEOMETRY_START_AUTO: KVM's. */
+static int start_level_of(const struct vm_setup *setup)
+{
+	const struct kvm_pgtable_setup plain = {
+		.granule = setup->s2_granule,
+		.ia_bits = setup->ipa_bits,
+		.start = KVM_START_PLAIN,
+		.host_levels = setup->host_va_bits ? geometry_host_levels(setup->s2_granule,
+									  setup->host_va_bits)
+						   : 0,
+	};
+	int level;
+
+	if (setup->start_level == LEVEL_PLAIN && kvm_pgtable_start_level(&plain, &level))
+		return level;
+	return setup->start_level < -1 ? GEOMETRY_START_AUTO : setup->start_level;
+}
+
 static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geometry *geometry,
 				     struct diag *diag)
 {
 	const enum geometry_status status = geometry_s2(
-		&setup->cpu, setup->s2_granule, setup->ipa_bits,
-		setup->start_level == LEVEL_KVM ? GEOMETRY_START_AUTO : setup->start_level,
-		geometry);
+		&setup->cpu, setup->s2_granule, setup->ipa_bits, start_level_of(setup), geometry);
 
 	if (status != GEOMETRY_OK)
 		return diag_set(diag, STATUS_BAD_INPUT,

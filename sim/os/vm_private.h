@@ -6,7 +6,7 @@
 #include "arch/desc.h"
 #include "arch/geometry.h"
 #include "mmu/regime.h"
-#include "os/backing.h"
+#include "os/kvm_mmu.h"
 #include "os/vm.h"
 
 enum {
@@ -23,6 +23,7 @@ struct space {
 	struct regime regime;
 	struct pgtable low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
 	struct vm *vm;
+	struct space *older; /* made before this one */
 };
 
 struct table_chunk {
@@ -44,13 +45,17 @@ struct vm {
 	size_t chunks_count;
 	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
 	uint64_t s1_tables;
-	struct pgtable stage2;
-	struct pgtable high; /* TTBR1_EL1 */
-	struct backing backing;
+	struct kvm_mmu kvm;
+	struct kvm_slot *slot; /* the guest's memory */
+	struct mmu *mmu;       /* that TLB maintenance acts on; may be NULL */
+	uint32_t vcpu;	       /* that took the fault under way */
+	uint64_t scanned;      /* bytes of the memslot, by vm_scan() */
+	struct pgtable high;   /* TTBR1_EL1 */
 	void *guest_state;
-	struct space **spaces;	/* by ASID; NULL: not made yet */
-	uint64_t s2_attributes; /* of every leaf: KVM's, writable and executable */
+	struct space **spaces; /* by ASID; NULL: not made yet */
+	struct space *newest;  /* of the list of those made */
 	uint64_t s1_faults, s2_faults, s2_table_faults;
+	uint64_t guest_zeroed_4k; /* pages that the guest cleared before it mapped them */
 	struct diag diag;
 };
 
@@ -65,13 +70,14 @@ static inline int vm_leaf_level(enum granule granule, unsigned bits)
 
 /* ---- vm_stage2.c: KVM --------------------------------------------------------------------- */
 
-extern const struct pgtable_ops vm_stage2_ops;
+/* Root tables, the memslot and the registers of stage 2. False with vm->diag. */
+bool vm_init_stage2(struct vm *vm);
 
-/* Records in vm->diag that host memory ran out; returns false. */
-bool vm_host_exhausted(struct vm *vm);
+/* The guest kernel writes to the page of an IPA: map it, with the faults that takes. */
+bool vm_guest_writes(struct vm *vm, uint64_t ipa);
 
-/* A stage-2 translation fault on ipa: map what the block rule says. */
-bool vm_map_ipa(struct vm *vm, uint64_t ipa);
+/* Is the IPA mapped? */
+bool vm_ipa_mapped(const struct vm *vm, uint64_t ipa);
 
 /* PA of an IPA that is mapped. */
 pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa);

@@ -36,7 +36,6 @@ bool vm_alloc_table(void *ctx, uint64_t *address)
 	struct vm *vm = ctx;
 	struct table_chunk *chunk = vm->chunks_count ? vm->chunks[vm->chunks_count - 1] : NULL;
 	uint64_t ipa, end;
-	int level;
 
 	if (!chunk || chunk->used >> TABLE_CHUNK_BITS)
 		chunk = chunk_add(vm);
@@ -45,11 +44,10 @@ bool vm_alloc_table(void *ctx, uint64_t *address)
 	*address = chunk->ipa + chunk->used;
 	end = *address + (UINT64_C(1) << vm->setup.s1_granule);
 	for (ipa = *address; ipa < end; ipa += UINT64_C(1) << vm->table_unit_bits) {
-		if (!pgtable_find(&vm->stage2, ipa, &level)) {
+		if (!vm_ipa_mapped(vm, ipa))
 			vm->s2_table_faults++;
-			if (!vm_map_ipa(vm, ipa))
-				return false;
-		}
+		if (!vm_guest_writes(vm, ipa))
+			return false;
 		chunk->pa[(ipa - chunk->ipa) >> vm->table_unit_bits] = vm_ipa_to_pa(vm, ipa);
 	}
 	chunk->used += UINT64_C(1) << vm->setup.s1_granule;
@@ -73,11 +71,11 @@ static pa_t s1_locate(void *ctx, uint64_t address)
 
 const struct pgtable_ops vm_stage1_ops = { .alloc = vm_alloc_table, .locate = s1_locate };
 
-static bool s1_fail(struct vm *vm, enum exit_status status, const struct mmu_request *request,
-		    const char *why)
+static enum mmu_fault_result s1_fail(struct vm *vm, enum exit_status status,
+				     const struct mmu_request *request, const char *why)
 {
 	diag_set(&vm->diag, status, "VA 0x%" PRIx64 ": %s", request->va.v, why);
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
 /* Does va lie in one of the halves that TCR_EL1.TnSZ leaves? */
@@ -99,7 +97,8 @@ static uint64_t s1_attributes(const struct vm *vm, bool upper)
 	return who | dirty | sh | DESC_AF;
 }
 
-bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct fault *fault)
+enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
+				  const struct fault *fault)
 {
 	struct space *space = request->space->os;
 	struct vm *vm = space->vm;
@@ -129,7 +128,7 @@ bool vm_s1_fault(void *ctx, const struct mmu_request *request, const struct faul
 	switch (pgtable_map(table, ia, vm_leaf_level(vm->setup.s1_granule, leaf.leaf_bits),
 			    leaf.ipa.v, s1_attributes(vm, upper))) {
 	case PGTABLE_OK:
-		return true;
+		return MMU_FAULT_HANDLED;
 	case PGTABLE_OCCUPIED:
 		return s1_fail(vm, STATUS_INTERNAL, request, "faulted although it is mapped");
 	case PGTABLE_NO_MEMORY:

@@ -1,123 +1,239 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The KVM side of a VM: stage-2 faults and the tables they fill. */
+/* The KVM side of a VM: its stage-2 tables, faults, and TLB maintenance. */
 #include "os/vm_private.h"
 
 #include <inttypes.h>
 
-static bool s2_alloc(void *ctx, uint64_t *address)
+/* ---- TLB maintenance ---------------------------------------------------------------------- */
+
+/* IPAS2E1 and its range form, then VMALLE1: the helpers in the kernel's hyp/{nvhe,vhe}/tlb.c. */
+static void flush_ipa(struct vm *vm, uint32_t vcpu, uint64_t first, uint64_t last)
+{
+	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
+
+	mmu_invalidate_ipa(vm->mmu, vcpu, vm->vmid, WALK_POINTS_ALL, first, last);
+	mmu_invalidate(vm->mmu, vcpu, &all, WALK_CACHE_STAGE1);
+}
+
+static void send_tlbi(void *ctx, const struct kvm_tlbi *tlbi)
 {
 	struct vm *vm = ctx;
-	pa_t pa;
+	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
+	const uint64_t page_mask = low_mask(vm->setup.s2_granule);
 
-	if (!frames_alloc(vm->frames, vm->setup.s2_granule, &pa))
-		return false;
-	*address = pa.v;
-	return true;
-}
-
-static pa_t s2_locate(void *ctx, uint64_t address)
-{
-	(void)ctx;
-	return pa_of(address);
-}
-
-const struct pgtable_ops vm_stage2_ops = { .alloc = s2_alloc, .locate = s2_locate };
-
-/* Sizes of blocks around ipa that lie in the memslot. User address and IPA agree modulo any size.
- */
-static uint64_t fitting_blocks(const struct vm *vm, uint64_t ipa)
-{
-	uint64_t fitting = 0;
-
-	for (unsigned bits = vm->setup.s2_granule; bits < 52; bits++) {
-		const uint64_t first = ipa & ~low_mask(bits);
-
-		if (first >= vm->memory_first && (first | low_mask(bits)) < vm->memory_end)
-			fitting |= UINT64_C(1) << bits;
+	if (!vm->mmu)
+		return;
+	switch (tlbi->kind) {
+	case KVM_TLBI_IPA:
+		flush_ipa(vm, MMU_ALL_VCPUS, tlbi->ipa & ~page_mask, tlbi->ipa | page_mask);
+		break;
+	case KVM_TLBI_IPA_LOCAL:
+		flush_ipa(vm, vm->vcpu, tlbi->ipa & ~page_mask, tlbi->ipa | page_mask);
+		break;
+	case KVM_TLBI_RANGE:
+		flush_ipa(vm, MMU_ALL_VCPUS, tlbi->ipa, tlbi->ipa + tlbi->bytes - 1);
+		break;
+	case KVM_TLBI_VMID:
+		mmu_invalidate(vm->mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);
+		break;
+	case KVM_TLBI_KINDS:
+		break;
 	}
-	return fitting;
 }
 
-bool vm_host_exhausted(struct vm *vm)
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+static bool host_exhausted(struct vm *vm)
 {
-	diag_set(
-		&vm->diag, STATUS_BAD_INPUT,
-		"host memory exhausted: the core's %u-bit physical addresses have no room for more "
-		"of the guest's pages and tables",
-		vm->setup.cpu.pa_bits);
+	diag_set(&vm->diag, STATUS_BAD_INPUT,
+		 "host memory exhausted: no room for more of the guest's pages and tables in the "
+		 "host's memory");
 	return false;
 }
 
-/* Map the block of 2^block_bits bytes around ipa, by leaves no larger than the tables have. */
-static bool s2_map_block(struct vm *vm, uint64_t ipa, unsigned block_bits)
+static bool add_memory(struct vm *vm)
 {
-	const enum granule granule = vm->setup.s2_granule;
-	const uint64_t first = ipa & ~low_mask(block_bits);
-	int level = vm_leaf_level(granule, block_bits);
-	pa_t backing;
+	const struct vm_setup *setup = &vm->setup;
+	const struct kvm_slot_setup slot = {
+		.base = vm->memory_first,
+		.bytes = vm->memory_end - vm->memory_first,
+		.user = vm->memory_first + setup->user_skew,
+		.backing = setup->backing,
+		.hugetlb_bits = setup->backing_bits,
+	};
 
-	if (level < vm->geometry.start_level)
-		level = vm->geometry.start_level;
-
-	const unsigned leaf_bits = level_shift(granule, level);
-
-	for (uint64_t at = first; at <= (first | low_mask(block_bits));
-	     at += UINT64_C(1) << leaf_bits) {
-		enum pgtable_result result;
-
-		if (!backing_of(&vm->backing, vm->frames, ipa_of(at), &backing))
-			return vm_host_exhausted(vm);
-		result = pgtable_map(&vm->stage2, at, level, backing.v, vm->s2_attributes);
-		/* KVM would collapse a table into the block; a first touch never meets one. */
-		if (result == PGTABLE_NO_MEMORY)
-			return vm_host_exhausted(vm);
-		if (result == PGTABLE_OCCUPIED) {
-			diag_set(&vm->diag, STATUS_INTERNAL,
-				 "stage-2 fault on IPA 0x%" PRIx64 ", which is mapped", at);
-			return false;
-		}
-	}
-	return true;
-}
-
-bool vm_map_ipa(struct vm *vm, uint64_t ipa)
-{
-	struct host_fault fault;
-
-	if (ipa < vm->memory_first || ipa >= vm->memory_end) {
-		diag_set(&vm->diag, STATUS_INTERNAL,
-			 "IPA 0x%" PRIx64 " lies outside the VM's memory", ipa);
+	switch (kvm_mmu_add_slot(&vm->kvm, &slot, &vm->slot)) {
+	case KVM_E_NONE:
+		return true;
+	case KVM_E_NOMEM:
+		diag_set(&vm->diag, STATUS_INTERNAL, "out of memory");
+		return false;
+	default:
+		diag_set(&vm->diag, STATUS_BAD_INPUT,
+			 "KVM refuses a memslot of %" PRIu64 " bytes at IPA 0x%" PRIx64
+			 ": at most 2^31 - 1 pages, all below 2^%u",
+			 slot.bytes, slot.base, setup->ipa_bits);
 		return false;
 	}
-	fault = (struct host_fault){
-		.granule = vm->setup.s2_granule,
-		.levels = vm->geometry.levels,
-		.backing_bits = vm->setup.backing_bits,
-		.fitting = fitting_blocks(vm, ipa),
-	};
-	vm->s2_faults++;
-	return s2_map_block(vm, ipa, vm->setup.host->block_bits(&fault));
 }
 
-bool vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa, const struct fault *fault)
+bool vm_init_stage2(struct vm *vm)
+{
+	const struct vm_setup *setup = &vm->setup;
+	const struct arch_cpu *cpu = &setup->cpu;
+	const struct kvm_host host = {
+		.kernel = setup->kernel,
+		.page = setup->s2_granule,
+		.ipa_limit_bits = 52, /* the geometry was checked against this core */
+		.dic = setup->dic,
+		.fwb = cpu->fwb,
+		.lpa2 = vm->geometry.ds,
+		.tlbi_range = cpu->tlbi_range,
+		.hw_af = cpu->hw_af,
+		.rule = setup->host,
+	};
+	const struct kvm_vm_setup kvm = { .ipa_bits = setup->ipa_bits,
+					  .start = KVM_START_LEVEL,
+					  .start_level = vm->geometry.start_level,
+					  .split_chunk_bytes = setup->split_chunk_bytes };
+
+	if (kvm_mmu_init(&vm->kvm, &host, &kvm, vm->mem, vm->frames) != KVM_E_NONE)
+		return host_exhausted(vm);
+	vm->kvm.tlbi = send_tlbi;
+	vm->kvm.tlbi_ctx = vm;
+	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0);
+	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
+	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, vm->kvm.pgt.root, vm->vmid);
+	if (add_memory(vm))
+		return true;
+	kvm_mmu_fini(&vm->kvm);
+	return false;
+}
+
+/* ---- faults ------------------------------------------------------------------------------- */
+
+/* Of a fault, or of several until the access is done. */
+static enum mmu_fault_result result_of(struct vm *vm, uint64_t ipa, enum kvm_access_result result)
+{
+	switch (result) {
+	case KVM_ACCESS_OK:
+	case KVM_ACCESS_FAULTED:
+		return MMU_FAULT_HANDLED;
+	case KVM_ACCESS_MMIO:
+		return MMU_FAULT_EMULATED;
+	case KVM_ACCESS_NO_FRAMES:
+		host_exhausted(vm);
+		break;
+	case KVM_ACCESS_NO_MEMORY:
+		diag_set(&vm->diag, STATUS_INTERNAL, "out of memory");
+		break;
+	case KVM_ACCESS_ABORT:
+	case KVM_ACCESS_STUCK:
+		diag_set(&vm->diag, STATUS_BAD_INPUT,
+			 "IPA 0x%" PRIx64 ": KVM has no answer to this stage-2 fault", ipa);
+		break;
+	}
+	return MMU_FAULT_FAILED;
+}
+
+bool vm_guest_writes(struct vm *vm, uint64_t ipa)
+{
+	const uint64_t before = vm->slot->faults;
+	const enum kvm_access_result result = kvm_mmu_access(&vm->kvm, ipa, ACCESS_STORE);
+
+	vm->s2_faults += vm->slot->faults - before;
+	return result_of(vm, ipa, result) == MMU_FAULT_HANDLED;
+}
+
+/*
+ * What KVM takes the access for. A page that the host has not seen yet was cleared by the guest
+ * kernel, or loaded, before anything else happened to it: a store. Table walks count as reads, but
+ * a permission fault on one as a hardware update (kvm_is_write_fault()).
+ */
+static enum access_kind kind_of(const struct vm *vm, const struct mmu_request *request,
+				uint64_t ipa, const struct fault *fault)
+{
+	if (!kvm_mmu_touched(&vm->kvm, ipa))
+		return ACCESS_STORE;
+	if (fault->s1ptw)
+		return fault->type == FAULT_PERMISSION ? ACCESS_STORE : ACCESS_LOAD;
+	return request->kind;
+}
+
+enum mmu_fault_result vm_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
+				  const struct fault *fault)
 {
 	struct vm *vm = ((struct space *)request->space->os)->vm;
+	const enum access_kind kind = kind_of(vm, request, ipa.v, fault);
 
 	(void)ctx;
-	if (fault->type == FAULT_TRANSLATION)
-		return vm_map_ipa(vm, ipa.v);
-	diag_set(&vm->diag, STATUS_INTERNAL,
-		 "stage-2 fault with status code 0x%x on IPA 0x%" PRIx64, fault_fsc(fault), ipa.v);
-	return false;
+	vm->vcpu = request->vcpu;
+	switch (fault->type) {
+	case FAULT_TRANSLATION:
+	case FAULT_PERMISSION:
+	case FAULT_ACCESS_FLAG:
+		vm->s2_faults++;
+		if (fault->s1ptw)
+			vm->s2_table_faults++;
+		return result_of(vm, ipa.v, kvm_mmu_fault(&vm->kvm, ipa.v, kind));
+	default:
+		diag_set(&vm->diag, STATUS_INTERNAL,
+			 "stage-2 fault with status code 0x%x on IPA 0x%" PRIx64, fault_fsc(fault),
+			 ipa.v);
+		return MMU_FAULT_FAILED;
+	}
+}
+
+bool vm_ipa_mapped(const struct vm *vm, uint64_t ipa)
+{
+	int level;
+
+	return kvm_pgtable_get_leaf(&vm->kvm.pgt, ipa, &level) & DESC_VALID;
 }
 
 pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa)
 {
 	int level;
-	const uint64_t desc = pgtable_find(&vm->stage2, ipa, &level);
-
+	const uint64_t desc = kvm_pgtable_get_leaf(&vm->kvm.pgt, ipa, &level);
 	const unsigned leaf_bits = level_shift(vm->setup.s2_granule, level);
 
-	return pa_of(desc_leaf_address(&vm->stage2.format, desc, leaf_bits) |
+	return pa_of(desc_leaf_address(&vm->kvm.pgt.format, desc, leaf_bits) |
 		     (ipa & low_mask(leaf_bits)));
+}
+
+/* ---- what userspace and the host do ------------------------------------------------------- */
+
+enum exit_status vm_set_logging(struct vm *vm, bool on, struct diag *diag)
+{
+	if (kvm_mmu_set_logging(vm->slot, on) == KVM_E_NONE)
+		return STATUS_OK;
+	return diag_set(diag, STATUS_INTERNAL, "out of memory for the dirty log");
+}
+
+void vm_sync_log(struct vm *vm)
+{
+	kvm_mmu_get_log(vm->slot);
+}
+
+bool vm_is_logging(const struct vm *vm)
+{
+	return vm->slot->dirty != NULL;
+}
+
+void vm_age(struct vm *vm, enum vm_flush flush)
+{
+	const struct kvm_slot_setup *slot = &vm->slot->setup;
+
+	kvm_mmu_clear_young(vm->slot, slot->user, slot->user + slot->bytes, flush == VM_FLUSH);
+}
+
+void vm_scan(struct vm *vm, uint64_t bytes)
+{
+	const struct kvm_slot_setup *slot = &vm->slot->setup;
+	const uint64_t first = vm->scanned < slot->bytes ? vm->scanned : 0;
+	const uint64_t room = slot->bytes - first;
+	const uint64_t now = bytes < room ? bytes : room;
+
+	kvm_mmu_unmap_user(vm->slot, slot->user + first, slot->user + first + now);
+	vm->scanned = first + now;
 }

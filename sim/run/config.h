@@ -11,7 +11,8 @@
 
 #include "os/costs.h"
 
-enum { LEVEL_AUTO = 0 }; /* stage2.start_level: KVM's choice; else level + 2 */
+/* stage2.start_level: KVM's choice, one root table; else level + 2 */
+enum { LEVEL_AUTO = 0, LEVEL_PLAIN_TABLES = 6 };
 
 /* guest.pages and host.backing: a size by its log2, or by its place in the granule's tables. */
 enum page_size {
@@ -46,6 +47,7 @@ struct config {
 		uint64_t id_aa64mmfr0, id_aa64mmfr1, id_aa64mmfr2, id_aa64isar0;
 		/* The choices of struct arch_cpu, by their names. */
 		const char *txsz_out_of_range, *contiguous_misprogrammed, *nt_block, *fetch_device;
+		uint64_t dic;
 		uint64_t frequency_mhz;
 	} core;
 	struct {
@@ -59,8 +61,11 @@ struct config {
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {
-		const char *block_rule;
-		uint64_t backing, va_bits;
+		const char *block_rule, *kernel, *thp, *age_flush;
+		uint64_t backing, va_bits, user_skew, split_chunk;
+		/* In accesses; 0: never. */
+		uint64_t log_start, log_sync, log_stop, age_period, scan_period;
+		uint64_t scan_bytes;
 	} host;
 	struct {
 		struct tlb_config l1i, l1d, l2;

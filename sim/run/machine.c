@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/kvm_pgtable.h"
+
 /* RAM of the host begins at 2 GiB, above devices and firmware. */
 enum { HOST_MEMORY_BASE = INT32_MAX };
 
@@ -40,6 +42,20 @@ static unsigned page_bits(uint64_t page, enum granule granule)
 	}
 }
 
+static unsigned kernel_of(const char *name)
+{
+	return strcmp(name, "6.1") == 0	  ? KVM_KERNEL(6, 1)
+	       : strcmp(name, "6.6") == 0 ? KVM_KERNEL(6, 6)
+					  : KVM_KERNEL(6, 12);
+}
+
+static enum kvm_backing backing_of(const struct config *config, unsigned bits)
+{
+	if (bits != config->stage2.granule_bits)
+		return KVM_BACKING_HUGETLB;
+	return strcmp(config->host.thp, "always") == 0 ? KVM_BACKING_THP : KVM_BACKING_ANON;
+}
+
 enum dirty_state machine_dirty_state(const struct config *config)
 {
 	return strcmp(config->guest.dirty_state, "hardware") == 0 ? DIRTY_HARDWARE : DIRTY_PRESET;
@@ -49,6 +65,7 @@ static struct vm_setup vm_setup_of(const struct config *config)
 {
 	const enum granule s1 = (enum granule)config->stage1.granule_bits;
 	const enum granule s2 = (enum granule)config->stage2.granule_bits;
+	const unsigned backing_bits = page_bits(config->host.backing, s2);
 
 	return (struct vm_setup){
 		.cpu = cpu_of(config),
@@ -56,10 +73,17 @@ static struct vm_setup vm_setup_of(const struct config *config)
 		.s2_granule = s2,
 		.va_bits = (unsigned)config->stage1.va_bits,
 		.ipa_bits = (unsigned)config->stage2.ipa_bits,
-		.start_level = (int)config->stage2.start_level - 2,
+		.start_level = config->stage2.start_level == LEVEL_PLAIN_TABLES
+				       ? LEVEL_PLAIN
+				       : (int)config->stage2.start_level - 2,
 		.host_va_bits = (unsigned)config->host.va_bits,
 		.guest_leaf_bits = page_bits(config->guest.pages, s1),
-		.backing_bits = page_bits(config->host.backing, s2),
+		.backing = backing_of(config, backing_bits),
+		.backing_bits = backing_bits,
+		.kernel = kernel_of(config->host.kernel),
+		.dic = config->core.dic != 0,
+		.user_skew = config->host.user_skew,
+		.split_chunk_bytes = config->host.split_chunk,
 		.memory_base = config->guest.memory_base,
 		.memory_bytes = config->guest.memory_bytes,
 		.dirty_state = machine_dirty_state(config),
@@ -226,6 +250,7 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 			machine_fini(machine);
 			return diag ? diag->status : STATUS_BAD_INPUT;
 		}
+		vm_attach(machine->vms[machine->vms_count], &machine->mmu);
 	}
 	return STATUS_OK;
 }

@@ -33,8 +33,15 @@ static const struct choice {
 	{ "dirty_state", "preset", "leaves are mapped writable and dirty" },
 	{ "fetch_device", "allow", "as from Normal memory" },
 	{ "fetch_device", "fault", "permission fault" },
+	{ "age_flush", "no", "TLB entries stay until they are replaced" },
+	{ "age_flush", "yes", "TLBs are flushed: clear_flush_young" },
+	{ "kernel", "6.1", "Linux 6.1" },
+	{ "kernel", "6.6", "Linux 6.6" },
+	{ "kernel", "6.12", "Linux 6.12" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
+	{ "thp", "always", "a PMD wherever one can be had" },
+	{ "thp", "never", "base pages only" },
 	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
 	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
 };
@@ -158,6 +165,8 @@ static bool parse_level(const char *text, uint64_t *level)
 {
 	if (strcmp(text, "auto") == 0)
 		*level = LEVEL_AUTO;
+	else if (strcmp(text, "plain") == 0)
+		*level = LEVEL_PLAIN_TABLES;
 	else if (strcmp(text, "-1") == 0)
 		*level = 1;
 	else if (text[0] >= '0' && text[0] <= '3' && text[1] == '\0')
@@ -242,7 +251,7 @@ void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX])
 		snprintf(text, PARAM_TEXT_MAX, "base, pmd, pud or a page size such as 4K, 2M, 1G");
 		break;
 	case PARAM_LEVEL:
-		snprintf(text, PARAM_TEXT_MAX, "auto or a level from -1 to 3");
+		snprintf(text, PARAM_TEXT_MAX, "auto, plain or a level from -1 to 3");
 		break;
 	case PARAM_GRANULE:
 		snprintf(text, PARAM_TEXT_MAX, "4K, 16K or 64K");
@@ -267,6 +276,7 @@ static const char *nearest_word(const struct param *param, const char *text)
 		suggest_offer(&search, param->zero_name);
 	} else if (param->type == PARAM_LEVEL) {
 		suggest_offer(&search, "auto");
+		suggest_offer(&search, "plain");
 	} else if (param->type == PARAM_PAGE) {
 		suggest_offer(&search, "base");
 		suggest_offer(&search, "pmd");
@@ -378,8 +388,8 @@ void param_text_format(const struct param *param, union param_value value,
 		format_page(number, text);
 		return;
 	case PARAM_LEVEL:
-		if (number == LEVEL_AUTO)
-			strcpy(text, "auto");
+		if (number == LEVEL_AUTO || number == LEVEL_PLAIN_TABLES)
+			strcpy(text, number == LEVEL_AUTO ? "auto" : "plain");
 		else
 			snprintf(text, PARAM_TEXT_MAX, "%d", (int)number - 2);
 		return;

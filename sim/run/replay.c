@@ -150,7 +150,7 @@ static enum exit_status flush_stores(struct replay *replay, uint64_t ordinal)
 		l1 = mmu_l1(replay->mmu, vcpu, MMU_DATA);
 		slot = tlb_find(l1, request.space->context, request.va);
 		if (slot != TLB_NONE && l1->leaf[slot].dirty_clear &&
-		    mmu_dirty_walk(replay->mmu, vcpu, &request, slot) == TLB_NONE)
+		    mmu_rewalk(replay->mmu, vcpu, &request, slot) == TLB_NONE)
 			return diag_set(replay->diag, STATUS_INTERNAL,
 					"a store within a run could not set dirty state");
 	}
@@ -201,7 +201,7 @@ static void event_unmap(struct replay *replay, const struct trace_event *event, 
 	if (!event->args[1])
 		return;
 	vm_unmap(vm, event->asid, va_of(match.first), event->args[1]);
-	mmu_invalidate(replay->mmu, &match, WALK_CACHE_KEEP);
+	mmu_invalidate(replay->mmu, MMU_ALL_VCPUS, &match, WALK_CACHE_KEEP);
 }
 
 /* Context and VM switches carry nothing to do: each key names its VM and ASID. */

@@ -120,19 +120,20 @@ bool twin_memory_agrees(const struct twin *w, char difference[ENGINE_DIFFERENCE_
 
 /* ---- accesses ------------------------------------------------------------------------------ */
 
-static bool no_s1_fault(void *ctx, const struct mmu_request *request, const struct fault *fault)
+static enum mmu_fault_result no_s1_fault(void *ctx, const struct mmu_request *request,
+					 const struct fault *fault)
 {
 	(void)request;
 	((struct twin *)ctx)->fault = *fault;
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
-static bool no_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
-			const struct fault *fault)
+static enum mmu_fault_result no_s2_fault(void *ctx, const struct mmu_request *request, ipa_t ipa,
+					 const struct fault *fault)
 {
 	(void)request, (void)ipa;
 	((struct twin *)ctx)->fault = *fault;
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
 struct naive_access twin_pick(struct twin *w)

@@ -24,19 +24,20 @@ static struct {
 	uint64_t va[ADDRESSES];
 } f;
 
-static bool refuse_s1(void *ctx, const struct mmu_request *request, const struct fault *fault)
+static enum mmu_fault_result refuse_s1(void *ctx, const struct mmu_request *request,
+				       const struct fault *fault)
 {
 	(void)ctx, (void)request;
 	FUZZ_EXPECT(fault->stage == 1);
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
-static bool refuse_s2(void *ctx, const struct mmu_request *request, ipa_t ipa,
-		      const struct fault *fault)
+static enum mmu_fault_result refuse_s2(void *ctx, const struct mmu_request *request, ipa_t ipa,
+				       const struct fault *fault)
 {
 	(void)ctx, (void)request, (void)ipa;
 	FUZZ_EXPECT(fault->stage == 2);
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
 /* ---- set-up -------------------------------------------------------------------------------- */

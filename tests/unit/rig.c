@@ -108,7 +108,7 @@ void rig_flush(struct rig *rig)
 {
 	const struct tlb_match all = { .scope = TLB_SCOPE_ALL };
 
-	mmu_invalidate(&rig->machine.mmu, &all, WALK_CACHE_BOTH);
+	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);
 }
 
 struct stats rig_stats(const struct rig *rig)

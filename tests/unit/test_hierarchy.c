@@ -247,7 +247,7 @@ static void vcpus_are_private(void **state)
 	load(rig, 0, 0x1000);
 	load(rig, 1, 0x1000);
 	assert_int_equal(stat(rig, STAT_l1d_tlb_misses), 2);
-	mmu_invalidate(&rig->machine.mmu, &all, WALK_CACHE_KEEP);
+	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_KEEP);
 	assert_int_equal(stat(rig, STAT_tlbis), 1);
 	load(rig, 0, 0x1000);
 	load(rig, 1, 0x1000);
@@ -259,7 +259,7 @@ static uint64_t reads_after(struct rig *rig, enum walk_cache_scope scope)
 {
 	const struct tlb_match vmid = { .scope = TLB_SCOPE_VMID, .context = { .vmid = 1 } };
 
-	mmu_invalidate(&rig->machine.mmu, &vmid, scope);
+	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &vmid, scope);
 	rig->reads = 0;
 	rig_load(rig, 0x1000);
 	return rig->reads;
@@ -354,21 +354,23 @@ static void places_add_up(void **state)
 
 /* ---- faults that nobody mends --------------------------------------------------------------- */
 
-static bool refuse_s1(void *ctx, const struct mmu_request *request, const struct fault *fault)
+static enum mmu_fault_result refuse_s1(void *ctx, const struct mmu_request *request,
+				       const struct fault *fault)
 {
 	(void)request;
 	assert_int_equal(fault->stage, 1);
 	++*(unsigned *)ctx;
-	return false;
+	return MMU_FAULT_FAILED;
 }
 
 /* Claims to have mapped the page. */
-static bool pretend_s1(void *ctx, const struct mmu_request *request, const struct fault *fault)
+static enum mmu_fault_result pretend_s1(void *ctx, const struct mmu_request *request,
+					const struct fault *fault)
 {
 	(void)request;
 	(void)fault;
 	++*(unsigned *)ctx;
-	return true;
+	return MMU_FAULT_HANDLED;
 }
 
 static void unhandled_faults(void **state)

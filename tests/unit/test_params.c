@@ -113,8 +113,8 @@ static void refused_values(void **state)
 	refuse("tlb.l1d.page_sizes", "[4K,]", "page sizes from 4K");
 	refuse("tlb.l1d.page_sizes", "[8T]", "page sizes from 4K");
 	refuse("guest.pages", "bse", "did you mean 'base'?");
-	refuse("stage2.start_level", "4", "auto or a level");
-	refuse("stage2.start_level", "-2", "auto or a level");
+	refuse("stage2.start_level", "4", "auto, plain or a level");
+	refuse("stage2.start_level", "-2", "auto, plain or a level");
 	refuse("stage1.granule", "8K", "4K, 16K or 64K");
 	refuse("tlb.l2.replacement", "lrru", "did you mean 'lru'?");
 	refuse("tlb.l2.replacement", "zzzzzzz", "is not one of");

@@ -296,7 +296,7 @@ static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 					 op->name, shareability[sh % 3], sh < 3 ? "" : "nxs",
 					 (unsigned long long)xt, i, items[i].in,
 					 (unsigned long long)items[i].address, items[i].bits, held);
-			mmu_invalidate(&mmu, &everything, WALK_CACHE_BOTH);
+			mmu_invalidate(&mmu, MMU_ALL_VCPUS, &everything, WALK_CACHE_BOTH);
 			assert_int_equal(count_held(&items[i]), 0);
 		}
 	mmu_fini(&mmu);

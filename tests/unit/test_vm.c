@@ -13,11 +13,11 @@
 static uint64_t s2_pa(const struct vm *vm, uint64_t ipa, unsigned *leaf_bits)
 {
 	int level;
-	const uint64_t desc = pgtable_find(&vm->stage2, ipa, &level);
+	const uint64_t desc = kvm_pgtable_get_leaf(&vm->kvm.pgt, ipa, &level);
 
 	assert_int_not_equal(desc, 0);
 	*leaf_bits = level_shift(vm->setup.s2_granule, level);
-	return desc_leaf_address(&vm->stage2.format, desc, *leaf_bits) |
+	return desc_leaf_address(&vm->kvm.pgt.format, desc, *leaf_bits) |
 	       (ipa & low_mask(*leaf_bits));
 }
 

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a VM adds to the statistics. */
+#include "os/kvm_snapshot.h"
+#include "os/vm_private.h"
+
+/* Leaf sizes and their statistics. */
+static const struct {
+	unsigned bits;
+	enum stat_id s1, s2;
+} sizes[] = {
+	{ 12, STAT_s1_mapped_4k, STAT_s2_mapped_4k },
+	{ 14, STAT_s1_mapped_16k, STAT_s2_mapped_16k },
+	{ 16, STAT_s1_mapped_64k, STAT_s2_mapped_64k },
+	{ 21, STAT_s1_mapped_2m, STAT_s2_mapped_2m },
+	{ 25, STAT_s1_mapped_32m, STAT_s2_mapped_32m },
+	{ 29, STAT_s1_mapped_512m, STAT_s2_mapped_512m },
+	{ 30, STAT_s1_mapped_1g, STAT_s2_mapped_1g },
+	{ 36, STAT_s1_mapped_64g, STAT_s2_mapped_64g },
+	{ 39, STAT_s1_mapped_512g, STAT_s2_mapped_512g },
+	{ 42, STAT_s1_mapped_4t, STAT_s2_mapped_4t },
+};
+
+enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
+
+static void count_stage1(const struct pgtable *table, uint64_t *v)
+{
+	for (size_t i = 0; i < SIZES; i++) {
+		const int level = vm_leaf_level(table->format.granule, sizes[i].bits);
+
+		if (level >= 0)
+			v[sizes[i].s1] += table->leaves[level];
+	}
+}
+
+static void count_stage2(struct vm *vm, uint64_t *v)
+{
+	struct kvm_snapshot snapshot;
+
+	kvm_snapshot_take(&snapshot, &vm->kvm.pgt, vm->memory_first,
+			  vm->memory_end - vm->memory_first);
+	for (size_t i = 0; i < SIZES; i++) {
+		const int level = vm_leaf_level(vm->setup.s2_granule, sizes[i].bits);
+
+		if (level >= 0)
+			v[sizes[i].s2] += snapshot.leaves[level];
+	}
+}
+
+void vm_count(struct vm *vm, struct stats *stats)
+{
+	uint64_t *v = stats->v;
+
+	v[STAT_s1_faults] += vm->s1_faults;
+	v[STAT_s2_faults] += vm->s2_faults;
+	v[STAT_s2_table_faults] += vm->s2_table_faults;
+	v[STAT_table_pages_s1] += vm->s1_tables;
+	v[STAT_table_pages_s2] +=
+		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->kvm.pgt.tables;
+	count_stage2(vm, v);
+	count_stage1(&vm->high, v);
+	for (const struct space *space = vm->newest; space; space = space->older)
+		count_stage1(&space->low, v);
+}
