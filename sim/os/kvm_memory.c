@@ -299,15 +299,3 @@ enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 	pin->writable = state == STATE_WRITABLE;
 	return KVM_MEMORY_OK;
 }
-
-bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user)
-{
-	const struct kvm_chunk *chunk = memory->chunk[(user - memory->first) >> memory->chunk_bits];
-
-	if (!chunk || chunk->state == STATE_NONE)
-		return false;
-	if (chunk->state != STATE_PAGES)
-		return true;
-	user &= low_mask(memory->chunk_bits);
-	return chunk->unit[user >> memory->unit_bits].state != STATE_NONE;
-}

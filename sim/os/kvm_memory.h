@@ -66,9 +66,6 @@ bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user);
 /* log2 of the page size that the VMA has (get_vma_page_shift). */
 unsigned kvm_memory_vma_bits(const struct kvm_memory *memory);
 
-/* Is there a page at the user address, a zero page included? */
-bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user);
-
 struct kvm_pin {
 	pa_t pa;	  /* of the page */
 	bool writable;	  /* the host maps it writable */

@@ -145,9 +145,6 @@ enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum acc
 /* One access by the guest, with the faults it takes until it succeeds: never KVM_ACCESS_FAULTED. */
 enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
 
-/* Has the host a page behind the IPA? False outside all slots. */
-bool kvm_mmu_touched(const struct kvm_mmu *mmu, uint64_t ipa);
-
 /* The slot that holds the IPA; NULL: none. */
 struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa);
 
