@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# capture.sh [-o FILE] [-p KEY=VALUE]... RECIPE - record one trace (docs/capture.md)
+# capture.sh [-o FILE] [-p KEY=VALUE]... RECIPE - record one trace, and with some recipes a dump of
+#                                                 the guest's memory (docs/capture.md)
 # capture.sh --index [FOLDER]                   - write SHA256SUMS and the table of README.md anew
 #
 # RECIPE is a name in workloads/recipes/ or a file. Debian's arm64 packages that it names go into a
@@ -135,6 +136,47 @@ traced_machine() {
 	qemu-system-aarch64 -cpu "$cpu" -plugin "$(plugin_argument)" "$@" </dev/null
 }
 
+# Record a machine and dump it: traced_image RAM-ADDRESS RAM-BYTES QEMU-OPTION... Recording ends in
+# a stop of the machine, for which the debugger waits; it then asks for registers and memory.
+traced_image() {
+	need qemu-system-aarch64 qemu-system-arm
+	need gdb-multiarch gdb-multiarch
+	emulator=qemu-system-aarch64
+	ram_address=$1 ram_bytes=$2
+	shift 2
+	write_provenance "qemu-system-aarch64 -cpu $cpu $*"
+	options="$options after=stop"
+	qemu-system-aarch64 -cpu "$cpu" -plugin "$(plugin_argument)" -S \
+		-gdb unix:gdb,server=on,wait=off "$@" </dev/null &
+	await test -S gdb
+	image_commands >gdb.commands
+	gdb-multiarch -q -nx -batch -x gdb.commands >gdb.output || die 70 "the debugger failed"
+	wait || :
+	grep -E '^[a-z0-9_]+=0x[0-9a-f]+$' gdb.output >"$image.regs"
+	truncate -s "$((ram_bytes))" "$image" # fails if there is none
+}
+
+image_commands() {
+	cat <<-END
+		set confirm off
+		set pagination off
+		target remote ./gdb
+		continue
+		printf "ram_base=0x%lx\nram_bytes=0x%lx\n", $ram_address, $ram_bytes
+	END
+	# QEMU calls SCTLR_EL1 SCTLR.
+	for register in TTBR0_EL1 TTBR1_EL1 TCR_EL1 MAIR_EL1 SCTLR; do
+		key=$(echo "${register%_EL1}" | tr '[:upper:]' '[:lower:]')_el1
+		cat <<-END
+			printf "$key=0x%lx\n", (unsigned long)\$$register
+		END
+	done
+	cat <<-END
+		monitor pmemsave $ram_address $ram_bytes "$image"
+		kill
+	END
+}
+
 # Wait until "$@" succeeds, a minute at most.
 await() {
 	tries=0
@@ -190,6 +232,15 @@ tool_version() {
 	git -C "$top" describe --always --dirty 2>/dev/null || echo "without version"
 }
 
+# store_image FILE: FILE.zst and FILE.regs.
+store_image() {
+	need zstd zstd
+	zstd -q -f -19 --long=27 -T1 "$image" -o "$1.zst"
+	cp "$image.regs" "$1.regs"
+	rm "$image" "$image.regs"
+	say "$name: $(wc -c <"$1.zst") bytes in $1.zst"
+}
+
 record() {
 	need qemu-aarch64 qemu-user
 	packages='' package='' program=$name title='' options='' cpu=neoverse-n1 guest_env=''
@@ -202,12 +253,13 @@ record() {
 	sysroot=$folder/sysroot
 	out=${out:-$top/traces/$name.s2t}
 	partial=$folder/$name.s2t
+	image=$folder/$name.img
 	plugin=${TWOSTAGE_PLUGIN:-$top/build/capture.so}
 	mkdir -p "$folder" "$(dirname "$out")"
 	out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 	[ -e "$plugin" ] || make -C "$top" capture >&2
 	fetch_packages
-	rm -rf "$work" "$partial"
+	rm -rf "$work" "$partial" "$image" "$image.regs"
 	mkdir -p "$work"
 	cd "$work"
 	ln -s "$sysroot" sysroot
@@ -218,6 +270,7 @@ record() {
 	run </dev/null >"$folder/output"
 	cp "$partial" "$out.part.$$"
 	mv "$out.part.$$" "$out"
+	[ ! -e "$image" ] || store_image "${out%.s2t}.img"
 	rm -rf "$work" "$partial"
 	say "$name: $(wc -c <"$out") bytes in $out"
 }
@@ -261,7 +314,8 @@ index() {
 	cd "$1"
 	scratch=$(mktemp -d)
 	trap 'rm -rf "$scratch"' EXIT
-	sha256sum -- *.s2t >SHA256SUMS
+	find . -maxdepth 1 -name '*.s2t' -o -maxdepth 1 -name '*.img.*' | sed 's|^./||' | sort |
+		xargs sha256sum -- >SHA256SUMS
 	{
 		sed '/^<!-- table -->$/q' README.md
 		echo '| trace | program | what it does | fetches | loads | stores | records | data touched | size |'
@@ -280,7 +334,7 @@ out='' extra='' recipe=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help)
-		sed -n '3,11s/^# \{0,1\}//p' "$0"
+		sed -n '3,12s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	--index)

@@ -96,6 +96,26 @@ same 'machine: IPA of each fetch' \
 same 'machine: context switches' "$(grep -c '^#.*context' "$work/machine.csv")" 2
 same 'machine: TLBI' "$(grep -c '^#.*tlbi' "$work/machine.csv")" 1
 
+expect 'machine: from the mark on' 0 '' qemu-system-aarch64 -M virt -cpu cortex-a57 -m 64 \
+	-display none -nic none -monitor none -serial none -kernel "$work/machine" \
+	-plugin "file=$plugin,out=$work/marked.s2t,granularity=raw,start=mark"
+"$TWOSTAGE" trace cat "$work/marked.s2t" >"$work/machine.csv"
+same 'machine: ASID set before the mark' "$(field 0x80200000 3)" 17
+same 'machine: tables set before the mark' "$(grep -c '^#.*context' "$work/machine.csv")" 2
+
+# A machine that stops at the limit is still there: its monitor answers, and says so.
+stopped() {
+	{
+		sleep 2
+		echo 'info status'
+		echo quit
+	} | qemu-system-aarch64 -M virt -cpu cortex-a57 -m 64 -display none -nic none \
+		-monitor stdio -serial none -kernel "$work/machine" \
+		-plugin "file=$plugin,out=$work/stopped.s2t,limit=20,after=stop"
+}
+expect 'machine: stopped at the limit' 0 'VM status: paused' stopped
+expect 'machine: its trace is whole' 0 '' "$TWOSTAGE" trace check "$work/stopped.s2t"
+
 # ---- what goes wrong -----------------------------------------------------------------------------
 
 full() {
@@ -112,6 +132,7 @@ expect 'salvaged' 0 '' "$TWOSTAGE" trace check --salvage "$work/full"
 expect 'no such folder' 1 'nowhere/t: cannot create' user nowhere/t "$work/known"
 expect 'unknown option' 1 'speed=1: expected out' user t,speed=1 "$work/known"
 expect 'bad number' 1 'skip=many: expected a number' user t,skip=many "$work/known"
+expect 'what is after?' 1 'after=pause: expected exit, run or stop' user t,after=pause "$work/known"
 expect 'no trace named' 1 'expected out=FILE' qemu-aarch64 -plugin "file=$plugin" "$work/known"
 expect 'no such recipe' 66 'nonesuch.*no such recipe' sh scripts/capture.sh nonesuch
 expect 'no recipe' 64 'gups' sh scripts/capture.sh

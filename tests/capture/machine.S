@@ -28,6 +28,8 @@ _start:
 	orr	x4, x4, #1
 	msr	sctlr_el1, x4
 	isb
+	hint	#110			// start mark
+	isb
 	ldr	x5, =0x40200000
 	str	x2, [x5]
 	mov	x6, #0x80200000		// the same word by its other address

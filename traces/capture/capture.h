@@ -72,7 +72,7 @@ struct vcpu {
 	struct vcpu *next;     /* of all vCPUs seen */
 } __attribute__((aligned(128)));
 
-enum after_limit { AFTER_EXIT, AFTER_RUN };
+enum after_limit { AFTER_EXIT, AFTER_RUN, AFTER_STOP };
 
 struct capture {
 	/* Options; set before the guest runs. */
@@ -134,6 +134,9 @@ void vcpu_fetch(unsigned index, void *pc);
 void vcpu_data(unsigned index, plugin_meminfo_t info, uint64_t va, void *unused);
 /* `insn` was begun: look at its register operand when the next one begins. */
 void vcpu_special(unsigned index, void *insn);
+/* While waiting for the start mark: the operand of an instruction begun earlier, if there is one.
+ */
+void vcpu_watch(unsigned index, void *unused);
 /* Gives up its segment before it may block. */
 void vcpu_park(unsigned index);
 struct vcpu *vcpu_get(unsigned index);
@@ -173,6 +176,8 @@ void guest_attach(void);
 /* IPA of va's page as the guest's tables have it now, or TRACE_IPA_UNKNOWN. */
 uint64_t guest_ipa(const struct vcpu *v, uint64_t va);
 void guest_special(struct vcpu *v, uint32_t insn);
+/* Has QEMU stop the machine; false: this QEMU does not let us. */
+bool guest_stop(void);
 /* Records the ASID and tables of a vCPU that starts to record. */
 void guest_introduce(struct vcpu *v);
 

@@ -3,10 +3,10 @@
  * What version 1 of the plug-in API does not show: registers, and where a fetch goes.
  *
  * Debian's QEMU exports a few functions of its own to its modules. Where they are there, we ask
- * them: qemu_get_cpu(), cpu_dump_state(), cpu_get_phys_page_attrs_debug(). The first dump of a
- * vCPU tells us its X0..X30, and by looking for these 31 values in its state we find where QEMU
- * keeps them. Nothing is assumed about the layout; where the search fails, nothing is recorded
- * and the operands that are missing are counted.
+ * them: qemu_get_cpu(), cpu_dump_state(), cpu_get_phys_page_attrs_debug(), qmp_stop(). The first
+ * dump of a vCPU tells us its X0..X30, and by looking for these 31 values in its state we find
+ * where QEMU keeps them. Nothing is assumed about the layout; where the search fails, nothing is
+ * recorded and the operands that are missing are counted.
  *
  * Operands are read at the instruction after the one that uses them. Both kinds that matter are
  * exact then: DC ZVA calls into QEMU, which stores all registers first; writes of system registers
@@ -29,6 +29,7 @@ struct qemu_cpu;
 
 static struct qemu_cpu *(*get_cpu)(int index);
 static void (*dump_state)(struct qemu_cpu *cpu, FILE *out, int flags);
+static void (*stop_machine)(void **error);
 static uint64_t (*translate)(struct qemu_cpu *cpu, uint64_t va, void *attributes);
 
 static void *find(const char *name)
@@ -39,12 +40,21 @@ static void *find(const char *name)
 void guest_attach(void)
 {
 	void *symbols[] = { find("qemu_get_cpu"), find("cpu_dump_state"),
-			    find("cpu_get_phys_page_attrs_debug") };
+			    find("cpu_get_phys_page_attrs_debug"), find("qmp_stop") };
 
 	/* A function pointer cannot be converted from void * in ISO C; POSIX says it holds. */
 	memcpy(&get_cpu, &symbols[0], sizeof(get_cpu));
 	memcpy(&dump_state, &symbols[1], sizeof(dump_state));
 	memcpy(&translate, &symbols[2], sizeof(translate));
+	memcpy(&stop_machine, &symbols[3], sizeof(stop_machine));
+}
+
+bool guest_stop(void)
+{
+	if (!capture.system || !stop_machine)
+		return false;
+	stop_machine(NULL);
+	return true;
 }
 
 uint64_t guest_ipa(const struct vcpu *v, uint64_t va)

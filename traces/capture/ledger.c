@@ -295,5 +295,8 @@ void ledger_end(void)
 
 	if (capture.after == AFTER_EXIT)
 		_exit(status);
+	if (capture.after == AFTER_STOP && !guest_stop())
+		fprintf(capture.messages,
+			"capture: warning: this QEMU does not let a plug-in stop the machine\n");
 	qemu_plugin_reset(capture.id, detached);
 }

@@ -48,21 +48,31 @@ static bool parse_granularity(const char *option, const char *value)
 	return true;
 }
 
-static bool parse_choice(const char *option, const char *value, const char *no, const char *yes,
-			 bool *out)
+static bool parse_start(const char *option, const char *value)
 {
-	*out = !strcmp(value, yes);
-	if (*out || !strcmp(value, no))
+	capture.marker = !strcmp(value, "mark");
+	return capture.marker || !strcmp(value, "now") || bad(option, "now or mark");
+}
+
+static bool parse_after(const char *option, const char *value)
+{
+	static const char *const names[] = {
+		[AFTER_EXIT] = "exit", [AFTER_RUN] = "run", [AFTER_STOP] = "stop"
+	};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) != 0)
+			continue;
+		capture.after = (enum after_limit)i;
 		return true;
-	fprintf(stderr, "capture: error: %s: expected %s or %s\n", option, no, yes);
-	return false;
+	}
+	return bad(option, "exit, run or stop");
 }
 
 static bool parse_option(const char *option)
 {
 	const char *value = strchr(option, '=');
 	size_t n = value ? (size_t)(value - option) : 0;
-	bool run_on = false;
 
 	if (!value)
 		return bad(option, "KEY=VALUE");
@@ -81,12 +91,10 @@ static bool parse_option(const char *option)
 	else if (IS("limit"))
 		return parse_count(option, value, &capture.limit);
 	else if (IS("start"))
-		return parse_choice(option, value, "now", "mark", &capture.marker);
-	else if (IS("after")) {
-		if (!parse_choice(option, value, "exit", "run", &run_on))
-			return false;
-		capture.after = run_on ? AFTER_RUN : AFTER_EXIT;
-	} else
+		return parse_start(option, value);
+	else if (IS("after"))
+		return parse_after(option, value);
+	else
 		return bad(option,
 			   "out, granularity, skip, limit, start, after, level or provenance");
 #undef IS

@@ -54,15 +54,33 @@ static uint32_t opcode(const struct qemu_plugin_insn *insn)
 	return word;
 }
 
+static bool is_translation_register(enum a64_special special)
+{
+	return special == A64_MSR_TTBR0_EL1 || special == A64_MSR_TTBR1_EL1 ||
+	       special == A64_MSR_TCR_EL1;
+}
+
+/*
+ * A machine has set its translation registers long before the mark. Writing one ends the block,
+ * so the first instruction of a block is where its operand can be read.
+ */
 static void translate_waiting(plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
+	if (capture.system)
+		qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, 0), vcpu_watch,
+						       PLUGIN_NO_REGISTERS, NULL);
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		const uint32_t word = opcode(insn);
+		const enum a64_special special = a64_classify(word);
 
-		if (a64_classify(opcode(insn)) == A64_START)
+		if (special == A64_START)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_start, PLUGIN_NO_REGISTERS,
 							       NULL);
+		else if (capture.system && is_translation_register(special))
+			qemu_plugin_register_vcpu_insn_exec_cb(
+				insn, vcpu_special, PLUGIN_NO_REGISTERS, (void *)(uintptr_t)word);
 	}
 }
 

@@ -270,6 +270,19 @@ void vcpu_special(unsigned index, void *udata)
 	interrupt(v);
 }
 
+void vcpu_watch(unsigned index, void *unused)
+{
+	struct vcpu *v = capture_vcpus[index & (MAX_VCPUS - 1)];
+	const uint32_t insn = v->special;
+
+	(void)unused;
+	if (!insn)
+		return;
+	v->special = 0;
+	resume(v);
+	guest_special(v, insn);
+}
+
 void vcpu_park(unsigned index)
 {
 	struct vcpu *v = vcpu_get(index);
