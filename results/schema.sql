@@ -170,6 +170,14 @@ CREATE TABLE point (
 	"s2_mapped_64g" INTEGER,
 	"s2_mapped_512g" INTEGER,
 	"s2_mapped_4t" INTEGER,
+	"smmu_accesses" INTEGER,
+	"smmu_tlb_hits" INTEGER,
+	"smmu_tlb_misses" INTEGER,
+	"smmu_walk_reads" INTEGER,
+	"smmu_walk_cycles" INTEGER,
+	"smmu_cycles" INTEGER,
+	"smmu_faults" INTEGER,
+	"smmu_tlbis" INTEGER,
 	CHECK (("status" = 'ok') = ("reason" IS NULL)),
 	CHECK (("status" = 'ok') = ("accesses" IS NOT NULL))
 ) STRICT;

@@ -47,6 +47,9 @@ static const struct {
 	{ "walk_cache_s1_hits + walk_cache_s1_misses = walks",
 	  { STAT_walk_cache_s1_hits, STAT_walk_cache_s1_misses, END },
 	  { STAT_walks, END } },
+	{ "smmu_tlb_hits + smmu_tlb_misses = smmu_accesses",
+	  { STAT_smmu_tlb_hits, STAT_smmu_tlb_misses, END },
+	  { STAT_smmu_accesses, END } },
 #undef END
 };
 
