@@ -18,11 +18,22 @@ struct host_fault {
 	 * user address agree modulo its size (fault_supports_stage2_huge_mapping).
 	 */
 	uint64_t fitting;
+	/*
+	 * The same for blocks that reach beyond the memslot, into IPAs that are nobody's: what KVM
+	 * mapped before it looked at the memslot's ends (v5.1).
+	 */
+	uint64_t reaching;
 };
 
 static inline bool host_fits(const struct host_fault *fault, unsigned bits)
 {
 	return fault->fitting >> bits & 1;
+}
+
+/* As KVM up to v5.0 saw it. */
+static inline bool host_fits_or_reaches(const struct host_fault *fault, unsigned bits)
+{
+	return (fault->fitting | fault->reaching) >> bits & 1;
 }
 
 struct host_ops {

@@ -31,6 +31,44 @@ static uint64_t fitting_blocks(const struct mem_fault *fault)
 	return fitting;
 }
 
+/* Is another memslot in [first, end)? */
+static bool meets_other_slot(const struct kvm_slot *slot, uint64_t first, uint64_t end)
+{
+	for (unsigned i = 0; i < slot->mmu->slots; i++) {
+		const struct kvm_slot *other = slot->mmu->slot[i];
+
+		if (other != slot && other->setup.base < end &&
+		    first < other->setup.base + other->setup.bytes)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Blocks beyond the memslot that v4.20 to v5.0 mapped and that do no harm. The page that a hugetlb
+ * block begins with is looked up by its IPA: one before the memslot failed with -EFAULT. Blocks of
+ * addresses that do not agree modulo their size mapped other memory than the guest's. We map pages
+ * instead, as KVM has since v5.1.
+ */
+static uint64_t reaching_blocks(const struct mem_fault *fault)
+{
+	const struct kvm_slot_setup *slot = &fault->slot->setup;
+	uint64_t reaching = 0;
+
+	for (unsigned n = fault->slot->mmu->host.page; n < fault->slot->mmu->pgt.setup.ia_bits;
+	     n++) {
+		const uint64_t first = fault->ipa & ~low_mask(n);
+
+		if ((slot->base ^ slot->user) & low_mask(n))
+			continue;
+		if (slot->backing == KVM_BACKING_HUGETLB && first < slot->base)
+			continue;
+		if (!meets_other_slot(fault->slot, first, first + low_mask(n) + 1))
+			reaching |= UINT64_C(1) << n;
+	}
+	return reaching;
+}
+
 /* The rule's answer for a host page of 2^backing_bits bytes. */
 static unsigned block_bits(const struct mem_fault *fault, unsigned backing_bits)
 {
@@ -38,7 +76,8 @@ static unsigned block_bits(const struct mem_fault *fault, unsigned backing_bits)
 	const struct host_fault what = { .granule = mmu->host.page,
 					 .levels = (unsigned)(KVM_LEVELS - mmu->pgt.start_level),
 					 .backing_bits = backing_bits,
-					 .fitting = fitting_blocks(fault) };
+					 .fitting = fitting_blocks(fault),
+					 .reaching = reaching_blocks(fault) };
 
 	return mmu->host.rule->block_bits(&what);
 }
