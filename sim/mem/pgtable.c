@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mem/pgtable.h"
 
+enum { LAST_NONE = -2 }; /* last_level: no table yet */
+
 void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgtable_ops *ops,
 		  void *ctx, struct desc_format format, int start_level, unsigned ia_bits,
 		  uint64_t root)
@@ -13,7 +15,7 @@ void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgta
 		.start_level = start_level,
 		.ia_bits = ia_bits,
 		.root = root,
-		.last_level = -2, /* no table yet */
+		.last_level = LAST_NONE,
 	};
 }
 
@@ -114,4 +116,150 @@ uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint6
 	    phys_write64(table->mem, entry, 0))
 		table->leaves[level]--;
 	return end - ia + 1;
+}
+
+unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
+{
+	const enum granule granule = table->format.granule;
+	const unsigned span_bits = desc_contiguous_bits(granule, 3);
+	int level;
+	pa_t entry;
+
+	if (last_entry(table, ia, &level, &entry) & DESC_VALID)
+		return 0;
+	if (level < 3)
+		return level_shift(granule, level);
+	/* The neighbours lie in the same table, but it need not be contiguous in memory. */
+	for (uint64_t at = ia & ~low_mask(span_bits); at <= (ia | low_mask(span_bits));
+	     at += UINT64_C(1) << granule)
+		if (last_entry(table, at, &level, &entry) & DESC_VALID)
+			return granule;
+	return span_bits;
+}
+
+bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,
+		  struct pgtable_leaf *leaf)
+{
+	while (ia <= last) {
+		int level;
+		pa_t entry;
+		const uint64_t desc = last_entry(table, ia, &level, &entry);
+		const unsigned shift = level_shift(table->format.granule, level);
+		const uint64_t end = ia | low_mask(shift);
+
+		if (desc & DESC_VALID) {
+			*leaf = (struct pgtable_leaf){ ia & ~low_mask(shift), desc, level, shift };
+			return true;
+		}
+		if (end >= last)
+			return false;
+		ia = end + 1;
+	}
+	return false;
+}
+
+void pgtable_replace(struct pgtable *table, uint64_t ia, uint64_t desc)
+{
+	int level;
+	pa_t entry;
+
+	/* Writing to a word that exists cannot run out of memory. */
+	if ((last_entry(table, ia, &level, &entry) & DESC_VALID) &&
+	    phys_write64(table->mem, entry, desc) && !(desc & DESC_VALID))
+		table->leaves[level]--;
+}
+
+bool pgtable_split(struct pgtable *table, uint64_t ia)
+{
+	const struct desc_format *format = &table->format;
+	const unsigned stride = granule_stride(format->granule);
+	int level;
+	pa_t entry;
+	const uint64_t desc = last_entry(table, ia, &level, &entry);
+	const unsigned bits = level_shift(format->granule, level), to_bits = bits - stride;
+	const uint64_t oa = desc_leaf_address(format, desc, bits);
+	/* What is left when address and type are taken out. */
+	const uint64_t attributes =
+		desc & ~(desc_put_address(format, oa) | DESC_TABLE | DESC_VALID | DESC_CONTIGUOUS);
+	uint64_t at;
+
+	if (!table->ops->alloc(table->ctx, &at))
+		return false;
+	for (uint64_t i = 0; i < UINT64_C(1) << stride; i++)
+		if (!phys_write64(table->mem, table->ops->locate(table->ctx, at + (i << 3)),
+				  desc_leaf(format, level + 1, oa | i << to_bits, attributes)))
+			return false;
+	if (!phys_write64(table->mem, entry, desc_table(format, at)))
+		return false;
+	table->pages++;
+	table->leaves[level]--;
+	table->leaves[level + 1] += UINT64_C(1) << stride;
+	return true;
+}
+
+struct prune {
+	struct pgtable *table;
+	uint64_t first, last;
+	void (*release)(void *ctx, uint64_t address);
+	void *ctx;
+};
+
+static bool prune_table(const struct prune *prune, uint64_t at, int level, uint64_t base);
+
+/* Entries first..last of the table at `at`, which begins at IA `base`: are they all invalid now? */
+static bool prune_entries(const struct prune *prune, uint64_t at, int level, uint64_t base,
+			  uint64_t first, uint64_t last)
+{
+	struct pgtable *table = prune->table;
+	const unsigned shift = level_shift(table->format.granule, level);
+	bool empty = true;
+
+	for (uint64_t i = first; i <= last; i++) {
+		const pa_t entry = table->ops->locate(table->ctx, at + (i << 3));
+		const uint64_t desc = phys_read64(table->mem, entry);
+		const uint64_t next = desc_address(&table->format, desc);
+
+		if (!(desc & DESC_VALID))
+			continue;
+		if (desc_kind(&table->format, desc, level) != DESC_KIND_TABLE ||
+		    !prune_table(prune, next, level + 1, base + (i << shift)) ||
+		    !phys_write64(table->mem, entry, 0)) {
+			empty = false;
+			continue;
+		}
+		prune->release(prune->ctx, next);
+		table->pages--;
+		table->last_level = LAST_NONE;
+	}
+	return empty;
+}
+
+/* Entries in the range first: a table that is in use is mostly found so at once. */
+static bool prune_table(const struct prune *prune, uint64_t at, int level, uint64_t base)
+{
+	const struct pgtable *table = prune->table;
+	const enum granule granule = table->format.granule;
+	const unsigned shift = level_shift(granule, level);
+	const bool root = level == table->start_level;
+	const uint64_t count = UINT64_C(1)
+			       << (root ? table->ia_bits - shift : granule_stride(granule));
+	const uint64_t end = base + (count << shift) - 1;
+	const uint64_t first = prune->first > base ? (prune->first - base) >> shift : 0;
+	const uint64_t last = prune->last < end ? (prune->last - base) >> shift : count - 1;
+
+	if (!prune_entries(prune, at, level, base, first, last) || root)
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		if (phys_read64(table->mem, table->ops->locate(table->ctx, at + (i << 3))) &
+		    DESC_VALID)
+			return false;
+	return true;
+}
+
+void pgtable_prune(struct pgtable *table, uint64_t first, uint64_t last,
+		   void (*release)(void *ctx, uint64_t address), void *ctx)
+{
+	const struct prune prune = { table, first, last, release, ctx };
+
+	prune_table(&prune, table->root, table->start_level, 0);
 }

@@ -58,6 +58,46 @@ enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, u
 /* The valid leaf descriptor that maps ia, its level in *level; 0: none. */
 uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level);
 
+/*
+ * log2 of the largest area around `ia` in which nothing is mapped and which one leaf of some level,
+ * or one set of contiguous pages, would fill; 0: ia is mapped.
+ */
+unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia);
+
+/* A valid leaf and where it is. */
+struct pgtable_leaf {
+	uint64_t ia;   /* of its first byte */
+	uint64_t desc; /* the descriptor */
+	int level;
+	unsigned bits; /* log2 of its size */
+};
+
+/*
+ * The first leaf that has a byte in [ia, last]: for loops over the leaves of a range, which go on
+ * at leaf->ia + 2^leaf->bits. False: none.
+ */
+bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,
+		  struct pgtable_leaf *leaf);
+
+/*
+ * Replace the descriptor of the leaf that maps ia by `desc`, of the same level: attributes, another
+ * output address, or 0 to unmap it. Nothing is mapped there: no effect.
+ */
+void pgtable_replace(struct pgtable *table, uint64_t ia, uint64_t desc);
+
+/*
+ * Put a table of leaves one level down, with the same output and attributes, in the place of the
+ * leaf that maps ia (level < 3; the next level must have leaves). False: no memory, nothing done.
+ */
+bool pgtable_split(struct pgtable *table, uint64_t ia);
+
+/*
+ * Take out the tables in [first, last] that hold no valid entry (the root stays) and hand each to
+ * `release` by its output address.
+ */
+void pgtable_prune(struct pgtable *table, uint64_t first, uint64_t last,
+		   void (*release)(void *ctx, uint64_t address), void *ctx);
+
 /* Clear the leaf that maps ia if it lies in [first, last] altogether. Returns the bytes from ia to
  * the end of what was looked at (leaf, or hole), so that a caller can go on behind it. */
 uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint64_t last);

@@ -44,9 +44,14 @@ struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_me
 		setup->s1_granule < setup->s2_granule ? setup->s1_granule : setup->s2_granule;
 	vm->spaces = calloc(ASIDS, sizeof(struct space *));
 	vm->guest_state = malloc(setup->guest->state_bytes);
+	vm->guest = vm_guest_setup(setup);
+	if (!guest_memory_init(&vm->guest_memory, &vm->guest, setup->fragmentation_permille)) {
+		diag_set(diag, STATUS_INTERNAL, "out of memory");
+		vm_destroy(vm);
+		return NULL;
+	}
 	if (vm->guest_state)
-		setup->guest->init(vm->guest_state, ipa_of(vm->memory_first),
-				   ipa_of(vm->memory_end), setup->seed);
+		setup->guest->init(vm->guest_state, &vm->guest, &vm->guest_memory);
 	if (!vm->spaces || !vm->guest_state || !vm_init_stage2(vm) || !init_stage1(vm)) {
 		diag_set(diag, vm->diag.status ? vm->diag.status : STATUS_BAD_INPUT, "%s",
 			 vm->diag.status ? vm->diag.text : "no memory for the VM's first tables");
@@ -64,6 +69,8 @@ void vm_destroy(struct vm *vm)
 		free(vm->spaces[i]);
 	free(vm->spaces);
 	free(vm->guest_state);
+	guest_memory_fini(&vm->guest_memory);
+	free(vm->free_tables);
 	for (size_t i = 0; i < vm->chunks_count; i++)
 		free(vm->chunks[i]);
 	free(vm->chunks);
@@ -99,6 +106,7 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), asid);
 	regime_init(&space->regime, cpu, &regs, REGIME_EL10);
 	space->vm = vm;
+	space->asid = asid;
 	space->mmu = (struct mmu_space){
 		.regime = &space->regime,
 		.context = { .vmid = vm->vmid, .asid = asid },
@@ -130,25 +138,6 @@ void vm_set_vmid(struct vm *vm, uint16_t vmid)
 	for (struct space *space = vm->newest; space; space = space->older) {
 		space->mmu.context.vmid = vmid;
 		space->regime.vmid = vmid;
-	}
-}
-
-void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
-{
-	const bool upper = va.v >> 55 & 1;
-	struct pgtable *table = upper		   ? &vm->high
-				: vm->spaces[asid] ? &vm->spaces[asid]->low
-						   : NULL;
-	const uint64_t first = va.v & low_mask(vm->setup.va_bits);
-	const uint64_t room = low_mask(vm->setup.va_bits) - first;
-	const uint64_t last = first + (bytes - 1 < room ? bytes - 1 : room);
-
-	if (!table || !bytes)
-		return;
-	for (uint64_t ia = first, step; ia <= last; ia += step) {
-		step = pgtable_clear(table, ia, first, last);
-		if (step > last - ia)
-			break;
 	}
 }
 

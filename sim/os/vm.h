@@ -40,6 +40,8 @@ struct vm_setup {
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
 	enum dirty_state dirty_state;
 	const struct guest_ops *guest;
+	uint32_t thp_permille, contiguous_permille, fragmentation_permille; /* of the guest */
+	enum guest_kernel_map kernel_map;
 	const struct host_ops *host;
 	struct os_costs costs; /* what handling faults and switching takes */
 	uint64_t seed;
@@ -94,10 +96,12 @@ void vm_age(struct vm *vm, enum vm_flush flush);
 void vm_scan(struct vm *vm, uint64_t bytes);
 
 /*
- * The guest unmaps [va, va + bytes) of an address space: leaves that lie inside it altogether are
- * cleared. The caller sends the TLBIs. Their IPAs are not given out again.
+ * The guest unmaps [va, va + bytes) of an address space. A transparent huge page that lies inside
+ * in part is split, a page of the size that guest.pages asks for stays. IPAs and empty tables are
+ * free again if the policy takes them back. The caller sends the TLBIs: for the range, and for what
+ * is returned of the walk caches, which must not remember tables that are freed.
  */
-void vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes);
+enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes);
 
 /* Why a fault function returned false; STATUS_OK: none did. */
 const struct diag *vm_diag(const struct vm *vm);

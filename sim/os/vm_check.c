@@ -112,6 +112,9 @@ static enum exit_status check_memory(const struct vm_setup *setup, bool s1_ds, s
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"guest.memory_base 0x%" PRIx64 " leaves no room in %u bits of IPA",
 				setup->memory_base, setup->ipa_bits);
+	if ((end - setup->memory_base) >> TABLE_CHUNK_BITS == 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.memory: a guest needs 2M at the least, for its tables");
 	if (end > UINT64_C(1) << setup->ipa_bits)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"guest.memory ends at IPA 0x%" PRIx64 ", beyond %u bits", end,
@@ -122,6 +125,14 @@ static enum exit_status check_memory(const struct vm_setup *setup, bool s1_ds, s
 				", but the guest's descriptors hold %u bits",
 				end, oa_bits);
 	return STATUS_OK;
+}
+
+static enum exit_status check_guest(const struct vm_setup *setup, struct diag *diag)
+{
+	const struct guest_setup guest = vm_guest_setup(setup);
+	const char *why = setup->guest->refuse ? setup->guest->refuse(&guest) : NULL;
+
+	return why ? diag_set(diag, STATUS_BAD_INPUT, "%s", why) : STATUS_OK;
 }
 
 enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry *s1,
@@ -136,6 +147,8 @@ enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry
 			diag, STATUS_BAD_INPUT,
 			"guest.dirty_state: this core does not update dirty state in hardware "
 			"(ID_AA64MMFR1_EL1.HAFDBS)");
+	if (status == STATUS_OK)
+		status = check_guest(setup, diag);
 	return status == STATUS_OK ? check_memory(setup, s1->ds, diag) : status;
 }
 

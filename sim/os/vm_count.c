@@ -60,4 +60,5 @@ void vm_count(struct vm *vm, struct stats *stats)
 	count_stage1(&vm->high, v);
 	for (const struct space *space = vm->newest; space; space = space->older)
 		count_stage1(&space->low, v);
+	vm_count_guest(vm, stats);
 }

@@ -6,6 +6,7 @@
 #include "arch/desc.h"
 #include "arch/geometry.h"
 #include "mmu/regime.h"
+#include "os/guest_memory.h"
 #include "os/kvm_mmu.h"
 #include "os/vm.h"
 
@@ -23,13 +24,15 @@ struct space {
 	struct regime regime;
 	struct pgtable low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
 	struct vm *vm;
+	uint16_t asid;	     /* by which the trace knows it */
 	struct space *older; /* made before this one */
 };
 
 struct table_chunk {
-	uint64_t ipa;				       /* aligned to its size */
-	uint64_t used;				       /* bytes given out, from the start */
-	pa_t pa[1 << (TABLE_CHUNK_BITS - GRANULE_4K)]; /* of its parts of table_unit_bits */
+	uint64_t ipa;  /* aligned to its size */
+	uint64_t used; /* bytes given out, from the start */
+	unsigned bits; /* log2 of its size */
+	pa_t pa[];     /* of its parts of table_unit_bits */
 };
 
 struct vm {
@@ -43,6 +46,9 @@ struct vm {
 	uint64_t memory_first, memory_end; /* IPA: the memslot */
 	struct table_chunk **chunks;	   /* guest memory that holds tables, by ascending IPA */
 	size_t chunks_count;
+	struct table_chunk *chunk; /* the one that tables come out of now */
+	uint64_t *free_tables;	   /* IPAs of tables that are empty again */
+	size_t free_tables_count, free_tables_room;
 	unsigned table_unit_bits; /* the smaller granule: so much of a table is contiguous */
 	uint64_t s1_tables;
 	struct kvm_mmu kvm;
@@ -51,11 +57,14 @@ struct vm {
 	uint32_t vcpu;	       /* that took the fault under way */
 	uint64_t scanned;      /* bytes of the memslot, by vm_scan() */
 	struct pgtable high;   /* TTBR1_EL1 */
+	struct guest_setup guest;
+	struct guest_memory guest_memory;
 	void *guest_state;
 	struct space **spaces; /* by ASID; NULL: not made yet */
 	struct space *newest;  /* of the list of those made */
 	uint64_t s1_faults, s2_faults, s2_table_faults;
 	uint64_t guest_zeroed_4k; /* pages that the guest cleared before it mapped them */
+	uint64_t s1_thp_faults, s1_fallbacks;
 	struct diag diag;
 };
 
@@ -79,6 +88,9 @@ bool vm_guest_writes(struct vm *vm, uint64_t ipa);
 /* Is the IPA mapped? */
 bool vm_ipa_mapped(const struct vm *vm, uint64_t ipa);
 
+/* log2 of the stage-2 leaf that maps an IPA; 0: none. */
+unsigned vm_ipa_leaf_bits(const struct vm *vm, uint64_t ipa);
+
 /* PA of an IPA that is mapped. */
 pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa);
 
@@ -88,6 +100,15 @@ extern const struct pgtable_ops vm_stage1_ops;
 
 /* A cleared table page of the guest, by its IPA. */
 bool vm_alloc_table(void *ctx, uint64_t *address);
+
+/* Adds what is known of the guest's own tables. */
+void vm_count_guest(const struct vm *vm, struct stats *stats);
+
+/* A table without valid entries, to be allocated again. */
+void vm_release_table(void *ctx, uint64_t address);
+
+/* The guest's parameters as its policy sees them. */
+struct guest_setup vm_guest_setup(const struct vm_setup *setup);
 
 /* ---- vm_check.c --------------------------------------------------------------------------- */
 

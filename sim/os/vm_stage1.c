@@ -5,26 +5,51 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* The next chunk of guest memory for tables. */
+enum { ZEROED_BITS = 12 }; /* the unit of guest_zeroed_4k */
+
+/* The next chunk of guest memory for tables: 2 MiB, or less where memory is fragmented. */
 static struct table_chunk *chunk_add(struct vm *vm)
 {
+	unsigned bits = TABLE_CHUNK_BITS;
 	struct table_chunk **grown, *chunk;
+	size_t at = vm->chunks_count;
 	ipa_t ipa;
 
-	if (!vm->setup.guest->take(vm->guest_state, TABLE_CHUNK_BITS, &ipa))
-		return NULL;
+	while (!vm->setup.guest->take(vm->guest_state, bits, &ipa))
+		if (bits-- == vm->setup.s1_granule)
+			return NULL;
 	grown = realloc(vm->chunks, (vm->chunks_count + 1) * sizeof(struct table_chunk *));
-	chunk = malloc(sizeof(*chunk));
 	if (grown)
 		vm->chunks = grown;
+	chunk = malloc(sizeof(*chunk) + (sizeof(pa_t) << (bits - vm->table_unit_bits)));
 	if (!grown || !chunk) {
 		free(chunk);
 		return NULL;
 	}
-	chunk->ipa = ipa.v;
-	chunk->used = 0;
-	vm->chunks[vm->chunks_count++] = chunk;
+	*chunk = (struct table_chunk){ .ipa = ipa.v, .bits = bits };
+	for (; at && vm->chunks[at - 1]->ipa > ipa.v; at--)
+		vm->chunks[at] = vm->chunks[at - 1];
+	vm->chunks[at] = chunk;
+	vm->chunks_count++;
 	return chunk;
+}
+
+/* The chunk that holds a table's IPA. */
+static struct table_chunk *chunk_of(const struct vm *vm, uint64_t ipa)
+{
+	size_t low = 0, high = vm->chunks_count;
+
+	if (ipa - vm->chunk->ipa < vm->chunk->used)
+		return vm->chunk;
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (vm->chunks[middle]->ipa <= ipa)
+			low = middle;
+		else
+			high = middle;
+	}
+	return vm->chunks[low];
 }
 
 /*
@@ -34,38 +59,56 @@ static struct table_chunk *chunk_add(struct vm *vm)
 bool vm_alloc_table(void *ctx, uint64_t *address)
 {
 	struct vm *vm = ctx;
-	struct table_chunk *chunk = vm->chunks_count ? vm->chunks[vm->chunks_count - 1] : NULL;
 	uint64_t ipa, end;
 
-	if (!chunk || chunk->used >> TABLE_CHUNK_BITS)
-		chunk = chunk_add(vm);
-	if (!chunk)
+	vm->s1_tables++;
+	if (vm->free_tables_count) {
+		*address = vm->free_tables[--vm->free_tables_count];
+		return true;
+	}
+	if (!vm->chunk || vm->chunk->used >> vm->chunk->bits)
+		vm->chunk = chunk_add(vm);
+	if (!vm->chunk)
 		return false;
-	*address = chunk->ipa + chunk->used;
+	*address = vm->chunk->ipa + vm->chunk->used;
 	end = *address + (UINT64_C(1) << vm->setup.s1_granule);
 	for (ipa = *address; ipa < end; ipa += UINT64_C(1) << vm->table_unit_bits) {
 		if (!vm_ipa_mapped(vm, ipa))
 			vm->s2_table_faults++;
 		if (!vm_guest_writes(vm, ipa))
 			return false;
-		chunk->pa[(ipa - chunk->ipa) >> vm->table_unit_bits] = vm_ipa_to_pa(vm, ipa);
+		vm->chunk->pa[(ipa - vm->chunk->ipa) >> vm->table_unit_bits] =
+			vm_ipa_to_pa(vm, ipa);
 	}
-	chunk->used += UINT64_C(1) << vm->setup.s1_granule;
-	vm->s1_tables++;
+	vm->chunk->used += UINT64_C(1) << vm->setup.s1_granule;
 	return true;
 }
 
-/* Chunks are in order of their addresses; the last one is asked for most. */
+/* All entries are invalid, so it is clear for the next one. */
+void vm_release_table(void *ctx, uint64_t address)
+{
+	struct vm *vm = ctx;
+
+	if (vm->free_tables_count == vm->free_tables_room) {
+		const size_t room = vm->free_tables_room ? 2 * vm->free_tables_room : 64;
+		uint64_t *grown = realloc(vm->free_tables, room * sizeof(*grown));
+
+		/* Out of our memory: this one is not used again. */
+		if (!grown)
+			return;
+		vm->free_tables = grown;
+		vm->free_tables_room = room;
+	}
+	vm->free_tables[vm->free_tables_count++] = address;
+}
+
 static pa_t s1_locate(void *ctx, uint64_t address)
 {
 	const struct vm *vm = ctx;
-	size_t i = vm->chunks_count - 1;
-	uint64_t offset;
+	const struct table_chunk *chunk = chunk_of(vm, address);
+	const uint64_t offset = address - chunk->ipa;
 
-	while (vm->chunks[i]->ipa > address)
-		i--;
-	offset = address - vm->chunks[i]->ipa;
-	return pa_of(vm->chunks[i]->pa[offset >> vm->table_unit_bits].v |
+	return pa_of(chunk->pa[offset >> vm->table_unit_bits].v |
 		     (offset & low_mask(vm->table_unit_bits)));
 }
 
@@ -97,36 +140,76 @@ static uint64_t s1_attributes(const struct vm *vm, bool upper)
 	return who | dirty | sh | DESC_AF;
 }
 
-enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
-				  const struct fault *fault)
+struct guest_setup vm_guest_setup(const struct vm_setup *setup)
 {
-	struct space *space = request->space->os;
-	struct vm *vm = space->vm;
-	const bool upper = request->va.v >> 55 & 1;
+	return (struct guest_setup){
+		.first = ipa_of(setup->memory_base),
+		.end = ipa_of(vm_memory_end(setup)),
+		.va_bits = setup->va_bits,
+		.page_bits = setup->s1_granule,
+		.pmd_bits = geometry_pmd_bits(setup->s1_granule),
+		.pud_bits = geometry_pud_bits(setup->s1_granule),
+		.contiguous_bits = desc_contiguous_bits(setup->s1_granule, 3),
+		.leaf_bits = setup->guest_leaf_bits,
+		.thp_permille = setup->thp_permille,
+		.contiguous_permille = setup->contiguous_permille,
+		.kernel_map = setup->kernel_map,
+		.seed = setup->seed,
+	};
+}
+
+static enum mmu_fault_result s1_refused(struct vm *vm, const struct mmu_request *request,
+					enum guest_result result)
+{
+	static const char *const why[] = {
+		[GUEST_NO_MEMORY] = "guest memory exhausted; raise guest.memory or stage2.ipa_bits",
+		[GUEST_OFFSET] = "its IPA in the trace has another offset in a page of "
+				 "stage1.granule",
+		[GUEST_IN_USE] = "its IPA in the trace lies where the tables are; raise "
+				 "guest.memory",
+	};
+
+	return s1_fail(vm, STATUS_BAD_INPUT, request, why[result]);
+}
+
+/* Put in all leaves of a span. */
+static enum pgtable_result map_span(const struct vm *vm, struct pgtable *table, va_t va,
+				    const struct guest_leaf *leaf)
+{
+	const uint64_t first = va.v & low_mask(vm->setup.va_bits) & ~low_mask(leaf->span_bits);
+	const int level = vm_leaf_level(vm->setup.s1_granule, leaf->leaf_bits);
+	const uint64_t attributes = s1_attributes(vm, va.v >> 55 & 1) |
+				    (leaf->span_bits > leaf->leaf_bits ? DESC_CONTIGUOUS : 0);
+	enum pgtable_result result = PGTABLE_OK;
+
+	for (uint64_t at = 0; at >> leaf->span_bits == 0 && result == PGTABLE_OK;
+	     at += UINT64_C(1) << leaf->leaf_bits)
+		result = pgtable_map(table, first + at, level, leaf->ipa.v + at, attributes);
+	return result;
+}
+
+static enum mmu_fault_result s1_map(struct vm *vm, struct pgtable *table,
+				    const struct mmu_request *request)
+{
+	const uint64_t ia = request->va.v & low_mask(vm->setup.va_bits);
 	const struct guest_fault ask = {
 		.va = request->va,
 		.known_ipa = request->known_ipa,
-		.leaf_bits = vm->setup.guest_leaf_bits,
-		.page_bits = vm->setup.s1_granule,
+		.asid = ((struct space *)request->space->os)->asid,
+		.kind = request->kind,
+		.hole_bits = pgtable_hole_bits(table, ia),
 	};
-	struct pgtable *table = upper ? &vm->high : &space->low;
 	struct guest_leaf leaf;
-	uint64_t ia;
+	const enum guest_result result = vm->setup.guest->fault(vm->guest_state, &ask, &leaf);
 
-	(void)ctx;
-	if (!va_in_space(vm, request->va))
-		return s1_fail(vm, STATUS_BAD_INPUT, request,
-			       "outside the guest's address space; raise stage1.va_bits");
-	if (fault->type != FAULT_TRANSLATION)
-		return s1_fail(vm, STATUS_INTERNAL, request,
-			       "a stage-1 fault that is no translation fault");
-	if (!vm->setup.guest->fault(vm->guest_state, &ask, &leaf))
-		return s1_fail(vm, STATUS_BAD_INPUT, request,
-			       "guest memory exhausted; raise guest.memory or stage2.ipa_bits");
+	if (result != GUEST_OK)
+		return s1_refused(vm, request, result);
 	vm->s1_faults++;
-	ia = request->va.v & low_mask(vm->setup.va_bits) & ~low_mask(leaf.leaf_bits);
-	switch (pgtable_map(table, ia, vm_leaf_level(vm->setup.s1_granule, leaf.leaf_bits),
-			    leaf.ipa.v, s1_attributes(vm, upper))) {
+	vm->s1_fallbacks += leaf.fallback;
+	if (leaf.cleared)
+		vm->guest_zeroed_4k += UINT64_C(1) << (leaf.span_bits - ZEROED_BITS);
+	vm->s1_thp_faults += !(request->va.v >> 55 & 1) && leaf.leaf_bits > vm->guest.leaf_bits;
+	switch (map_span(vm, table, request->va, &leaf)) {
 	case PGTABLE_OK:
 		return MMU_FAULT_HANDLED;
 	case PGTABLE_OCCUPIED:
@@ -137,4 +220,20 @@ enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
 	/* Stage 2 may have said more precisely what ran out. */
 	return s1_fail(vm, STATUS_BAD_INPUT, request,
 		       "no guest memory for tables; raise guest.memory or stage2.ipa_bits");
+}
+
+enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
+				  const struct fault *fault)
+{
+	struct space *space = request->space->os;
+	struct vm *vm = space->vm;
+
+	(void)ctx;
+	if (!va_in_space(vm, request->va))
+		return s1_fail(vm, STATUS_BAD_INPUT, request,
+			       "outside the guest's address space; raise stage1.va_bits");
+	if (fault->type != FAULT_TRANSLATION)
+		return s1_fail(vm, STATUS_INTERNAL, request,
+			       "a stage-1 fault that is no translation fault");
+	return s1_map(vm, request->va.v >> 55 & 1 ? &vm->high : &space->low, request);
 }

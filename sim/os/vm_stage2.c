@@ -191,6 +191,15 @@ bool vm_ipa_mapped(const struct vm *vm, uint64_t ipa)
 	return kvm_pgtable_get_leaf(&vm->kvm.pgt, ipa, &level) & DESC_VALID;
 }
 
+unsigned vm_ipa_leaf_bits(const struct vm *vm, uint64_t ipa)
+{
+	int level;
+
+	return kvm_pgtable_get_leaf(&vm->kvm.pgt, ipa, &level) & DESC_VALID
+		       ? level_shift(vm->setup.s2_granule, level)
+		       : 0;
+}
+
 pa_t vm_ipa_to_pa(const struct vm *vm, uint64_t ipa)
 {
 	int level;

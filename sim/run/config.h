@@ -57,7 +57,8 @@ struct config {
 		uint64_t granule_bits, ipa_bits, start_level;
 	} stage2;
 	struct {
-		const char *policy, *dirty_state;
+		const char *policy, *dirty_state, *kernel_map;
+		uint64_t thp_permille, contiguous_permille, fragmentation_permille;
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {

@@ -88,6 +88,11 @@ static struct vm_setup vm_setup_of(const struct config *config)
 		.memory_bytes = config->guest.memory_bytes,
 		.dirty_state = machine_dirty_state(config),
 		.guest = guest_find(config->guest.policy),
+		.thp_permille = (uint32_t)config->guest.thp_permille,
+		.contiguous_permille = (uint32_t)config->guest.contiguous_permille,
+		.fragmentation_permille = (uint32_t)config->guest.fragmentation_permille,
+		.kernel_map = strcmp(config->guest.kernel_map, "blocks") == 0 ? KERNEL_BLOCKS
+									      : KERNEL_PAGES,
 		.host = host_find(config->host.block_rule),
 		.costs = config->cost,
 		.seed = config->seed,

@@ -38,6 +38,8 @@ static const struct choice {
 	{ "kernel", "6.1", "Linux 6.1" },
 	{ "kernel", "6.6", "Linux 6.6" },
 	{ "kernel", "6.12", "Linux 6.12" },
+	{ "kernel_map", "blocks", "in the largest blocks and contiguous sets that fit" },
+	{ "kernel_map", "pages", "by pages, as rodata=full makes the linear map" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
 	{ "thp", "always", "a PMD wherever one can be had" },

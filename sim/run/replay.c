@@ -200,8 +200,8 @@ static void event_unmap(struct replay *replay, const struct trace_event *event, 
 
 	if (!event->args[1])
 		return;
-	vm_unmap(vm, event->asid, va_of(match.first), event->args[1]);
-	mmu_invalidate(replay->mmu, MMU_ALL_VCPUS, &match, WALK_CACHE_KEEP);
+	mmu_invalidate(replay->mmu, MMU_ALL_VCPUS, &match,
+		       vm_unmap(vm, event->asid, va_of(match.first), event->args[1]));
 }
 
 /* Context and VM switches carry nothing to do: each key names its VM and ASID. */

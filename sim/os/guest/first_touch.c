@@ -4,14 +4,15 @@
 
 struct first_touch {
 	uint64_t next, end; /* IPAs not given out */
+	unsigned leaf_bits;
 };
 
-static void init(void *state, ipa_t first, ipa_t end, uint64_t seed)
+static void init(void *state, const struct guest_setup *setup, struct guest_memory *memory)
 {
 	struct first_touch *own = state;
 
-	(void)seed;
-	*own = (struct first_touch){ .next = first.v, .end = end.v };
+	(void)memory;
+	*own = (struct first_touch){ setup->first.v, setup->end.v, setup->leaf_bits };
 }
 
 static bool take(void *state, unsigned bits, ipa_t *out)
@@ -27,15 +28,22 @@ static bool take(void *state, unsigned bits, ipa_t *out)
 	return true;
 }
 
-static bool fault(void *state, const struct guest_fault *fault, struct guest_leaf *leaf)
+static enum guest_result fault(void *state, const struct guest_fault *fault,
+			       struct guest_leaf *leaf)
 {
-	leaf->leaf_bits = fault->leaf_bits;
-	return take(state, fault->leaf_bits, &leaf->ipa);
+	const struct first_touch *own = state;
+
+	(void)fault;
+	leaf->leaf_bits = leaf->span_bits = own->leaf_bits;
+	leaf->fallback = false;
+	leaf->cleared = true;
+	return take(state, own->leaf_bits, &leaf->ipa) ? GUEST_OK : GUEST_NO_MEMORY;
 }
 
 const struct guest_ops guest_first_touch = {
 	.name = "first_touch",
-	.help = "pages in order of their first touch, from the start of guest memory",
+	.help = "pages in order of their first touch, from the start of guest memory; none is "
+		"reused",
 	.state_bytes = sizeof(struct first_touch),
 	.init = init,
 	.fault = fault,

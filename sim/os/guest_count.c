@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Statistics of a guest's own tables. */
+#include "os/vm_private.h"
+
+static uint64_t contiguous_leaves(const struct pgtable *table)
+{
+	const uint64_t last = low_mask(table->ia_bits);
+	struct pgtable_leaf leaf;
+	uint64_t count = 0;
+
+	for (uint64_t at = 0; at <= last && pgtable_next(table, at, last, &leaf);
+	     at = leaf.ia + (UINT64_C(1) << leaf.bits))
+		count += (leaf.desc & DESC_CONTIGUOUS) != 0;
+	return count;
+}
+
+/* Pages of guest tables, of the smaller granule, by the size of the stage-2 leaf behind them. */
+static void count_table_backing(const struct vm *vm, struct stats *stats)
+{
+	static const struct {
+		unsigned bits;
+		enum stat_id stat;
+	} rows[] = {
+		{ 12, STAT_s2_table_mapped_4k },  { 14, STAT_s2_table_mapped_16k },
+		{ 16, STAT_s2_table_mapped_64k }, { 21, STAT_s2_table_mapped_2m },
+		{ 25, STAT_s2_table_mapped_32m }, { 29, STAT_s2_table_mapped_512m },
+		{ 30, STAT_s2_table_mapped_1g },
+	};
+
+	for (size_t i = 0; i < vm->chunks_count; i++)
+		for (uint64_t at = 0; at < vm->chunks[i]->used;
+		     at += UINT64_C(1) << vm->table_unit_bits) {
+			const unsigned bits = vm_ipa_leaf_bits(vm, vm->chunks[i]->ipa + at);
+
+			for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
+				stats->v[rows[r].stat] += rows[r].bits == bits;
+		}
+}
+
+void vm_count_guest(const struct vm *vm, struct stats *stats)
+{
+	uint64_t *v = stats->v;
+
+	v[STAT_s1_thp_faults] += vm->s1_thp_faults;
+	v[STAT_s1_fallbacks] += vm->s1_fallbacks;
+	v[STAT_s1_contiguous_mapped] += contiguous_leaves(&vm->high);
+	for (const struct space *space = vm->newest; space; space = space->older)
+		v[STAT_s1_contiguous_mapped] += contiguous_leaves(&space->low);
+	count_table_backing(vm, stats);
+}

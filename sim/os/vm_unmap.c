@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest takes mappings away: munmap, and what it does to larger pages and tables. */
+#include "os/vm_private.h"
+
+/* Rewrite the leaves of a contiguous set without the bit (contpte_unfold). */
+static void unfold(struct pgtable *table, const struct pgtable_leaf *leaf)
+{
+	const unsigned span_bits = desc_contiguous_bits(table->format.granule, leaf->level);
+	const uint64_t first = leaf->ia & ~low_mask(span_bits);
+	struct pgtable_leaf one;
+
+	for (uint64_t at = first; pgtable_next(table, at, first | low_mask(span_bits), &one);
+	     at = one.ia + (UINT64_C(1) << one.bits))
+		pgtable_replace(table, one.ia, one.desc & ~DESC_CONTIGUOUS);
+}
+
+/* Has it the size that guest.pages asks for, which has no parts (hugetlbfs)? */
+static bool is_whole(const struct vm *vm, const struct pgtable_leaf *leaf)
+{
+	return leaf->bits == vm->setup.guest_leaf_bits;
+}
+
+static void give_back(struct vm *vm, const struct pgtable *table, const struct pgtable_leaf *leaf)
+{
+	const uint64_t upper = table == &vm->high ? ~low_mask(vm->setup.va_bits) : 0;
+
+	if (vm->setup.guest->give_back)
+		vm->setup.guest->give_back(
+			vm->guest_state, va_of(leaf->ia | upper), leaf->bits,
+			ipa_of(desc_leaf_address(&table->format, leaf->desc, leaf->bits)));
+}
+
+/* Clear the part of a leaf that lies in [first, last]. */
+static void unmap_leaf(struct vm *vm, struct pgtable *table, const struct pgtable_leaf *leaf,
+		       uint64_t first, uint64_t last)
+{
+	const uint64_t end = leaf->ia | low_mask(leaf->bits);
+	struct pgtable_leaf part;
+
+	if (leaf->ia >= first && end <= last) {
+		if (leaf->desc & DESC_CONTIGUOUS)
+			unfold(table, leaf);
+		pgtable_replace(table, leaf->ia, 0);
+		give_back(vm, table, leaf);
+		return;
+	}
+	/* The parts of a page stay with it. No memory for a table: so does the block. */
+	if (leaf->level == 3 || is_whole(vm, leaf) || !pgtable_split(table, leaf->ia))
+		return;
+	if (first < leaf->ia)
+		first = leaf->ia;
+	if (last > end)
+		last = end;
+	for (uint64_t at = first; at <= last && pgtable_next(table, at, last, &part);
+	     at = part.ia + (UINT64_C(1) << part.bits))
+		unmap_leaf(vm, table, &part, first, last);
+}
+
+enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
+{
+	const bool upper = va.v >> 55 & 1;
+	struct pgtable *table = upper		   ? &vm->high
+				: vm->spaces[asid] ? &vm->spaces[asid]->low
+						   : NULL;
+	const uint64_t first = va.v & low_mask(vm->setup.va_bits);
+	const uint64_t room = low_mask(vm->setup.va_bits) - first;
+	const uint64_t last = first + (bytes - 1 < room ? bytes - 1 : room);
+	struct pgtable_leaf leaf;
+	uint64_t tables;
+
+	if (!table || !bytes)
+		return WALK_CACHE_KEEP;
+	for (uint64_t at = first; at <= last && pgtable_next(table, at, last, &leaf);
+	     at = leaf.ia + (UINT64_C(1) << leaf.bits))
+		unmap_leaf(vm, table, &leaf, first, last);
+	tables = table->pages;
+	/* A policy that reuses no pages reuses no tables either. */
+	if (vm->setup.guest->give_back)
+		pgtable_prune(table, first, last, vm_release_table, vm);
+	return table->pages == tables ? WALK_CACHE_KEEP : WALK_CACHE_STAGE1;
+}
