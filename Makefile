@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make             build/twostage                       make report      sweep and results/report/index.html
+# make studies     the sweeps of docs/studies.md, their tables printed
 # make check       all tests                            make check-long  the same with long random runs
 # make bench       speed of replay, JSON on stdout      make format, lint, clean
 # Each installs the Debian packages that it misses first; SETUP=no leaves that out.
@@ -124,6 +125,16 @@ report: setup-report
 	$(B)/twostage sweep $(REPORT_SPEC) -o $(REPORT_DB)
 	$(B)/twostage report -d $(REPORT_DB) -o $(REPORT_DIR)
 
+# ---- studies -------------------------------------------------------------------------------------
+
+STUDIES = $(sort $(shell grep -l '^print:' workloads/studies/*.yaml))
+STUDIES_DB = results/studies.db
+
+studies:
+	@+$(MAKE) --no-print-directory all
+	@mkdir -p results
+	@for spec in $(STUDIES); do $(B)/twostage sweep $$spec -o $(STUDIES_DB) || exit; echo; done
+
 # ---- tests ---------------------------------------------------------------------------------------
 
 test-programs: $(TEST_BIN)
@@ -171,7 +182,7 @@ clean:
 	rm -rf build build-gcc build-clang build-asan build-fuzz
 
 FORCE:
-.PHONY: all report check check-long bench format lint clean test-programs bench-programs FORCE \
+.PHONY: all report studies check check-long bench format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check setup-fuzz $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
 -include traces/capture/capture.mk tests/conform/conform.mk tests/fuzz/fuzz.mk

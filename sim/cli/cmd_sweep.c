@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/sweep_tables.h"
 #include "run/plan.h"
 #include "run/point.h"
 #include "run/pool.h"
@@ -19,7 +20,7 @@
 struct arguments {
 	const char *spec, *database;
 	unsigned n_workers;
-	int dry_run, json;
+	int dry_run, json, csv;
 };
 
 struct context {
@@ -57,6 +58,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'J':
 		arguments->json = 1;
 		return 0;
+	case 'C':
+		arguments->csv = 1;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (arguments->spec)
 			argp_error(state, "one spec at a time");
@@ -64,6 +68,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_error(state, "which spec?");
+		return 0;
+	case ARGP_KEY_END:
+		if (arguments->csv && arguments->json)
+			argp_error(state, "--csv and --json exclude each other");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -102,6 +110,7 @@ static void print_json_params(const struct plan *plan, const char *database)
 	printf("},");
 }
 
+/* The summary goes to standard error where the tables alone are wanted. */
 static void print_summary(const struct arguments *arguments, const struct plan *plan,
 			  const struct sweep_summary *summary, const char *database)
 {
@@ -109,17 +118,33 @@ static void print_summary(const struct arguments *arguments, const struct plan *
 				 summary->n_skipped - summary->n_failed;
 
 	if (!arguments->json) {
-		printf("%s: %zu points: %zu run, %zu impossible, %zu there already, %zu failed, "
-		       "%zu not run\n",
-		       database, summary->n_points, summary->n_ok, summary->n_impossible,
-		       summary->n_skipped, summary->n_failed, n_not_run);
+		fprintf(arguments->csv ? stderr : stdout,
+			"%s: %zu points: %zu run, %zu impossible, %zu there already, %zu failed, "
+			"%zu not run\n",
+			database, summary->n_points, summary->n_ok, summary->n_impossible,
+			summary->n_skipped, summary->n_failed, n_not_run);
 		return;
 	}
 	print_json_params(plan, database);
 	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"run\":%zu,\"impossible\":%zu,"
-	       "\"skipped\":%zu,\"failed\":%zu,\"not_run\":%zu}}\n",
+	       "\"skipped\":%zu,\"failed\":%zu,\"not_run\":%zu}",
 	       summary->n_points, plan->n_duplicates, summary->n_ok, summary->n_impossible,
 	       summary->n_skipped, summary->n_failed, n_not_run);
+}
+
+/* What the spec's `print:` asks for. */
+static void print_tables(const struct arguments *arguments, const struct plan *plan,
+			 const char *database, struct diag *diag)
+{
+	const enum sweep_form form = arguments->json  ? SWEEP_JSON
+				     : arguments->csv ? SWEEP_CSV
+						      : SWEEP_TEXT;
+
+	if (plan->n_tables && diag->status == STATUS_OK) {
+		fputs(arguments->json ? ",\"tables\":" : "", stdout);
+		sweep_tables_write(plan, database, form, stdout, diag);
+	}
+	fputs(arguments->json ? "}\n" : "", stdout);
 }
 
 static int run_sweep(const struct arguments *arguments, struct plan *plan, const char *database)
@@ -142,6 +167,7 @@ static int run_sweep(const struct arguments *arguments, struct plan *plan, const
 	print_summary(arguments, plan, &summary, database);
 	if (status == STATUS_INTERRUPTED)
 		diag_set(&diag, status, "interrupted; repeat the command to resume");
+	print_tables(arguments, plan, database, &diag);
 	if (diag.status != STATUS_OK)
 		return output_diag(&diag);
 	return (int)summary.first_failure;
@@ -218,7 +244,8 @@ static int run(int argc, char **argv)
 		{ "jobs", 'j', "N", 0, "worker processes; as many as processors if not given", 0 },
 		{ "output", 'o', "DATABASE", 0, "results/NAME.db if not given", 0 },
 		{ "dry-run", 'n', NULL, 0, "list the points and stop", 0 },
-		{ "json", 'J', NULL, 0, "print the summary as JSON", 0 },
+		{ "json", 'J', NULL, 0, "print the summary and the spec's tables as JSON", 0 },
+		{ "csv", 'C', NULL, 0, "print the spec's tables as CSV", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
@@ -226,7 +253,8 @@ static int run(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "SPEC.yaml",
 		.doc = "Run all points of a spec into a result database. Points that are there "
-		       "already are skipped: repeat the command to resume.",
+		       "already are skipped: repeat the command to resume. Ends with the tables "
+		       "that the spec's `print:` asks for.",
 	};
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct arguments arguments = { .n_workers = processors > 0 ? (unsigned)processors : 1 };
@@ -238,7 +266,7 @@ static int run(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	plan = plan_load(arguments.spec, &diag);
 	if (plan && plan_open_traces(plan, &diag) == STATUS_OK &&
-	    plan_expand(plan, &diag) == STATUS_OK)
+	    plan_expand(plan, &diag) == STATUS_OK && sweep_tables_check(plan, &diag) == STATUS_OK)
 		database = database_path(&arguments, plan, &diag);
 	if (!database)
 		status = output_diag(&diag);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "run/input.h"
+#include "run/plan_tables.h"
 
 static enum exit_status no_memory(struct diag *diag)
 {
@@ -40,7 +41,7 @@ struct plan *plan_load(const char *path, struct diag *diag)
 	}
 	plan->spec = yaml_tree_load(path, diag);
 	if (plan->spec && plan_read_spec(plan, diag) == STATUS_OK &&
-	    read_name(plan, diag) == STATUS_OK)
+	    read_name(plan, diag) == STATUS_OK && plan_read_tables(plan, diag) == STATUS_OK)
 		return plan;
 	plan_free(plan);
 	return NULL;
@@ -68,6 +69,7 @@ void plan_free(struct plan *plan)
 			trace_close(plan->traces[i].reader);
 		free(plan->traces[i].path);
 	}
+	plan_free_tables(plan);
 	free(plan->grids);
 	free(plan->models);
 	free(plan->traces);

@@ -47,6 +47,8 @@ struct plan_point {
 	char key[DB_KEY_TEXT];
 };
 
+struct plan_table; /* run/plan_tables.h */
+
 struct plan {
 	const char *name; /* points into the spec */
 	struct yaml_tree *spec;
@@ -58,6 +60,8 @@ struct plan {
 	size_t n_grids;
 	struct plan_point *points; /* after plan_expand() */
 	size_t n_points, n_duplicates;
+	struct plan_table *tables; /* of `print:` */
+	size_t n_tables;
 };
 
 /* Read a spec: names, files and values are checked, nothing is opened. NULL on failure. */

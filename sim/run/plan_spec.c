@@ -352,10 +352,12 @@ static enum exit_status read_grid(struct plan *plan, const struct yaml_node *nod
 
 enum exit_status plan_read_spec(struct plan *plan, struct diag *diag)
 {
-	static const char *const one_grid[] = { "name", "description", "models", "traces",
-						"set",	"zip",	       "axes",	 NULL };
+	static const char *const one_grid[] = { "name", "description", "models", "traces", "set",
+						"zip",	"axes",	       "print",	 NULL };
 	static const char *const many_grids[] = { "name", "description", "models", "traces",
-						  "set",  "grids",	 NULL };
+						  "set",  "grids",	 "print",  NULL };
+	static const char *const inner_grid[] = { "name", "description", "models", "traces",
+						  "set",  "zip",	 "axes",   NULL };
 	const struct yaml_node *root = &plan->spec->root;
 	const struct yaml_node *grids = yaml_tree_get(root, "grids");
 	size_t n = grids && grids->kind == YAML_LIST ? grids->n_items : 1;
@@ -378,7 +380,7 @@ enum exit_status plan_read_spec(struct plan *plan, struct diag *diag)
 
 		status = expect_kind(plan, grid, YAML_MAP, "a grid", diag);
 		if (status == STATUS_OK)
-			status = check_keys(plan, grid, one_grid, diag);
+			status = check_keys(plan, grid, inner_grid, diag);
 		if (status == STATUS_OK)
 			status = read_grid(plan, grid, root, diag);
 	}

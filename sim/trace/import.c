@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "trace/gen.h"
 #include "trace/s2t.h"
 #include "trace/source.h"
 
@@ -242,8 +243,31 @@ enum exit_status trace_input_copy(struct trace_input *in, struct trace_writer *w
 	return status;
 }
 
-/* A foreign input as a native trace in a temporary file. */
-static struct trace_reader *spool(struct trace_input *in, const char *path,
+/* Writes the records of a trace that is made in a temporary file. */
+typedef enum exit_status spool_fill(void *ctx, struct trace_writer *writer,
+				    enum trace_granularity granularity, struct diag *diag);
+
+static enum exit_status fill_from_input(void *ctx, struct trace_writer *writer,
+					enum trace_granularity granularity, struct diag *diag)
+{
+	return trace_input_copy(ctx, writer, granularity, diag);
+}
+
+static enum exit_status fill_from_spec(void *ctx, struct trace_writer *writer,
+				       enum trace_granularity granularity, struct diag *diag)
+{
+	struct trace_collapser *collapser = trace_collapser_create(writer, granularity);
+	enum exit_status status, finished;
+
+	if (!collapser)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	status = gen_run(ctx, collapser, diag);
+	finished = trace_collapser_finish(collapser, status ? NULL : diag);
+	return status ? status : finished;
+}
+
+/* A native trace in a temporary file. */
+static struct trace_reader *spool(spool_fill *fill, void *ctx, const char *path,
 				  enum trace_granularity granularity, struct diag *diag)
 {
 	struct trace_writer_options options = { .granularity = granularity,
@@ -264,7 +288,7 @@ static struct trace_reader *spool(struct trace_input *in, const char *path,
 		close(fd);
 		return NULL;
 	}
-	status = trace_input_copy(in, writer, granularity, diag);
+	status = fill(ctx, writer, granularity, diag);
 	if (status) {
 		trace_abandon(writer);
 	} else {
@@ -281,18 +305,46 @@ static struct trace_reader *spool(struct trace_input *in, const char *path,
 	return trace_open_fd(fd, path, false, diag);
 }
 
+/* A specification of `trace gen`: the only YAML that names a trace. */
+static bool is_spec(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+
+	return dot && strcmp(dot, ".yaml") == 0;
+}
+
+static struct trace_reader *open_generated(const char *path, enum trace_granularity granularity,
+					   struct diag *diag)
+{
+	struct gen_spec *spec = malloc(sizeof(*spec));
+	struct trace_reader *reader = NULL;
+
+	if (!spec) {
+		diag_set(diag, STATUS_INTERNAL, "%s: out of memory", path);
+		return NULL;
+	}
+	gen_spec_init(spec);
+	if (gen_load(spec, path, diag) == STATUS_OK)
+		reader = spool(fill_from_spec, spec, path, granularity, diag);
+	free(spec);
+	return reader;
+}
+
 struct trace_reader *trace_open_any(const char *path, const char *from, bool salvage,
 				    enum trace_granularity granularity, struct diag *diag)
 {
 	struct diag own = DIAG_INIT;
-	struct trace_input *in = trace_input_open(path, from, salvage, &own);
+	struct trace_input *in;
 	struct trace_reader *reader = NULL;
 
+	if (!from && is_spec(path))
+		return open_generated(path, granularity, diag);
+	in = trace_input_open(path, from, salvage, &own);
 	if (in && in->reader) {
 		reader = in->reader;
 		in->reader = NULL;
 	} else if (in) {
-		reader = spool(in, path, granularity, &own);
+		reader = spool(fill_from_input, in, path, granularity, &own);
 		if (reader && own.status)
 			s2t_mark_incomplete(reader);
 	}

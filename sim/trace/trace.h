@@ -216,8 +216,9 @@ enum exit_status trace_collapse_trace(struct trace_collapser *collapser,
 /*
  * Open any trace: native, or foreign through an importer (`from`: its name, NULL: the content
  * decides), converted to `granularity` in an unnamed temporary file when foreign. A native file is
- * opened as it is. With `salvage`, a damaged trace is opened up to the damage,
- * info.complete is false and diag says what was wrong.
+ * opened as it is; a specification of `trace gen`, NAME.yaml, is made into a trace. With
+ * `salvage`, a damaged trace is opened up to the damage, info.complete is false and diag says what
+ * was wrong.
  */
 struct trace_reader *trace_open_any(const char *path, const char *from, bool salvage,
 				    enum trace_granularity granularity, struct diag *diag);

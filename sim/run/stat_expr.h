@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Figures computed from a point's statistics: "walk_reads / walks", "100 * 1G * s2_mapped_1g /
+ * (...)". Names of statistics and of parameters that are plain numbers, numbers with an optional K,
+ * M, G or T (1024s), + - * / and parentheses. For tables that people read; no part of any result.
+ */
+#ifndef TWOSTAGE_RUN_STAT_EXPR_H
+#define TWOSTAGE_RUN_STAT_EXPR_H
+
+#include <stdbool.h>
+
+#include "base/diag.h"
+#include "mmu/stats.h"
+#include "run/config.h"
+
+struct stat_expr;
+
+/* NULL with a diagnostic (without place) that names the word it stumbled over. */
+struct stat_expr *stat_expr_parse(const char *text, struct diag *diag);
+void stat_expr_free(struct stat_expr *expr);
+
+/* False: something was divided by 0. */
+bool stat_expr_value(const struct stat_expr *expr, const struct config *config,
+		     const struct stats *stats, double *value);
+
+/* Is there a division in it? Without one its value is a whole number. */
+bool stat_expr_is_ratio(const struct stat_expr *expr);
+
+#endif
