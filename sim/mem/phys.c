@@ -22,6 +22,7 @@ struct chunk {
 struct phys_private {
 	unsigned slot_bits;
 	size_t used;	      /* slots */
+	size_t lent;	      /* of these, pages whose words are the caller's */
 	struct chunk *chunks; /* newest first */
 	size_t chunk_used;    /* pages handed out of the newest */
 	uint64_t *free_pages; /* list through the first word, which holds a host pointer */
@@ -77,8 +78,24 @@ static uint64_t *next_free(const uint64_t *page)
 	return next;
 }
 
+/* Is the page out of our chunks? Only asked while pages are lent to us. */
+static bool is_own(const struct phys_private *private, const uint64_t *page)
+{
+	const uintptr_t at = (uintptr_t)page;
+
+	for (const struct chunk *c = private->chunks; c; c = c->next) {
+		if (at - (uintptr_t)c->words < c->pages * PAGE_BYTES)
+			return true;
+	}
+	return false;
+}
+
 static void release_page(struct phys_private *private, uint64_t *page)
 {
+	if (private->lent && !is_own(private, page)) {
+		private->lent--;
+		return;
+	}
 	memcpy(page, &private->free_pages, sizeof(private->free_pages));
 	private->free_pages = page;
 }
@@ -187,6 +204,19 @@ static bool grow(struct phys_mem *mem)
 	return true;
 }
 
+/* Puts a page into the empty slot that find_slot() gave for it; false when out of memory. */
+static bool fill_slot(struct phys_mem *mem, struct phys_slot *slot, uint64_t page, uint64_t *words)
+{
+	if (mem->private->used >= mem->slot_mask / 2) {
+		if (!grow(mem))
+			return false;
+		slot = find_slot(mem, page);
+	}
+	*slot = (struct phys_slot){ page + 1, words };
+	mem->private->used++;
+	return true;
+}
+
 bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value)
 {
 	uint64_t page = pa.v >> PHYS_PAGE_BITS;
@@ -197,18 +227,31 @@ bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value)
 
 		if (value == 0)
 			return true;
-		if (mem->private->used >= mem->slot_mask / 2) {
-			if (!grow(mem))
-				return false;
-			slot = find_slot(mem, page);
-		}
 		words = take_page(mem->private);
 		if (!words)
 			return false;
-		*slot = (struct phys_slot){ page + 1, words };
-		mem->private->used++;
+		words[pa.v >> 3 & 511] = value;
+		if (fill_slot(mem, slot, page, words))
+			return true;
+		release_page(mem->private, words);
+		return false;
 	}
 	slot->words[pa.v >> 3 & 511] = value;
+	return true;
+}
+
+bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words)
+{
+	const uint64_t page = pa.v >> PHYS_PAGE_BITS;
+	struct phys_slot *slot = find_slot(mem, page);
+
+	if (slot->key != 0) {
+		release_page(mem->private, slot->words);
+		slot->words = words;
+	} else if (!fill_slot(mem, slot, page, words)) {
+		return false;
+	}
+	mem->private->lent++;
 	return true;
 }
 
@@ -238,5 +281,5 @@ void phys_free_page(struct phys_mem *mem, pa_t pa)
 
 size_t phys_bytes(const struct phys_mem *mem)
 {
-	return mem->private->used * PAGE_BYTES;
+	return (mem->private->used - mem->private->lent) * PAGE_BYTES;
 }

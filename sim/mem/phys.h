@@ -2,6 +2,7 @@
 /*
  * Simulated physical memory: sparse, 52-bit, little-endian 64-bit words. Only pages that were
  * written take host memory (translation tables; data pages have no contents); the rest reads 0.
+ * Pages of a memory image may be lent to it.
  */
 #ifndef TWOSTAGE_MEM_PHYS_H
 #define TWOSTAGE_MEM_PHYS_H
@@ -69,10 +70,17 @@ static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
 /* False when out of memory. */
 bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value);
 
+/*
+ * The 4 KiB page of pa has its contents at `words` (512), which stay the caller's and must outlive
+ * the memory's use of them; writes go there. What the page held is lost. phys_free_page() and
+ * phys_reset() forget it. False when out of memory.
+ */
+bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words);
+
 /* Give the 4 KiB page of pa back, contents lost. No effect on a page never written. */
 void phys_free_page(struct phys_mem *mem, pa_t pa);
 
-/* Host bytes held by page contents. */
+/* Host bytes held by page contents, those of phys_map_page() left out. */
 size_t phys_bytes(const struct phys_mem *mem);
 
 #endif

@@ -43,7 +43,7 @@ static uint64_t next(uint64_t *x)
 /* Random writes, frees and resets over pages that lie near and far from each other. */
 static void test_against_array(void **state)
 {
-	static uint64_t page[PAGES], model[PAGES][4];
+	static uint64_t page[PAGES], model[PAGES][4], lent[PAGES][512];
 	struct phys_mem *mem = phys_create();
 	uint64_t x = 7;
 
@@ -58,6 +58,10 @@ static void test_against_array(void **state)
 		if (action < 60) {
 			assert_true(phys_write64(mem, pa_of(page[i] + word * 8), value));
 			model[i][word] = value;
+		} else if (action < 70) {
+			/* From now on the page is lent[i], with what that held before. */
+			assert_true(phys_map_page(mem, pa_of(page[i]), lent[i]));
+			memcpy(model[i], lent[i], sizeof(model[i]));
 		} else if (action < 90) {
 			phys_free_page(mem, pa_of(page[i] + 8));
 			memset(model[i], 0, sizeof(model[i]));
@@ -69,6 +73,37 @@ static void test_against_array(void **state)
 		for (unsigned k = 0; k < 4; k++)
 			assert_int_equal(phys_read64(mem, pa_of(page[i] + k * 8)), model[i][k]);
 	}
+	phys_destroy(mem);
+}
+
+/* Lent pages are read and written in place, take no memory of ours, and outlive it. */
+static void test_lent_pages(void **state)
+{
+	static uint64_t words[2][512];
+	struct phys_mem *mem = phys_create();
+
+	(void)state;
+	words[0][3] = 7;
+	words[1][3] = 8;
+	assert_true(phys_write64(mem, pa_of(0x5000), 1));
+	assert_true(phys_map_page(mem, pa_of(0x5000), words[0]));
+	assert_true(phys_map_page(mem, pa_of(0x6000), words[0]));
+	assert_int_equal(phys_bytes(mem), 0);
+	assert_int_equal(phys_read64(mem, pa_of(0x5000)), 0);
+	assert_int_equal(phys_read64(mem, pa_of(0x5018)), 7);
+	assert_true(phys_write64(mem, pa_of(0x5020), 9));
+	assert_int_equal(words[0][4], 9);
+	assert_int_equal(phys_read64(mem, pa_of(0x6020)), 9);
+	assert_true(phys_map_page(mem, pa_of(0x6000), words[1]));
+	assert_int_equal(phys_read64(mem, pa_of(0x6018)), 8);
+	phys_free_page(mem, pa_of(0x5000));
+	assert_int_equal(phys_read64(mem, pa_of(0x5018)), 0);
+	assert_true(phys_write64(mem, pa_of(0x5018), 10));
+	assert_int_equal(phys_bytes(mem), 4096);
+	phys_reset(mem);
+	assert_int_equal(phys_read64(mem, pa_of(0x6018)), 0);
+	assert_int_equal(words[0][3], 7);
+	assert_int_equal(words[1][3], 8);
 	phys_destroy(mem);
 }
 
@@ -95,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_against_array),
+		cmocka_unit_test(test_lent_pages),
 		cmocka_unit_test(test_abort_ranges),
 	};
 
