@@ -70,7 +70,7 @@ wrong() {
 	expect "$1: nothing is run" 1 '' test -e w.db
 }
 wrong 'points in one cell' 's/columns: model/columns: trace/' '8:5: error: .Walks, by core.: one cell for both \(armv8-max.*cortex-a57'
-wrong 'no such statistic' 's/value: walks }/value: wakls }/' "12:30: error: unknown statistic 'wakls'; did you mean 'walks'"
+wrong 'no such statistic' 's/value: walks }/value: wakls }/' "12:31: error: unknown statistic 'wakls'; did you mean 'walks'"
 wrong 'no such key' 's/columns: model/columns: host.backin/' "10:14: error: unknown parameter .*'host.backing'"
 wrong 'no point' 's/where: { model: armv8-max/where: { model: nobody/' '14:5: error: .One core. has no point'
 wrong 'no title' 's/- title: One core/- {}/;15,$d' '14:5: error: a table needs'
