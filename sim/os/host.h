@@ -44,6 +44,7 @@ struct host_ops {
 	 * the tables have no level for is mapped by the largest leaves they have.
 	 */
 	unsigned (*block_bits)(const struct host_fault *fault);
+	bool device_blocks; /* device memory is mapped by blocks too, else by pages */
 };
 
 extern const struct host_ops *const host_registry[];

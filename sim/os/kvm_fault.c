@@ -13,6 +13,11 @@ struct mem_fault {
 	unsigned leaf_bits; /* log2 of the entry that faulted (fault_granule) */
 };
 
+static bool is_device(const struct mem_fault *fault)
+{
+	return fault->slot->setup.backing == KVM_BACKING_DEVICE;
+}
+
 /* Block sizes that fault_supports_stage2_huge_mapping() grants around the fault. */
 static uint64_t fitting_blocks(const struct mem_fault *fault)
 {
@@ -83,6 +88,27 @@ static unsigned block_bits(const struct mem_fault *fault, unsigned backing_bits)
 }
 
 /*
+ * get_vma_page_shift() of VM_PFNMAP memory: the largest block that VMA and device agree about. The
+ * VMA is as large as the memslot. Before v6.2, as observed on v6.1, a page.
+ */
+static unsigned device_bits(const struct mem_fault *fault)
+{
+	const struct kvm_mmu *mmu = fault->slot->mmu;
+	const struct kvm_slot_setup *slot = &fault->slot->setup;
+	const uint64_t fitting = fitting_blocks(fault), skew = slot->user ^ slot->device.v;
+
+	if (!mmu->host.rule->device_blocks || mmu->host.kernel < KVM_KERNEL(6, 2))
+		return mmu->host.page;
+	for (int level = 1; level < KVM_LAST_LEVEL; level++) {
+		const unsigned size_bits = level_shift(mmu->host.page, level);
+
+		if ((fitting >> size_bits & 1) && (skew & low_mask(size_bits)) == 0)
+			return block_bits(fault, size_bits);
+	}
+	return mmu->host.page;
+}
+
+/*
  * Size of the mapping. By the VMA's page size, a page while the slot logs; where that gives a page
  * without need, by what the host maps at the address (transparent_hugepage_adjust).
  */
@@ -97,6 +123,8 @@ static unsigned map_bits(const struct mem_fault *fault, const struct kvm_pin *pi
 	/* Of one level only by an explicit start level: KVM itself relies on two. */
 	if (mmu->pgt.start_level == KVM_LAST_LEVEL)
 		return page_bits;
+	if (is_device(fault))
+		return device_bits(fault);
 	if (vma_bits > page_bits)
 		return block_bits(fault, vma_bits);
 	if (fault->permission && fault->leaf_bits > page_bits)
@@ -120,6 +148,8 @@ static unsigned map_prot(const struct mem_fault *fault, bool writable)
 
 	if (writable)
 		prot |= KVM_PROT_W;
+	if (is_device(fault))
+		return prot | KVM_PROT_DEVICE;
 	if (fault->kind == ACCESS_FETCH || fault->slot->mmu->host.dic)
 		prot |= KVM_PROT_X;
 	return prot;
@@ -137,7 +167,7 @@ static enum kvm_result map_pinned(const struct mem_fault *fault, const struct kv
 
 	if (fault->slot->setup.flags & KVM_SLOT_READ_ONLY)
 		writable = false;
-	if (kvm_slot_is_logging(fault->slot) && fault->kind != ACCESS_STORE)
+	if (kvm_slot_is_logging(fault->slot) && fault->kind != ACCESS_STORE && !is_device(fault))
 		writable = false;
 	if (fault->permission && size_bits == fault->leaf_bits)
 		result = kvm_pgtable_relax_perms(&mmu->pgt, fault->ipa, map_prot(fault, writable));
@@ -155,6 +185,9 @@ static enum kvm_access_result user_mem_abort(const struct mem_fault *fault)
 	const struct kvm_slot_setup *slot = &fault->slot->setup;
 	struct kvm_pin pin;
 
+	/* -ENOEXEC */
+	if (is_device(fault) && fault->kind == ACCESS_FETCH)
+		return KVM_ACCESS_ABORT;
 	switch (kvm_memory_pin(&fault->slot->memory, slot->user + (fault->ipa - slot->base),
 			       fault->kind, &pin)) {
 	case KVM_MEMORY_OK:
@@ -254,4 +287,30 @@ enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum ac
 			return result;
 	}
 	return KVM_ACCESS_STUCK;
+}
+
+enum kvm_errno kvm_mmu_map_all(struct kvm_slot *slot)
+{
+	struct kvm_mmu *mmu = slot->mmu;
+	const struct kvm_counts counts = mmu->counts;
+	const uint64_t faults = slot->faults, end = slot->setup.base + slot->setup.bytes;
+	enum kvm_access_result result = KVM_ACCESS_OK;
+
+	if (slot->setup.flags & KVM_SLOT_READ_ONLY)
+		return KVM_E_INVAL;
+	for (uint64_t ipa = slot->setup.base; ipa < end && result == KVM_ACCESS_OK;) {
+		int level;
+
+		result = kvm_mmu_access(mmu, ipa, ACCESS_STORE);
+		kvm_pgtable_get_leaf(&mmu->pgt, ipa, &level);
+		ipa = (ipa | low_mask(level_shift(mmu->host.page, level))) + 1;
+	}
+	mmu->counts = (struct kvm_counts){ .faults = counts.faults,
+					   .permission_faults = counts.permission_faults,
+					   .access_flag_faults = counts.access_flag_faults,
+					   .mmio_exits = counts.mmio_exits,
+					   .zeroed_4k = mmu->counts.zeroed_4k };
+	slot->faults = faults;
+	slot->pinned = result == KVM_ACCESS_OK;
+	return slot->pinned ? KVM_E_NONE : KVM_E_NOMEM;
 }

@@ -88,6 +88,8 @@ enum kvm_errno kvm_mmu_set_logging(struct kvm_slot *slot, bool on)
 				low_mask((unsigned)(slot_pages(slot) % WORD_PAGES));
 		return KVM_E_NONE;
 	}
+	if (slot->pinned)
+		return KVM_E_NONE;
 	kvm_pgtable_wrprotect(&mmu->pgt, slot->setup.base, slot->setup.bytes);
 	flush_slot(slot);
 	split_blocks(mmu, slot->setup.base, slot->setup.base + slot->setup.bytes);
@@ -107,6 +109,8 @@ static void protect_word(struct kvm_slot *slot, uint64_t word, uint64_t mask)
 	const uint64_t ipa = slot->setup.base + (first << mmu->host.page);
 	const uint64_t end = slot->setup.base + ((last + 1) << mmu->host.page);
 
+	if (slot->pinned)
+		return;
 	kvm_pgtable_wrprotect(&mmu->pgt, ipa, end - ipa);
 	if (manual_and_set(mmu))
 		split_blocks(mmu, ipa, end);

@@ -40,6 +40,10 @@ bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsign
 				       .chunk_bits = chunk_bits,
 				       .first = user & ~low_mask(chunk_bits),
 				       .frames = frames };
+	if (backing == KVM_BACKING_DEVICE) {
+		memory->device_user = user;
+		return true;
+	}
 	memory->chunks = ((user + bytes - 1 - memory->first) >> chunk_bits) + 1;
 	memory->chunk = calloc(memory->chunks, sizeof(*memory->chunk));
 	return memory->chunk != NULL;
@@ -75,9 +79,12 @@ bool kvm_memory_reserve(struct kvm_memory *memory, uint64_t user, uint64_t bytes
 
 bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user)
 {
-	const struct kvm_chunk *chunk = memory->chunk[(user - memory->first) >> memory->chunk_bits];
 	const uint64_t offset = user & low_mask(memory->chunk_bits);
+	const struct kvm_chunk *chunk;
 
+	if (memory->backing == KVM_BACKING_DEVICE)
+		return true;
+	chunk = memory->chunk[(user - memory->first) >> memory->chunk_bits];
 	if (!chunk || chunk->state != STATE_PAGES)
 		return chunk && chunk->state != STATE_NONE;
 	return chunk->unit[offset >> memory->unit_bits].state != STATE_NONE;
@@ -260,16 +267,30 @@ static bool fault_page(struct kvm_memory *memory, uint64_t user, bool write, str
 	return true;
 }
 
+static pa_t device_page(const struct kvm_memory *memory, uint64_t user)
+{
+	const uint64_t offset = (user - memory->device_user) & ~low_mask(memory->page);
+
+	return pa_of(memory->device_pa + offset);
+}
+
 enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 				      enum access_kind access, struct kvm_pin *pin)
 {
 	const bool write = access == ACCESS_STORE;
-	struct kvm_chunk *chunk = chunk_of(memory, user);
+	struct kvm_chunk *chunk;
 	uint64_t pa, offset;
 	enum state state;
 	bool ok;
 
+	if (memory->backing == KVM_BACKING_DEVICE) {
+		*pin = (struct kvm_pin){ .pa = device_page(memory, user),
+					 .writable = true,
+					 .mapped_bits = memory->page };
+		return KVM_MEMORY_OK;
+	}
 	*pin = (struct kvm_pin){ .mapped_bits = memory->chunk_bits };
+	chunk = chunk_of(memory, user);
 	if (!chunk)
 		return KVM_MEMORY_NO_MEMORY;
 	if (chunk->state != STATE_PAGES) {

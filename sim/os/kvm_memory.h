@@ -2,7 +2,7 @@
 /*
  * The host's own mapping of a memslot's memory, as far as KVM sees it through get_user_pages() and
  * the MMU notifiers: what is mapped at a user address, how large, writable or not. Memory is
- * private and anonymous; it is given back when its slot ends.
+ * private and anonymous, or a device's; it is given back when its slot ends.
  */
 #ifndef TWOSTAGE_OS_KVM_MEMORY_H
 #define TWOSTAGE_OS_KVM_MEMORY_H
@@ -16,6 +16,7 @@ enum kvm_backing {
 	KVM_BACKING_ANON,    /* pages, transparent huge pages off */
 	KVM_BACKING_THP,     /* transparent huge pages of the PMD size */
 	KVM_BACKING_HUGETLB, /* hugetlbfs */
+	KVM_BACKING_DEVICE,  /* a device's memory (VM_PFNMAP): there already, no frames */
 };
 
 /* Called before a mapping is taken away (invalidate_range_start) from user addresses [first, end).
@@ -34,6 +35,8 @@ struct kvm_memory {
 	uint64_t chunks;
 	struct kvm_chunk **chunk; /* NULL: never touched */
 	struct frames *frames;
+	uint64_t device_pa; /* KVM_BACKING_DEVICE: of user address device_user */
+	uint64_t device_user;
 	uint64_t zero_page, huge_zero_page; /* PA + 1; 0: not made yet */
 	pa_t *pool;			    /* KVM_MEMORY_POOL: pages that are not used yet */
 	uint64_t pool_pages, pool_next;
@@ -46,7 +49,7 @@ struct kvm_memory {
 
 /*
  * Nothing is mapped yet at user addresses [user, user + bytes). hugetlb_bits: page size of
- * KVM_BACKING_HUGETLB. False: out of memory.
+ * KVM_BACKING_HUGETLB. KVM_BACKING_DEVICE: the caller sets device_pa. False: out of memory.
  */
 bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsigned hugetlb_bits,
 		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames);
@@ -63,7 +66,7 @@ bool kvm_memory_reserve(struct kvm_memory *memory, uint64_t user, uint64_t bytes
 /* Is a page there at `user`? A zero page is one. */
 bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user);
 
-/* log2 of the page size that the VMA has (get_vma_page_shift). */
+/* log2 of the page size that the VMA has (get_vma_page_shift); of a device's: a page. */
 unsigned kvm_memory_vma_bits(const struct kvm_memory *memory);
 
 struct kvm_pin {

@@ -109,7 +109,7 @@ static enum kvm_errno check_slot(const struct kvm_mmu *mmu, const struct kvm_slo
 	const uint64_t page_mask = low_mask(mmu->host.page);
 	const uint64_t end = setup->base + setup->bytes;
 
-	if ((setup->bytes | setup->base | setup->user) & page_mask)
+	if ((setup->bytes | setup->base | setup->user | setup->device.v) & page_mask)
 		return KVM_E_INVAL;
 	if (end < setup->base || setup->user + setup->bytes < setup->user || setup->bytes == 0 ||
 	    setup->bytes >> mmu->host.page > MAX_PAGES || mmu->slots == KVM_MAX_SLOTS)
@@ -146,6 +146,7 @@ enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup
 		free(slot);
 		return KVM_E_NOMEM;
 	}
+	slot->memory.device_pa = setup->device.v;
 	if (setup->backing == KVM_BACKING_HUGETLB && setup->pool == KVM_POOL_RESERVED &&
 	    !kvm_memory_reserve(&slot->memory, setup->user, setup->bytes, &mmu->pool_asked,
 				&mmu->pool_had)) {
@@ -213,7 +214,7 @@ void kvm_mmu_unmap_user(struct kvm_slot *slot, uint64_t first, uint64_t end)
 	const enum granule page = pgt->setup.granule;
 	const uint64_t step = UINT64_C(1) << level_shift(page, kvm_min_block_level(page));
 
-	if (!user_to_ipa(slot, &first, &end))
+	if (slot->pinned || !user_to_ipa(slot, &first, &end))
 		return;
 	for (uint64_t at = first, next; at < end; at = next) {
 		next = kvm_range_next(at, end, step);
@@ -227,7 +228,7 @@ static bool age(struct kvm_slot *slot, uint64_t first, uint64_t end, enum kvm_ag
 {
 	struct kvm_pgtable *pgt = &slot->mmu->pgt;
 
-	if (!user_to_ipa(slot, &first, &end))
+	if (slot->pinned || !user_to_ipa(slot, &first, &end))
 		return false;
 	if (pgt->setup.kernel < KVM_KERNEL(6, 5))
 		end = first + 1;

@@ -53,11 +53,13 @@ struct kvm_slot_setup {
 	enum kvm_backing backing;
 	unsigned hugetlb_bits;
 	enum kvm_pool pool;
+	pa_t device; /* KVM_BACKING_DEVICE: PA behind `user` */
 };
 
 struct kvm_slot {
 	struct kvm_slot_setup setup;
 	struct kvm_memory memory;
+	bool pinned;	 /* kvm_mmu_map_all() */
 	uint64_t *dirty; /* a bit for each page while logging is on; NULL: off */
 	uint64_t faults; /* stage-2 faults taken on its addresses */
 	struct kvm_mmu *mmu;
@@ -108,6 +110,14 @@ void kvm_mmu_fini(struct kvm_mmu *mmu);
 enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup *setup,
 				struct kvm_slot **out);
 
+/*
+ * A device is assigned (VFIO): map all of the slot now, writable, by the largest blocks that the
+ * rule allows. Its memory stays where it is: MMU notifiers and write protection for dirty logging
+ * leave it alone from now on. No stage-2 faults are counted. KVM_E_INVAL: a read-only slot;
+ * KVM_E_NOMEM: memory exhausted, the slot is partly mapped and not pinned.
+ */
+enum kvm_errno kvm_mmu_map_all(struct kvm_slot *slot);
+
 /* Flags-only change of a slot. Nothing happens when logging is on, or off, already. */
 enum kvm_errno kvm_mmu_set_logging(struct kvm_slot *slot, bool on);
 
@@ -133,8 +143,8 @@ enum kvm_access_result {
 	KVM_ACCESS_FAULTED, /* kvm_mmu_fault(): a fault was handled, the guest tries again */
 	KVM_ACCESS_MMIO, /* left the VM as device access: no slot there, or write to a read-only one
 			  */
-	KVM_ACCESS_ABORT,     /* the guest gets an abort: the IPA is beyond the IPA size */
-	KVM_ACCESS_STUCK,     /* the same fault for ever: KVM finds nothing to do for it */
+	KVM_ACCESS_ABORT, /* the guest gets an abort: IPA beyond its size, or code on a device */
+	KVM_ACCESS_STUCK, /* the same fault for ever: KVM finds nothing to do for it */
 	KVM_ACCESS_NO_FRAMES, /* host physical memory is exhausted */
 	KVM_ACCESS_NO_MEMORY, /* our own */
 };

@@ -11,7 +11,7 @@ uint64_t kvm_range_next(uint64_t at, uint64_t end, uint64_t step);
 /* memslot_is_logging() */
 static inline bool kvm_slot_is_logging(const struct kvm_slot *slot)
 {
-	return slot->dirty && !(slot->setup.flags & KVM_SLOT_READ_ONLY);
+	return slot->dirty && !slot->pinned && !(slot->setup.flags & KVM_SLOT_READ_ONLY);
 }
 
 /* mark_page_dirty_in_slot() */

@@ -23,4 +23,5 @@ const struct host_ops host_upstream = {
 	.name = "upstream",
 	.help = "v5.10 and later: PUD (4K pages only), else PMD, else a page",
 	.block_bits = block_bits,
+	.device_blocks = true,
 };
