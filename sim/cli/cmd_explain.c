@@ -107,6 +107,7 @@ static enum exit_status explain(const struct arguments *args, const struct confi
 
 	if (machine_init(&e->machine, config, 1, 1, diag) != STATUS_OK)
 		return diag->status;
+	machine_run_vm(&e->machine, 0, 0);
 	e->space = request.space = vm_space(e->machine.vms[0], 1, diag);
 	if (!e->space)
 		return diag->status;

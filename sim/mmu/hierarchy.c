@@ -278,9 +278,12 @@ static enum mmu_stream stream_of(const struct mmu_request *request)
 	return request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA;
 }
 
-static uint32_t no_slot(enum mmu_fault_result result)
+static uint32_t no_slot(struct mmu *mmu, enum mmu_fault_result result)
 {
-	return result == MMU_FAULT_EMULATED ? MMU_EMULATED : TLB_NONE;
+	if (result != MMU_FAULT_EMULATED)
+		return TLB_NONE;
+	mmu->stats.v[STAT_mmio_exits]++;
+	return MMU_EMULATED;
 }
 
 static bool allows(const struct tlb_leaf *leaf, enum access_kind kind)
@@ -312,7 +315,7 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	mmu->stats.v[STAT_dirty_rewalks]++;
 	result = walk(mmu, &own, &leaf);
 	if (result != MMU_FAULT_HANDLED)
-		return no_slot(result);
+		return no_slot(mmu, result);
 	l2_slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
 	if (l2_slot != TLB_NONE)
 		renew(l2, l2_slot, &leaf);
@@ -349,7 +352,7 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	mmu->stats.v[STAT_l2_tlb_misses]++;
 	result = walk(mmu, request, &leaf);
 	if (result != MMU_FAULT_HANDLED)
-		return no_slot(result);
+		return no_slot(mmu, result);
 	if (l2->shape.sets)
 		tlb_fill(l2, context, request->va, &leaf);
 	return tlb_fill(l1, context, request->va, &leaf);
@@ -383,6 +386,12 @@ static uint32_t end_of(const struct mmu *mmu, uint32_t vcpu)
 	return vcpu == MMU_ALL_VCPUS ? mmu->shape.vcpus : vcpu + 1;
 }
 
+static void count_tlbi(struct mmu *mmu, uint32_t vcpu)
+{
+	mmu->stats.v[STAT_tlbis]++;
+	mmu->stats.v[STAT_tlbis_broadcast] += vcpu == MMU_ALL_VCPUS;
+}
+
 void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
 		    enum walk_cache_scope scope)
 {
@@ -393,7 +402,7 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 				      : UINT32_C(0xffff0000);
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
 
-	mmu->stats.v[STAT_tlbis]++;
+	count_tlbi(mmu, vcpu);
 	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++) {
 		struct mmu_vcpu *own = &mmu->vcpu[i];
 
@@ -414,7 +423,7 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last)
 {
-	mmu->stats.v[STAT_tlbis]++;
+	count_tlbi(mmu, vcpu);
 	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
 				      points, first, last);

@@ -23,8 +23,8 @@ static bool init_stage1(struct vm *vm)
 	return true;
 }
 
-struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_mem *mem,
-		     struct frames *frames, struct diag *diag)
+struct vm *vm_create(const struct vm_setup *setup, struct phys_mem *mem, struct frames *frames,
+		     struct diag *diag)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
@@ -32,7 +32,7 @@ struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_me
 		diag_set(diag, STATUS_INTERNAL, "out of memory");
 		return NULL;
 	}
-	*vm = (struct vm){ .setup = *setup, .mem = mem, .frames = frames, .vmid = vmid };
+	*vm = (struct vm){ .setup = *setup, .mem = mem, .frames = frames };
 	vm->diag = (struct diag)DIAG_INIT;
 	if (vm_check_setup(setup, &vm->s1_geometry, &vm->geometry, diag) != STATUS_OK) {
 		vm_destroy(vm);
@@ -139,6 +139,11 @@ void vm_set_vmid(struct vm *vm, uint16_t vmid)
 		space->mmu.context.vmid = vmid;
 		space->regime.vmid = vmid;
 	}
+}
+
+uint16_t vm_vmid(const struct vm *vm)
+{
+	return vm->vmid;
 }
 
 const struct diag *vm_diag(const struct vm *vm)

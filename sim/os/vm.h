@@ -56,11 +56,11 @@ struct vm;
 enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag);
 
 /*
- * `mem` and `frames` are shared by all VMs of a host and must outlive it. VMIDs start at 1, as KVM
- * keeps 0 for the host. NULL with diag on failure.
+ * `mem` and `frames` are shared by all VMs of a host and must outlive it. The VMID is 0, the
+ * host's, until vm_set_vmid(). NULL with diag on failure.
  */
-struct vm *vm_create(const struct vm_setup *setup, uint16_t vmid, struct phys_mem *mem,
-		     struct frames *frames, struct diag *diag);
+struct vm *vm_create(const struct vm_setup *setup, struct phys_mem *mem, struct frames *frames,
+		     struct diag *diag);
 void vm_destroy(struct vm *vm);
 
 /* The address space of `asid`, made at its first use; owned by the VM. NULL with diag on failure.
@@ -72,6 +72,7 @@ void vm_attach(struct vm *vm, struct mmu *mmu);
 
 /* Another VMID, for all address spaces. The old one's TLB entries are the caller's to drop. */
 void vm_set_vmid(struct vm *vm, uint16_t vmid);
+uint16_t vm_vmid(const struct vm *vm);
 
 /* The fault functions of struct mmu_os; request->space->os is a space of the VM. */
 enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
@@ -106,11 +107,14 @@ enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t b
 /* Why a fault function returned false; STATUS_OK: none did. */
 const struct diag *vm_diag(const struct vm *vm);
 
-/* Adds faults, table pages, leaves by size, and what software spent. */
+/* Adds faults, table pages and leaves by size. */
 void vm_count(struct vm *vm, struct stats *stats);
 
-/* Cycles that guest kernel and host spent so far for this VM: the sum of the rows vm_count() adds.
- */
-uint64_t vm_software_cycles(const struct vm *vm);
+/* Adds the cycles that guest kernel and host spent for this VM so far, TLB maintenance and switches
+ * apart. */
+void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles);
+
+/* Stage-2 faults so far. */
+uint64_t vm_s2_faults(const struct vm *vm);
 
 #endif

@@ -46,6 +46,41 @@ static void count_stage2(struct vm *vm, uint64_t *v)
 	}
 }
 
+static void count_kvm(const struct vm *vm, uint64_t *v)
+{
+	const struct kvm_counts *counts = &vm->kvm.counts;
+	const struct kvm_pgtable *pgt = &vm->kvm.pgt;
+
+	v[STAT_s2_permission_faults] += counts->permission_faults;
+	v[STAT_s2_access_flag_faults] += counts->access_flag_faults;
+	v[STAT_s2_splits] += pgt->counts.splits;
+	v[STAT_s2_collapses] += pgt->counts.collapses;
+	v[STAT_s2_unmapped] += pgt->counts.unmapped_leaves;
+	v[STAT_s2_software_steps] += pgt->software_steps;
+	v[STAT_dirty_syncs] += vm->dirty_syncs;
+	v[STAT_dirty_pages] += vm->dirty_pages;
+}
+
+void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles)
+{
+	const struct os_costs *costs = &vm->setup.costs;
+	const struct kvm_counts *counts = &vm->kvm.counts;
+	const struct kvm_pgtable_counts *tables = &vm->kvm.pgt.counts;
+
+	cycles->guest_faults += vm->s1_faults * costs->guest_fault;
+	cycles->zeroing += (vm->guest_zeroed_4k + counts->zeroed_4k) * costs->zero_4k;
+	cycles->exits += (counts->faults + counts->mmio_exits) * costs->exit;
+	cycles->faults += (counts->faults - counts->access_flag_faults) * costs->fault;
+	cycles->tables += tables->tables_allocated * costs->table_page;
+	cycles->splits += tables->pte_updates * costs->pte_update;
+	cycles->mmio += counts->mmio_exits * costs->mmio;
+}
+
+uint64_t vm_s2_faults(const struct vm *vm)
+{
+	return vm->s2_faults;
+}
+
 void vm_count(struct vm *vm, struct stats *stats)
 {
 	uint64_t *v = stats->v;
@@ -56,6 +91,8 @@ void vm_count(struct vm *vm, struct stats *stats)
 	v[STAT_table_pages_s1] += vm->s1_tables;
 	v[STAT_table_pages_s2] +=
 		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->kvm.pgt.tables;
+	v[STAT_s2_walk_faults] += vm->s2_walk_faults;
+	count_kvm(vm, v);
 	count_stage2(vm, v);
 	count_stage1(&vm->high, v);
 	for (const struct space *space = vm->newest; space; space = space->older)

@@ -62,7 +62,8 @@ struct vm {
 	void *guest_state;
 	struct space **spaces; /* by ASID; NULL: not made yet */
 	struct space *newest;  /* of the list of those made */
-	uint64_t s1_faults, s2_faults, s2_table_faults;
+	uint64_t s1_faults, s2_faults, s2_walk_faults, s2_table_faults;
+	uint64_t dirty_syncs, dirty_pages;
 	uint64_t guest_zeroed_4k; /* pages that the guest cleared before it mapped them */
 	uint64_t s1_thp_faults, s1_fallbacks;
 	struct diag diag;

@@ -173,6 +173,7 @@ enum mmu_fault_result vm_s2_fault(void *ctx, const struct mmu_request *request, 
 	case FAULT_PERMISSION:
 	case FAULT_ACCESS_FLAG:
 		vm->s2_faults++;
+		vm->s2_walk_faults++;
 		if (fault->s1ptw)
 			vm->s2_table_faults++;
 		return result_of(vm, ipa.v, kvm_mmu_fault(&vm->kvm, ipa.v, kind));
@@ -221,7 +222,10 @@ enum exit_status vm_set_logging(struct vm *vm, bool on, struct diag *diag)
 
 void vm_sync_log(struct vm *vm)
 {
-	kvm_mmu_get_log(vm->slot);
+	if (!vm_is_logging(vm))
+		return;
+	vm->dirty_syncs++;
+	vm->dirty_pages += kvm_mmu_get_log(vm->slot);
 }
 
 bool vm_is_logging(const struct vm *vm)

@@ -67,6 +67,7 @@ struct config {
 		/* In accesses; 0: never. */
 		uint64_t log_start, log_sync, log_stop, age_period, scan_period;
 		uint64_t scan_bytes;
+		uint64_t vms, timeslice, vmid_bits;
 	} host;
 	struct {
 		struct tlb_config l1i, l1d, l2;

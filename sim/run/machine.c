@@ -198,6 +198,24 @@ static enum exit_status check_cache(const char *what, const struct cache_config 
 			what, cache->size_bytes, cache->ways, what);
 }
 
+static enum exit_status check_host(const struct config *config, const struct arch_cpu *cpu,
+				   struct diag *diag)
+{
+	if (config->host.vmid_bits > cpu->vmid_bits)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.vmid_bits: this core has %u bits of VMID, not %u",
+				cpu->vmid_bits, (unsigned)config->host.vmid_bits);
+	if (config->host.log_stop && config->host.log_stop <= config->host.log_start)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.log_stop: dirty logging cannot stop at access %" PRIu64
+				" when it starts at %" PRIu64,
+				config->host.log_stop, config->host.log_start);
+	if ((config->host.log_stop || config->host.log_sync) && !config->host.log_start)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.log_stop and host.log_sync need host.log_start");
+	return STATUS_OK;
+}
+
 enum exit_status machine_check(const struct config *config, struct diag *diag)
 {
 	const struct vm_setup setup = vm_setup_of(config);
@@ -209,6 +227,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_l1("tlb.l1d", &config->tlb.l1d, config, diag);
 	if (status == STATUS_OK)
 		status = check_tlb("tlb.l2", &config->tlb.l2, diag);
+	if (status == STATUS_OK)
+		status = check_host(config, &setup.cpu, diag);
 	if (status == STATUS_OK)
 		status = check_ways("walk_cache.s1", config->walk_cache.s1.entries,
 				    config->walk_cache.s1.ways, diag);
@@ -224,6 +244,16 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 	return status;
 }
 
+uint32_t machine_vms(const struct config *config, uint32_t recorded)
+{
+	return config->host.vms ? (uint32_t)config->host.vms : recorded;
+}
+
+static unsigned vmid_bits(const struct config *config, const struct arch_cpu *cpu)
+{
+	return config->host.vmid_bits ? (unsigned)config->host.vmid_bits : cpu->vmid_bits;
+}
+
 enum exit_status machine_init(struct machine *machine, const struct config *config, uint32_t vcpus,
 			      uint32_t vms, struct diag *diag)
 {
@@ -233,24 +263,29 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 	const enum exit_status status = machine_check(config, diag);
 
 	memset(machine, 0, sizeof(*machine));
+	machine->config = *config;
 	if (status != STATUS_OK)
 		return status;
-	/* VMIDs 1 to `vms`; rollover is not modelled. */
-	if (vms >> setup.cpu.vmid_bits)
+	if (!id_alloc_init(&machine->vmids, vmid_bits(config, &setup.cpu), vcpus, ID_FLUSH_ALL))
 		return diag_set(diag, STATUS_BAD_INPUT,
-				"%u VMs: this core has %u bits of VMID, enough for %u", vms,
-				setup.cpu.vmid_bits, (1u << setup.cpu.vmid_bits) - 1);
+				"%u vCPUs want as many VMIDs at once, %u bits have %u", vcpus,
+				vmid_bits(config, &setup.cpu),
+				(1u << vmid_bits(config, &setup.cpu)) - 1);
 	frames_init(&machine->frames, pa_of((uint64_t)HOST_MEMORY_BASE + 1), setup.cpu.pa_bits);
 	machine->mem = phys_create();
 	machine->vms = calloc(vms, sizeof(struct vm *));
-	if (!machine->mem || !machine->vms || !mmu_init(&machine->mmu, &shape, machine->mem, &os)) {
+	machine->vmid = calloc(vms, sizeof(*machine->vmid));
+	machine->running = malloc(vcpus * sizeof(*machine->running));
+	for (uint32_t i = 0; machine->running && i < vcpus; i++)
+		machine->running[i] = MACHINE_NO_VM;
+	if (!machine->mem || !machine->vms || !machine->vmid || !machine->running ||
+	    !mmu_init(&machine->mmu, &shape, machine->mem, &os)) {
 		machine_fini(machine);
 		return diag_set(diag, STATUS_INTERNAL, "out of memory for the simulated machine");
 	}
 	for (; machine->vms_count < vms; machine->vms_count++) {
 		machine->vms[machine->vms_count] =
-			vm_create(&setup, (uint16_t)(machine->vms_count + 1), machine->mem,
-				  &machine->frames, diag);
+			vm_create(&setup, machine->mem, &machine->frames, diag);
 		if (!machine->vms[machine->vms_count]) {
 			machine_fini(machine);
 			return diag ? diag->status : STATUS_BAD_INPUT;
@@ -265,7 +300,84 @@ void machine_fini(struct machine *machine)
 	for (uint32_t i = 0; i < machine->vms_count; i++)
 		vm_destroy(machine->vms[i]);
 	free(machine->vms);
+	free(machine->vmid);
+	free(machine->running);
+	id_alloc_fini(&machine->vmids);
 	mmu_fini(&machine->mmu);
 	phys_destroy(machine->mem);
 	memset(machine, 0, sizeof(*machine));
+}
+
+void machine_run_vm(struct machine *machine, uint32_t vcpu, uint32_t vm)
+{
+	static const struct tlb_match all = { .scope = TLB_SCOPE_ALL };
+	uint16_t index;
+
+	if (machine->running[vcpu] != vm) {
+		if (machine->running[vcpu] != MACHINE_NO_VM)
+			id_alloc_leave(&machine->vmids, vcpu);
+		machine->running[vcpu] = vm;
+	}
+	if (id_alloc_enter(&machine->vmids, vcpu, &machine->vmid[vm]))
+		mmu_invalidate(&machine->mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);
+	index = id_alloc_index(&machine->vmids, machine->vmid[vm]);
+	if (index != vm_vmid(machine->vms[vm]))
+		vm_set_vmid(machine->vms[vm], index);
+}
+
+void machine_switch_vm(struct machine *machine, uint32_t vcpu, uint32_t vm)
+{
+	const uint32_t before = machine->running[vcpu];
+
+	machine->vm_switches += before != MACHINE_NO_VM && before != vm;
+	machine_run_vm(machine, vcpu, vm);
+}
+
+bool machine_vmids_suffice(const struct machine *machine)
+{
+	return machine->vms_count < UINT32_C(1) << machine->vmids.bits;
+}
+
+struct os_cycles machine_cycles(const struct machine *machine)
+{
+	const struct os_costs *costs = &machine->config.cost;
+	const uint64_t *v = machine->mmu.stats.v;
+	struct os_cycles cycles = { 0 };
+
+	for (uint32_t i = 0; i < machine->vms_count; i++)
+		vm_add_cycles(machine->vms[i], &cycles);
+	cycles.tlbis = v[STAT_tlbis] * costs->tlbi +
+		       v[STAT_tlbis_broadcast] * (machine->mmu.shape.vcpus - 1) * costs->dvm;
+	cycles.switches = machine->vm_switches * costs->vm_switch +
+			  machine->context_switches * costs->context_switch;
+	return cycles;
+}
+
+uint64_t machine_software_cycles(const struct machine *machine)
+{
+	const struct os_cycles c = machine_cycles(machine);
+
+	return c.guest_faults + c.exits + c.faults + c.zeroing + c.tables + c.tlbis + c.splits +
+	       c.switches + c.mmio;
+}
+
+void machine_count(struct machine *machine, struct stats *stats)
+{
+	const struct os_cycles cycles = machine_cycles(machine);
+	uint64_t *v = stats->v;
+
+	for (uint32_t i = 0; i < machine->vms_count; i++)
+		vm_count(machine->vms[i], stats);
+	v[STAT_vm_switches] = machine->vm_switches;
+	v[STAT_vmid_rollovers] = machine->vmids.rollovers;
+	v[STAT_guest_fault_cycles] = cycles.guest_faults;
+	v[STAT_exit_cycles] = cycles.exits;
+	v[STAT_fault_cycles] = cycles.faults;
+	v[STAT_zero_cycles] = cycles.zeroing;
+	v[STAT_table_cycles] = cycles.tables;
+	v[STAT_split_cycles] = cycles.splits;
+	v[STAT_tlbi_cycles] = cycles.tlbis;
+	v[STAT_switch_cycles] = cycles.switches;
+	v[STAT_mmio_cycles] = cycles.mmio;
+	v[STAT_software_cycles] = machine_software_cycles(machine);
 }

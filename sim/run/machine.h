@@ -7,18 +7,29 @@
 #include "base/diag.h"
 #include "mem/frames.h"
 #include "mmu/hierarchy.h"
+#include "os/id_alloc.h"
 #include "os/vm.h"
 #include "run/config.h"
 
+#define MACHINE_NO_VM UINT32_MAX
+
 struct machine {
+	struct config config;
 	struct phys_mem *mem;
 	struct frames frames;
 	struct mmu mmu;
 	struct vm **vms;
 	uint32_t vms_count;
+	struct id_alloc vmids;
+	uint64_t *vmid;	   /* per VM: its id in vmids */
+	uint32_t *running; /* per vCPU: the VM that it runs, or MACHINE_NO_VM */
+	uint64_t vm_switches, context_switches;
 };
 
 enum dirty_state machine_dirty_state(const struct config *config);
+
+/* VMs that a trace with `recorded` VMs needs: its own, or host.vms that take turns. */
+uint32_t machine_vms(const struct config *config, uint32_t recorded);
 
 /* Can such a machine exist? STATUS_BAD_INPUT with the reason in diag if not. */
 enum exit_status machine_check(const struct config *config, struct diag *diag);
@@ -27,5 +38,24 @@ enum exit_status machine_check(const struct config *config, struct diag *diag);
 enum exit_status machine_init(struct machine *machine, const struct config *config, uint32_t vcpus,
 			      uint32_t vms, struct diag *diag);
 void machine_fini(struct machine *machine);
+
+/*
+ * The vCPU (here: the CPU) runs a VM from now on: kvm_arch_vcpu_load() with the VMID allocator, and
+ * the flush of all TLBs when that runs out.
+ */
+void machine_run_vm(struct machine *machine, uint32_t vcpu, uint32_t vm);
+
+/* The same, counted as a switch if another VM ran there before. */
+void machine_switch_vm(struct machine *machine, uint32_t vcpu, uint32_t vm);
+
+/* Is there a VMID for each VM, so that they never run out? */
+bool machine_vmids_suffice(const struct machine *machine);
+
+/* Cycles that guest kernels and host spent so far. */
+struct os_cycles machine_cycles(const struct machine *machine);
+uint64_t machine_software_cycles(const struct machine *machine);
+
+/* Adds what VMs and host did to the statistics. Call once, at the end. */
+void machine_count(struct machine *machine, struct stats *stats);
 
 #endif

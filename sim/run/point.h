@@ -9,7 +9,7 @@
 #include "trace/trace.h"
 
 /* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
-#define ENGINE_VERSION "1"
+#define ENGINE_VERSION "2"
 
 /*
  * Can this configuration exist at all (legal geometry on this core, page sizes that the granules

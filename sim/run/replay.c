@@ -1,19 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/replay.h"
+#include "run/replay_private.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mmu/tlbi.h"
-
-enum exit_status replay_init(struct replay *replay, struct mmu *mmu, struct vm **vms,
-			     uint32_t vms_count, const struct trace_info *info,
-			     enum dirty_state dirty_state, struct diag *diag)
+/* Which columns, and how. */
+static void choose_loop(struct replay *replay, const struct trace_info *info)
 {
+	const struct repl_ops *l1i = replay->mmu->shape.l1i.repl,
+			      *l1d = replay->mmu->shape.l1d.repl;
+	const bool lru = !strcmp(l1i->name, "lru") && !strcmp(l1d->name, "lru");
+
+	replay->runs = info->granularity != TRACE_RAW;
+	replay->scheduled = host_session_schedules(&replay->session);
+	replay->track_stores = machine_dirty_state(&replay->machine->config) == DIRTY_HARDWARE ||
+			       host_session_watches_stores(&replay->session);
+	/* A hint that hits does not say which VM runs: of no account while each keeps its VMID. */
+	replay->fast = lru && !replay->track_stores &&
+		       (replay->scheduled || machine_vmids_suffice(replay->machine));
+	replay->columns = COLUMN_KEY;
+	if (replay->track_stores)
+		replay->columns |= COLUMN_FIRST_KIND | COLUMN_ORDINALS;
+	if (replay->session.due != UINT64_MAX)
+		replay->columns |= COLUMN_ORDINALS;
+	if (info->has_ipa && strcmp(replay->machine->config.guest.policy, "first_touch") != 0)
+		replay->columns |= COLUMN_COUNTS;
+}
+
+enum exit_status replay_init(struct replay *replay, struct machine *machine,
+			     const struct trace_info *info, struct diag *diag)
+{
+	struct mmu *mmu = &machine->mmu;
 	const struct repl_ops *l1i = mmu->shape.l1i.repl, *l1d = mmu->shape.l1d.repl;
 	const struct repl_ops *unsafe = !l1i->run_safe ? l1i : !l1d->run_safe ? l1d : NULL;
-	const bool lru = !strcmp(l1i->name, "lru") && !strcmp(l1d->name, "lru");
 
 	memset(replay, 0, sizeof(*replay));
 	if (unsafe && info->granularity != TRACE_RAW)
@@ -22,15 +41,11 @@ enum exit_status replay_init(struct replay *replay, struct mmu *mmu, struct vm *
 				"needs a raw trace; this one holds %s runs",
 				unsafe == l1i ? "l1i" : "l1d", unsafe->name,
 				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
+	replay->machine = machine;
 	replay->mmu = mmu;
-	replay->vms = vms;
-	replay->vms_count = vms_count;
 	replay->diag = diag;
-	replay->track_stores = dirty_state == DIRTY_HARDWARE;
-	replay->fast = lru && !replay->track_stores;
-	replay->columns = COLUMN_KEY;
-	if (replay->track_stores)
-		replay->columns |= COLUMN_FIRST_KIND | COLUMN_ORDINALS;
+	host_session_init(&replay->session, machine);
+	choose_loop(replay, info);
 	replay->hints = calloc(TRACE_BLOCK_RECORDS, sizeof(*replay->hints));
 	replay->stores = calloc(mmu->shape.vcpus, sizeof(*replay->stores));
 	if (!replay->hints || !replay->stores) {
@@ -50,9 +65,9 @@ void replay_fini(struct replay *replay)
 	replay->stores = NULL;
 }
 
-static enum exit_status fault_status(struct replay *replay, uint16_t vm)
+enum exit_status replay_fault_status(struct replay *replay, uint32_t vm)
 {
-	const struct diag *why = vm_diag(replay->vms[vm]);
+	const struct diag *why = vm_diag(replay->machine->vms[vm]);
 
 	if (why->status != STATUS_OK)
 		return diag_set(replay->diag, why->status, "%s", why->text);
@@ -60,11 +75,15 @@ static enum exit_status fault_status(struct replay *replay, uint16_t vm)
 			"a walk kept faulting after its fault was handled");
 }
 
-static bool request_of(struct replay *replay, const struct trace_key *key,
-		       struct mmu_request *request)
+bool replay_request(struct replay *replay, const struct trace_key *key, struct mmu_request *request)
 {
+	const uint32_t vm = replay_vm(replay, key);
+
+	/* Not every trace says when a vCPU changes its VM. */
+	if (replay->machine->running[key->vcpu] != vm)
+		machine_run_vm(replay->machine, key->vcpu, vm);
 	*request = (struct mmu_request){
-		.space = vm_space(replay->vms[key->vm], key->asid, replay->diag),
+		.space = vm_space(replay->machine->vms[vm], key->asid, replay->diag),
 		.va = va_of(va_sign_extend(key->va)),
 		.kind = key->stream == STREAM_FETCH ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = key->ipa,
@@ -72,30 +91,47 @@ static bool request_of(struct replay *replay, const struct trace_key *key,
 	return request->space;
 }
 
-static enum mmu_stream stream_of(const struct trace_key *key)
+/* The other accesses of a run that is emulated: each one exits. */
+static enum exit_status emulate_rest(struct replay *replay, const struct trace_block *block,
+				     uint32_t i, const struct mmu_request *request)
 {
-	return key->stream == STREAM_FETCH ? MMU_FETCH : MMU_DATA;
+	const uint32_t vcpu = block->keys[block->key[i]].vcpu;
+	uint64_t rest;
+
+	if (!replay->runs || !block->reads)
+		return STATUS_OK;
+	rest = (uint64_t)block->reads[i] + block->stores[i] + block->splits[i];
+	for (; rest > 1; rest--)
+		if (mmu_access(replay->mmu, vcpu, request) == TLB_NONE)
+			return replay_fault_status(replay,
+						   replay_vm(replay, &block->keys[block->key[i]]));
+	return STATUS_OK;
 }
 
 /* The hint of a key failed: the full look-up, and a new hint. */
-static enum exit_status access_by_key(struct replay *replay, const struct trace_key *key,
-				      struct replay_hint *hint)
+static enum exit_status access_by_key(struct replay *replay, const struct trace_block *block,
+				      uint32_t i, struct replay_hint *hint)
 {
-	struct tlb *l1 = mmu_l1(replay->mmu, key->vcpu, stream_of(key));
+	const struct trace_key *key = &block->keys[block->key[i]];
+	struct tlb *l1 = mmu_l1(replay->mmu, key->vcpu, replay_stream(key));
 	struct mmu_request request;
 	uint32_t slot;
 
-	if (!request_of(replay, key, &request))
+	if (!replay_request(replay, key, &request))
 		return replay->diag->status;
 	l1->clock = replay->clock;
 	slot = mmu_access(replay->mmu, key->vcpu, &request);
 	replay->clock = l1->clock;
 	if (slot == TLB_NONE)
-		return fault_status(replay, key->vm);
+		return replay_fault_status(replay, replay_vm(replay, key));
+	if (slot == MMU_EMULATED)
+		return emulate_rest(replay, block, i, &request);
 	*hint = (struct replay_hint){
 		.index = mmu_l1_index(replay->mmu, l1, slot),
 		.seen = l1->generation[slot] + 1,
 	};
+	if (replay->tlbis != replay->mmu->stats.v[STAT_tlbis])
+		return replay_reopen(replay, block, i, 0, REPLAY_OTHER_RUNS);
 	return STATUS_OK;
 }
 
@@ -120,7 +156,7 @@ static enum exit_status run_by_hints(struct replay *replay, const struct trace_b
 			continue;
 		}
 		replay->clock = clock;
-		status = access_by_key(replay, &block->keys[block->key[i]], hint);
+		status = access_by_key(replay, block, i, hint);
 		clock = replay->clock;
 		if (status != STATUS_OK)
 			return status;
@@ -129,53 +165,34 @@ static enum exit_status run_by_hints(struct replay *replay, const struct trace_b
 	return STATUS_OK;
 }
 
-/* Look up again the stores that lie within open runs, in order, up to `ordinal`. */
-static enum exit_status flush_stores(struct replay *replay, uint64_t ordinal)
-{
-	for (;;) {
-		struct replay_store *due = NULL;
-		struct mmu_request request;
-		uint32_t vcpu, slot;
-		struct tlb *l1;
-
-		for (uint32_t i = 0; i < replay->mmu->shape.vcpus; i++)
-			if (replay->stores[i].ordinal < (due ? due->ordinal : ordinal))
-				due = &replay->stores[i];
-		if (!due)
-			return STATUS_OK;
-		vcpu = (uint32_t)(due - replay->stores);
-		request = due->request;
-		due->ordinal = UINT64_MAX;
-		/* The hit changes no replacement state (run_safe): only its dirty state matters. */
-		l1 = mmu_l1(replay->mmu, vcpu, MMU_DATA);
-		slot = tlb_find(l1, request.space->context, request.va);
-		if (slot != TLB_NONE && l1->leaf[slot].dirty_clear &&
-		    mmu_rewalk(replay->mmu, vcpu, &request, slot) == TLB_NONE)
-			return diag_set(replay->diag, STATUS_INTERNAL,
-					"a store within a run could not set dirty state");
-	}
-}
-
 /* Any policy, any granularity, dirty state: each record through the whole hierarchy. */
 static enum exit_status run_by_records(struct replay *replay, const struct trace_block *block,
 				       uint32_t first, uint32_t end)
 {
 	for (uint32_t i = first; i < end; i++) {
 		const struct trace_key *key = &block->keys[block->key[i]];
+		enum exit_status status = STATUS_OK;
 		struct mmu_request request;
-		enum exit_status status;
+		uint32_t slot;
 
-		if (!request_of(replay, key, &request))
+		if (!replay_request(replay, key, &request))
 			return replay->diag->status;
 		if (replay->track_stores) {
-			status = flush_stores(replay, block->ordinal[i]);
+			status = replay_flush_stores(replay, block->ordinal[i]);
 			if (status != STATUS_OK)
 				return status;
 			if (block->first_store[i])
 				request.kind = ACCESS_STORE;
 		}
-		if (mmu_access(replay->mmu, key->vcpu, &request) == TLB_NONE)
-			return fault_status(replay, key->vm);
+		slot = mmu_access(replay->mmu, key->vcpu, &request);
+		if (slot == TLB_NONE)
+			return replay_fault_status(replay, replay_vm(replay, key));
+		if (slot == MMU_EMULATED)
+			status = emulate_rest(replay, block, i, &request);
+		else if (replay->tlbis != replay->mmu->stats.v[STAT_tlbis])
+			status = replay_reopen(replay, block, i, 0, REPLAY_OTHER_RUNS);
+		if (status != STATUS_OK)
+			return status;
 		if (replay->track_stores && !block->first_store[i] &&
 		    block->store_ordinal[i] != UINT64_MAX) {
 			request.kind = ACCESS_STORE;
@@ -188,65 +205,75 @@ static enum exit_status run_by_records(struct replay *replay, const struct trace
 	return STATUS_OK;
 }
 
-static void event_unmap(struct replay *replay, const struct trace_event *event, struct vm *vm,
-			uint16_t vmid)
-{
-	const struct tlb_match match = {
-		.scope = TLB_SCOPE_VA,
-		.context = { .vmid = vmid, .asid = event->asid },
-		.first = va_sign_extend(event->args[0]),
-		.last = va_sign_extend(event->args[0] + event->args[1] - 1),
-	};
-
-	if (!event->args[1])
-		return;
-	mmu_invalidate(replay->mmu, MMU_ALL_VCPUS, &match,
-		       vm_unmap(vm, event->asid, va_of(match.first), event->args[1]));
-}
-
-/* Context and VM switches carry nothing to do: each key names its VM and ASID. */
-static enum exit_status run_event(struct replay *replay, const struct trace_event *event)
-{
-	const struct mmu_space *space;
-	enum exit_status status = flush_stores(replay, UINT64_MAX);
-
-	if (status != STATUS_OK || event->vm >= replay->vms_count)
-		return status;
-	if (event->type != EVENT_TLBI && event->type != EVENT_UNMAP)
-		return STATUS_OK;
-	space = vm_space(replay->vms[event->vm], event->asid, replay->diag);
-	if (!space)
-		return replay->diag->status;
-	if (event->type == EVENT_UNMAP) {
-		event_unmap(replay, event, replay->vms[event->vm], space->context.vmid);
-		return STATUS_OK;
-	}
-
-	const struct tlbi tlbi = {
-		.encoding = (uint32_t)event->args[0],
-		.xt = event->args[1],
-		.vmid = space->context.vmid,
-		.regime = space->regime,
-	};
-	if (event->args[0] <= UINT32_MAX && mmu_tlbi(replay->mmu, &tlbi))
-		return STATUS_OK;
-	return diag_set(replay->diag, STATUS_BAD_INPUT,
-			"a TLBI event has encoding 0x%" PRIx64 ", which no TLBI instruction has",
-			event->args[0]);
-}
-
 static enum exit_status check_keys(struct replay *replay, const struct trace_block *block)
 {
 	for (uint32_t i = 0; i < block->n_keys; i++)
 		if (block->keys[i].vcpu >= replay->mmu->shape.vcpus ||
-		    block->keys[i].vm >= replay->vms_count)
+		    (!replay->scheduled && block->keys[i].vm >= replay->machine->vms_count))
 			return diag_set(
 				replay->diag, STATUS_BAD_INPUT,
 				"a record names vCPU %u of VM %u, but the trace says that it "
 				"has %u vCPUs and %u VMs",
 				block->keys[i].vcpu, block->keys[i].vm, replay->mmu->shape.vcpus,
-				replay->vms_count);
+				replay->machine->vms_count);
 	return STATUS_OK;
+}
+
+static enum exit_status run_records(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
+{
+	return replay->fast ? run_by_hints(replay, block, first, end)
+			    : run_by_records(replay, block, first, end);
+}
+
+/* The first record from `first` on that begins at the ordinal or later; `end`: none. */
+static uint32_t record_at(const struct trace_block *block, uint32_t first, uint32_t end,
+			  uint64_t ordinal)
+{
+	while (first < end) {
+		const uint32_t middle = first + (end - first) / 2;
+
+		if (block->ordinal[middle] < ordinal)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* What the host does before record `index`, and its effect on open runs. */
+static enum exit_status host_acts(struct replay *replay, const struct trace_block *block,
+				  uint32_t index)
+{
+	const uint64_t now = replay->session.due;
+	enum exit_status status = replay_flush_stores(replay, now);
+
+	if (status == STATUS_OK)
+		status = host_session_act(&replay->session, replay->diag);
+	if (status != STATUS_OK)
+		return status;
+	if (replay->scheduled)
+		memset(replay->hints, 0, block->n_keys * sizeof(*replay->hints));
+	return replay_reopen(replay, block, index, now, REPLAY_ALL_RUNS);
+}
+
+/* Records between two events, with what the host does among them. */
+static enum exit_status run_segment(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
+{
+	enum exit_status status = STATUS_OK;
+
+	while (status == STATUS_OK && replay->session.due != UINT64_MAX) {
+		const uint32_t at = record_at(block, first, end, replay->session.due);
+
+		if (at == end)
+			break;
+		status = run_records(replay, block, first, at);
+		if (status == STATUS_OK)
+			status = host_acts(replay, block, at);
+		first = at;
+	}
+	return status == STATUS_OK ? run_records(replay, block, first, end) : status;
 }
 
 enum exit_status replay_block(struct replay *replay, const struct trace_block *block)
@@ -262,10 +289,9 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 		const uint32_t end =
 			e < block->n_events ? block->events[e].before : block->n_records;
 
-		status = replay->fast ? run_by_hints(replay, block, done, end)
-				      : run_by_records(replay, block, done, end);
+		status = run_segment(replay, block, done, end);
 		if (status == STATUS_OK && e < block->n_events)
-			status = run_event(replay, &block->events[e]);
+			status = replay_event(replay, &block->events[e]);
 		if (status != STATUS_OK)
 			return status;
 		done = end;
@@ -275,5 +301,5 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 
 enum exit_status replay_finish(struct replay *replay)
 {
-	return flush_stores(replay, UINT64_MAX);
+	return replay_flush_stores(replay, UINT64_MAX);
 }

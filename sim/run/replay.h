@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Replays the blocks of a trace through an MMU hierarchy and its VMs. */
+/* Replays the blocks of a trace through a machine: its MMUs, its VMs, and what its host does. */
 #ifndef TWOSTAGE_RUN_REPLAY_H
 #define TWOSTAGE_RUN_REPLAY_H
 
 #include "base/diag.h"
-#include "mmu/hierarchy.h"
-#include "os/vm.h"
+#include "run/host_session.h"
+#include "run/machine.h"
 #include "trace/trace.h"
 
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
@@ -21,25 +21,34 @@ struct replay_store {
 };
 
 struct replay {
-	struct mmu *mmu;
-	struct vm **vms;
-	uint32_t vms_count;
-	bool fast;		   /* LRU in both L1s and no dirty state to set: replay by hints */
+	struct machine *machine;
+	struct mmu *mmu;	     /* the machine's */
+	struct host_session session; /* what the host does on its own */
+	bool scheduled;		     /* the session says which VM runs, not the trace */
+	bool runs;		     /* records stand for several accesses */
+	bool fast;		   /* LRU in both L1s and no store that matters: replay by hints */
 	bool track_stores;	   /* stores within runs matter */
 	unsigned columns;	   /* enum trace_column bits that blocks must have */
 	uint64_t clock;		   /* last LRU stamp given */
+	uint64_t tlbis;		   /* operations that all open runs know of */
 	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
+	/*
+	 * The block before the current one (1) or itself (0) with keys and ordinals, read anew;
+	 * NULL: there is none. Asked only when a TLBI falls among runs. May be NULL: then the
+	 * blocks given are asked, which must have ordinals.
+	 */
+	const struct trace_block *(*reread)(void *ctx, unsigned back);
+	void *reread_ctx;
 	struct diag *diag;
 };
 
 /*
- * `mmu` and `vms` are the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace
- * of runs when an L1 replacement policy is not run_safe. `diag` is kept for later failures.
+ * `machine` is the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace of runs
+ * when an L1 replacement policy is not run_safe. `diag` is kept for later failures.
  */
-enum exit_status replay_init(struct replay *replay, struct mmu *mmu, struct vm **vms,
-			     uint32_t vms_count, const struct trace_info *info,
-			     enum dirty_state dirty_state, struct diag *diag);
+enum exit_status replay_init(struct replay *replay, struct machine *machine,
+			     const struct trace_info *info, struct diag *diag);
 void replay_fini(struct replay *replay);
 
 /* Blocks in order. Counts of accesses come from the block's totals, not from here. */

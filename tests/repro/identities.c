@@ -27,8 +27,8 @@ static const char *tlbs(const struct config *config, const struct stats *stats)
 	HOLDS(S(l1d_tlb_hits) + S(l1d_tlb_misses) == S(loads) + S(stores) + S(page_splits));
 	HOLDS(S(l2_tlb_hits) + S(l2_tlb_misses) == S(l1i_tlb_misses) + S(l1d_tlb_misses));
 	HOLDS(config->tlb.l2.entries || S(l2_tlb_hits) == 0);
-	HOLDS(S(walks) == S(l2_tlb_misses) + S(dirty_rewalks));
-	HOLDS(S(dirty_rewalks) <= S(stores) + S(page_splits));
+	HOLDS(S(walks) + S(mmio_exits) == S(l2_tlb_misses) + S(dirty_rewalks));
+	HOLDS(S(dirty_rewalks) <= S(fetches) + S(stores) + S(page_splits));
 	HOLDS(S(l1i_splintered) <= S(l1i_tlb_misses));
 	HOLDS(S(l1d_splintered) <= S(l1d_tlb_misses) + S(dirty_rewalks));
 	HOLDS(S(l2_splintered) <= S(walks));
@@ -91,11 +91,36 @@ static const char *cycles(const struct config *config, const struct stats *stats
 	return NULL;
 }
 
+static const char *software(const struct stats *stats)
+{
+	HOLDS(S(software_cycles) == S(guest_fault_cycles) + S(exit_cycles) + S(fault_cycles) +
+					    S(zero_cycles) + S(table_cycles) + S(split_cycles) +
+					    S(tlbi_cycles) + S(switch_cycles) + S(mmio_cycles));
+	HOLDS(S(tlbis_broadcast) <= S(tlbis));
+	HOLDS(S(during_lookups) == 0 || S(before_lookups) > 0);
+	HOLDS(S(before_lookups) == 0 || S(before_lookups) + S(during_lookups) + S(after_lookups) ==
+						S(accesses) + S(page_splits));
+	HOLDS(S(before_lookups) == 0 ||
+	      S(before_l2_tlb_misses) + S(during_l2_tlb_misses) + S(after_l2_tlb_misses) ==
+		      S(l2_tlb_misses));
+	HOLDS(S(before_lookups) == 0 ||
+	      S(before_walk_cycles) + S(during_walk_cycles) + S(after_walk_cycles) ==
+		      S(walk_cycles));
+	HOLDS(S(before_lookups) == 0 ||
+	      S(before_s2_faults) + S(during_s2_faults) + S(after_s2_faults) == S(s2_faults));
+	HOLDS(S(before_lookups) == 0 ||
+	      S(before_software_cycles) + S(during_software_cycles) + S(after_software_cycles) ==
+		      S(software_cycles));
+	return NULL;
+}
+
 static const char *faults(const struct stats *stats)
 {
 	HOLDS(S(s2_table_faults) <= S(s2_faults));
 	/* The guest's own writes to its tables fault as well, but outside walks. */
-	HOLDS(S(walk_retries) == S(s1_faults) + S(s2_faults) - S(s2_table_faults));
+	HOLDS(S(s2_walk_faults) <= S(s2_faults));
+	HOLDS(S(walk_retries) == S(s1_faults) + S(s2_walk_faults));
+	HOLDS(S(s2_permission_faults) + S(s2_access_flag_faults) <= S(s2_faults));
 	HOLDS(S(walks) == 0 || S(s1_faults) > 0);
 	HOLDS(S(walks) == 0 || S(table_pages_s1) > 0);
 	HOLDS(S(walks) == 0 || S(table_pages_s2) > 0);
@@ -116,5 +141,7 @@ const char *identities_broken(const struct config *config, const struct trace_to
 		why = reads(config, stats);
 	if (!why)
 		why = cycles(config, stats);
-	return why ? why : faults(stats);
+	if (!why)
+		why = faults(stats);
+	return why ? why : software(stats);
 }

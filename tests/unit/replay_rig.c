@@ -61,16 +61,13 @@ struct trace_key data_key(uint64_t va)
 struct session *session_make(const char *settings, uint32_t vcpus, uint32_t vms,
 			     enum trace_granularity granularity)
 {
-	const struct config config = rig_config(settings);
 	const struct trace_info info = { .granularity = granularity };
 	struct session *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
 	s->diag = (struct diag)DIAG_INIT;
 	s->rig = rig_make(settings, vcpus, vms);
-	assert_int_equal(replay_init(&s->replay, &s->rig->machine.mmu, s->rig->machine.vms, vms,
-				     &info, machine_dirty_state(&config), &s->diag),
-			 STATUS_OK);
+	assert_int_equal(replay_init(&s->replay, &s->rig->machine, &info, &s->diag), STATUS_OK);
 	return s;
 }
 

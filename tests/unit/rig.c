@@ -90,6 +90,7 @@ const struct tlb_leaf *rig_access(struct rig *rig, struct rig_access access)
 
 	if (!request.space)
 		return NULL;
+	machine_run_vm(&rig->machine, access.vcpu, access.vm);
 	slot = mmu_access(mmu, access.vcpu, &request);
 	return slot == TLB_NONE ? NULL : &mmu_l1(mmu, access.vcpu, stream)->leaf[slot];
 }
@@ -111,11 +112,10 @@ void rig_flush(struct rig *rig)
 	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);
 }
 
-struct stats rig_stats(const struct rig *rig)
+struct stats rig_stats(struct rig *rig)
 {
 	struct stats stats = rig->machine.mmu.stats;
 
-	for (uint32_t i = 0; i < rig->machine.vms_count; i++)
-		vm_count(rig->machine.vms[i], &stats);
+	machine_count(&rig->machine, &stats);
 	return stats;
 }

@@ -43,6 +43,6 @@ uint64_t rig_load(struct rig *rig, uint64_t va);
 void rig_flush(struct rig *rig);
 
 /* Statistics so far, the VMs' included. */
-struct stats rig_stats(const struct rig *rig);
+struct stats rig_stats(struct rig *rig);
 
 #endif

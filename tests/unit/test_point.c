@@ -72,7 +72,8 @@ static void check_identities(const struct stats *s, const struct trace_totals *t
 			 v[STAT_loads] + v[STAT_stores] + v[STAT_page_splits]);
 	assert_int_equal(v[STAT_l2_tlb_hits] + v[STAT_l2_tlb_misses],
 			 v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses]);
-	assert_int_equal(v[STAT_walks], v[STAT_l2_tlb_misses] + v[STAT_dirty_rewalks]);
+	assert_int_equal(v[STAT_walks] + v[STAT_mmio_exits],
+			 v[STAT_l2_tlb_misses] + v[STAT_dirty_rewalks]);
 	assert_int_equal(v[STAT_walk_reads], v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2]);
 	assert_int_equal(v[STAT_walk_reads_s1],
 			 sum(s, STAT_walk_reads_s1_lm1, STAT_walk_reads_s1_l3));
@@ -81,8 +82,7 @@ static void check_identities(const struct stats *s, const struct trace_totals *t
 	assert_int_equal(v[STAT_walk_reads], sum(s, STAT_walk_reads_l1d, STAT_walk_reads_dram));
 	assert_int_equal(v[STAT_walk_cache_s1_hits] + v[STAT_walk_cache_s1_misses], v[STAT_walks]);
 	/* Each fault ended one walk, but for those of the guest clearing its tables. */
-	assert_int_equal(v[STAT_walk_retries],
-			 v[STAT_s1_faults] + v[STAT_s2_faults] - v[STAT_s2_table_faults]);
+	assert_int_equal(v[STAT_walk_retries], v[STAT_s1_faults] + v[STAT_s2_walk_faults]);
 }
 
 static const char *const settings[] = {

@@ -280,9 +280,7 @@ static void runs_need_safe_policies(void **state)
 				struct diag diag = DIAG_INIT;
 				struct replay replay;
 
-				assert_int_equal(replay_init(&replay, &rig->machine.mmu,
-							     rig->machine.vms, 1, &info,
-							     DIRTY_PRESET, &diag),
+				assert_int_equal(replay_init(&replay, &rig->machine, &info, &diag),
 						 fine ? STATUS_OK : STATUS_BAD_INPUT);
 				if (fine)
 					replay_fini(&replay);

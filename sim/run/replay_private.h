@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the files of the replay. */
+#ifndef TWOSTAGE_RUN_REPLAY_PRIVATE_H
+#define TWOSTAGE_RUN_REPLAY_PRIVATE_H
+
+#include "run/replay.h"
+
+static inline enum mmu_stream replay_stream(const struct trace_key *key)
+{
+	return key->stream == STREAM_FETCH ? MMU_FETCH : MMU_DATA;
+}
+
+/* The VM that an access is made in. */
+static inline uint32_t replay_vm(const struct replay *replay, const struct trace_key *key)
+{
+	return replay->scheduled ? replay->machine->running[key->vcpu] : key->vm;
+}
+
+/* The first access of a key: a load or fetch. False with replay->diag. */
+bool replay_request(struct replay *replay, const struct trace_key *key,
+		    struct mmu_request *request);
+
+/* Why an access could not be made, in replay->diag. */
+enum exit_status replay_fault_status(struct replay *replay, uint32_t vm);
+
+/* replay_runs.c: look up again the stores that lie within open runs, in order, up to `ordinal`. */
+enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal);
+
+enum replay_whose {
+	REPLAY_ALL_RUNS,   /* at `ordinal`, before record `index` */
+	REPLAY_OTHER_RUNS, /* at the first access of record `index`, which knows; ordinal unused */
+};
+
+/*
+ * replay_runs.c: TLB entries or VMs have changed. Look up again the runs that are still open then,
+ * since their next accesses come as if anew (docs/model.md, M22).
+ */
+enum exit_status replay_reopen(struct replay *replay, const struct trace_block *block,
+			       uint32_t index, uint64_t ordinal, enum replay_whose whose);
+
+/* replay_event.c */
+enum exit_status replay_event(struct replay *replay, const struct trace_event *event);
+
+#endif
