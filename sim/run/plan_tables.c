@@ -124,6 +124,17 @@ static enum exit_status check_keys(const struct plan *plan, const struct yaml_no
 	return STATUS_OK;
 }
 
+/* Text that stands in a head: one line, not empty. */
+static bool is_line(const struct yaml_node *node)
+{
+	if (node->kind != YAML_SCALAR || !*node->text)
+		return false;
+	for (const char *c = node->text; *c; c++)
+		if ((unsigned char)*c < ' ')
+			return false;
+	return true;
+}
+
 /* An expression, or {name, value, digits}. */
 static enum exit_status read_value(const struct plan *plan, const struct yaml_node *node,
 				   struct plan_value *value, struct diag *diag)
@@ -136,7 +147,7 @@ static enum exit_status read_value(const struct plan *plan, const struct yaml_no
 
 	if (is_map && check_keys(plan, node, names, diag) != STATUS_OK)
 		return diag ? diag->status : STATUS_BAD_INPUT;
-	if (!text || text->kind != YAML_SCALAR || (name && name->kind != YAML_SCALAR))
+	if (!text || !is_line(text) || (name && !is_line(name)))
 		return yaml_tree_error(plan->spec, node, diag,
 				       "values: a statistic, or {name, value, digits} expected");
 	value->name = name ? name->text : text->text;
@@ -184,7 +195,7 @@ static enum exit_status read_table(struct plan *plan, const struct yaml_node *no
 	table->node = node;
 	if (status != STATUS_OK)
 		return status;
-	if (!title || title->kind != YAML_SCALAR || !rows || !values)
+	if (!title || !is_line(title) || !rows || !values)
 		return yaml_tree_error(plan->spec, node, diag,
 				       "a table needs 'title:', 'rows:' and 'values:'");
 	table->title = title->text;
