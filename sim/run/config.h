@@ -70,6 +70,9 @@ struct config {
 		uint64_t vms, timeslice, vmid_bits;
 	} host;
 	struct {
+		uint64_t every, ipa_bits, start_level, backing;
+	} vm_b;
+	struct {
 		struct tlb_config l1i, l1d, l2;
 	} tlb;
 	struct {

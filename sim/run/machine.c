@@ -5,260 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/kvm_pgtable.h"
+#include "run/machine_setup.h"
 
 /* RAM of the host begins at 2 GiB, above devices and firmware. */
 enum { HOST_MEMORY_BASE = INT32_MAX };
-
-static struct arch_cpu cpu_of(const struct config *config)
-{
-	const struct arch_id id = {
-		.mmfr0 = config->core.id_aa64mmfr0,
-		.mmfr1 = config->core.id_aa64mmfr1,
-		.mmfr2 = config->core.id_aa64mmfr2,
-		.isar0 = config->core.id_aa64isar0,
-	};
-	struct arch_cpu cpu;
-
-	cpu_init(&cpu, &id);
-	cpu_choose(&cpu, "txsz_out_of_range", config->core.txsz_out_of_range);
-	cpu_choose(&cpu, "contiguous_misprogrammed", config->core.contiguous_misprogrammed);
-	cpu_choose(&cpu, "nt_block", config->core.nt_block);
-	cpu_choose(&cpu, "fetch_device", config->core.fetch_device);
-	return cpu;
-}
-
-static unsigned page_bits(uint64_t page, enum granule granule)
-{
-	switch (page) {
-	case PAGE_SIZE_BASE:
-		return granule;
-	case PAGE_SIZE_PMD:
-		return geometry_pmd_bits(granule);
-	case PAGE_SIZE_PUD:
-		return geometry_pud_bits(granule);
-	default:
-		return (unsigned)page;
-	}
-}
-
-static unsigned kernel_of(const char *name)
-{
-	return strcmp(name, "6.1") == 0	  ? KVM_KERNEL(6, 1)
-	       : strcmp(name, "6.6") == 0 ? KVM_KERNEL(6, 6)
-					  : KVM_KERNEL(6, 12);
-}
-
-static enum kvm_backing backing_of(const struct config *config, unsigned bits)
-{
-	if (bits != config->stage2.granule_bits)
-		return KVM_BACKING_HUGETLB;
-	return strcmp(config->host.thp, "always") == 0 ? KVM_BACKING_THP : KVM_BACKING_ANON;
-}
-
-enum dirty_state machine_dirty_state(const struct config *config)
-{
-	return strcmp(config->guest.dirty_state, "hardware") == 0 ? DIRTY_HARDWARE : DIRTY_PRESET;
-}
-
-static struct vm_setup vm_setup_of(const struct config *config)
-{
-	const enum granule s1 = (enum granule)config->stage1.granule_bits;
-	const enum granule s2 = (enum granule)config->stage2.granule_bits;
-	const unsigned backing_bits = page_bits(config->host.backing, s2);
-
-	return (struct vm_setup){
-		.cpu = cpu_of(config),
-		.s1_granule = s1,
-		.s2_granule = s2,
-		.va_bits = (unsigned)config->stage1.va_bits,
-		.ipa_bits = (unsigned)config->stage2.ipa_bits,
-		.start_level = config->stage2.start_level == LEVEL_PLAIN_TABLES
-				       ? LEVEL_PLAIN
-				       : (int)config->stage2.start_level - 2,
-		.host_va_bits = (unsigned)config->host.va_bits,
-		.guest_leaf_bits = page_bits(config->guest.pages, s1),
-		.backing = backing_of(config, backing_bits),
-		.backing_bits = backing_bits,
-		.kernel = kernel_of(config->host.kernel),
-		.dic = config->core.dic != 0,
-		.user_skew = config->host.user_skew,
-		.split_chunk_bytes = config->host.split_chunk,
-		.memory_base = config->guest.memory_base,
-		.memory_bytes = config->guest.memory_bytes,
-		.dirty_state = machine_dirty_state(config),
-		.guest = guest_find(config->guest.policy),
-		.thp_permille = (uint32_t)config->guest.thp_permille,
-		.contiguous_permille = (uint32_t)config->guest.contiguous_permille,
-		.fragmentation_permille = (uint32_t)config->guest.fragmentation_permille,
-		.kernel_map = strcmp(config->guest.kernel_map, "blocks") == 0 ? KERNEL_BLOCKS
-									      : KERNEL_PAGES,
-		.host = host_find(config->host.block_rule),
-		.costs = config->cost,
-		.seed = config->seed,
-	};
-}
-
-static struct tlb_shape tlb_shape_of(const struct tlb_config *tlb, uint64_t seed)
-{
-	const uint64_t ways = tlb->ways ? tlb->ways : tlb->entries;
-
-	return (struct tlb_shape){
-		.sets = ways ? (uint32_t)(tlb->entries / ways) : 0,
-		.ways = (uint32_t)ways,
-		.page_sizes = tlb->page_sizes,
-		.hit_cycles = (uint32_t)tlb->hit_cycles,
-		.repl = repl_find(tlb->replacement),
-		.seed = seed,
-	};
-}
-
-static struct walk_cache_shape walk_cache_shape_of(const struct walk_cache_config *cache)
-{
-	return (struct walk_cache_shape){
-		.entries = (uint32_t)cache->entries,
-		.ways = (uint32_t)cache->ways,
-		.hit_cycles = (uint32_t)cache->hit_cycles,
-	};
-}
-
-static struct latency_level latency_level_of(const struct cache_config *cache)
-{
-	return (struct latency_level){
-		.size_bytes = cache->size_bytes,
-		.ways = (uint32_t)cache->ways,
-		.hit_cycles = (uint32_t)cache->hit_cycles,
-	};
-}
-
-static struct mmu_shape mmu_shape_of(const struct config *config, uint32_t vcpus)
-{
-	return (struct mmu_shape){
-		.vcpus = vcpus,
-		.l1i = tlb_shape_of(&config->tlb.l1i, config->seed),
-		.l1d = tlb_shape_of(&config->tlb.l1d, config->seed ^ UINT64_C(1) << 32),
-		.l2 = tlb_shape_of(&config->tlb.l2, config->seed ^ UINT64_C(2) << 32),
-		.s1 = walk_cache_shape_of(&config->walk_cache.s1),
-		.s2 = walk_cache_shape_of(&config->walk_cache.s2),
-		.s1_granule = (enum granule)config->stage1.granule_bits,
-		.s2_granule = (enum granule)config->stage2.granule_bits,
-		.latency = latency_find(config->latency.model),
-		.latency_config = {
-			.level = {
-				[FOUND_L1D] = latency_level_of(&config->cache.l1d),
-				[FOUND_L2] = latency_level_of(&config->cache.l2),
-				[FOUND_LLC] = latency_level_of(&config->cache.llc),
-			},
-			.table_share_permille = (uint32_t)config->cache.table_share_permille,
-			.dram_cycles = (uint32_t)config->dram.latency_cycles,
-			.fixed_cycles = (uint32_t)config->latency.fixed_cycles,
-		},
-	};
-}
-
-static enum exit_status check_ways(const char *what, uint64_t entries, uint64_t ways,
-				   struct diag *diag)
-{
-	if (!ways || entries % ways == 0)
-		return STATUS_OK;
-	return diag_set(diag, STATUS_BAD_INPUT, "%s.entries: %lu is no multiple of %s.ways, %lu",
-			what, (unsigned long)entries, what, (unsigned long)ways);
-}
-
-static enum exit_status check_tlb(const char *what, const struct tlb_config *tlb, struct diag *diag)
-{
-	return check_ways(what, tlb->entries, tlb->ways, diag);
-}
-
-/* Every L1 miss must allocate, or runs could not be replayed: the smallest leaf has to fit. */
-static enum exit_status check_l1(const char *what, const struct tlb_config *tlb,
-				 const struct config *config, struct diag *diag)
-{
-	const uint64_t page = config->stage1.granule_bits < config->stage2.granule_bits
-				      ? config->stage1.granule_bits
-				      : config->stage2.granule_bits;
-	const enum exit_status status = check_tlb(what, tlb, diag);
-
-	if (status != STATUS_OK || tlb->page_sizes & low_mask((unsigned)page + 1))
-		return status;
-	return diag_set(diag, STATUS_BAD_INPUT,
-			"%s.page_sizes: no size of %luK or less, so pages of stage 1 and stage 2 "
-			"would not fit",
-			what, (unsigned long)(UINT64_C(1) << (page - 10)));
-}
-
-static enum exit_status check_cache(const char *what, const struct cache_config *cache,
-				    struct diag *diag)
-{
-	if (cache->size_bytes % (64 * cache->ways) == 0)
-		return STATUS_OK;
-	return diag_set(diag, STATUS_BAD_INPUT,
-			"%s.size: %" PRIu64 " bytes are no whole number of sets of %" PRIu64
-			" 64-byte lines (%s.ways)",
-			what, cache->size_bytes, cache->ways, what);
-}
-
-static enum exit_status check_host(const struct config *config, const struct arch_cpu *cpu,
-				   struct diag *diag)
-{
-	if (config->host.vmid_bits > cpu->vmid_bits)
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"host.vmid_bits: this core has %u bits of VMID, not %u",
-				cpu->vmid_bits, (unsigned)config->host.vmid_bits);
-	if (config->host.log_stop && config->host.log_stop <= config->host.log_start)
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"host.log_stop: dirty logging cannot stop at access %" PRIu64
-				" when it starts at %" PRIu64,
-				config->host.log_stop, config->host.log_start);
-	if ((config->host.log_stop || config->host.log_sync) && !config->host.log_start)
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"host.log_stop and host.log_sync need host.log_start");
-	return STATUS_OK;
-}
-
-enum exit_status machine_check(const struct config *config, struct diag *diag)
-{
-	const struct vm_setup setup = vm_setup_of(config);
-	enum exit_status status = vm_check(&setup, diag);
-
-	if (status == STATUS_OK)
-		status = check_l1("tlb.l1i", &config->tlb.l1i, config, diag);
-	if (status == STATUS_OK)
-		status = check_l1("tlb.l1d", &config->tlb.l1d, config, diag);
-	if (status == STATUS_OK)
-		status = check_tlb("tlb.l2", &config->tlb.l2, diag);
-	if (status == STATUS_OK)
-		status = check_host(config, &setup.cpu, diag);
-	if (status == STATUS_OK)
-		status = check_ways("walk_cache.s1", config->walk_cache.s1.entries,
-				    config->walk_cache.s1.ways, diag);
-	if (status == STATUS_OK)
-		status = check_ways("walk_cache.s2", config->walk_cache.s2.entries,
-				    config->walk_cache.s2.ways, diag);
-	if (status == STATUS_OK)
-		status = check_cache("cache.l1d", &config->cache.l1d, diag);
-	if (status == STATUS_OK)
-		status = check_cache("cache.l2", &config->cache.l2, diag);
-	if (status == STATUS_OK)
-		status = check_cache("cache.llc", &config->cache.llc, diag);
-	return status;
-}
 
 uint32_t machine_vms(const struct config *config, uint32_t recorded)
 {
 	return config->host.vms ? (uint32_t)config->host.vms : recorded;
 }
 
-static unsigned vmid_bits(const struct config *config, const struct arch_cpu *cpu)
-{
-	return config->host.vmid_bits ? (unsigned)config->host.vmid_bits : cpu->vmid_bits;
-}
-
 enum exit_status machine_init(struct machine *machine, const struct config *config, uint32_t vcpus,
 			      uint32_t vms, struct diag *diag)
 {
-	const struct vm_setup setup = vm_setup_of(config);
-	const struct mmu_shape shape = mmu_shape_of(config, vcpus);
+	const struct vm_setup setup = machine_vm_setup(config, 0);
+	const struct mmu_shape shape = machine_mmu_shape(config, vcpus);
 	const struct mmu_os os = { .s1_fault = vm_s1_fault, .s2_fault = vm_s2_fault };
 	const enum exit_status status = machine_check(config, diag);
 
@@ -266,11 +27,12 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 	machine->config = *config;
 	if (status != STATUS_OK)
 		return status;
-	if (!id_alloc_init(&machine->vmids, vmid_bits(config, &setup.cpu), vcpus, ID_FLUSH_ALL))
+	if (!id_alloc_init(&machine->vmids, machine_vmid_bits(config, &setup.cpu), vcpus,
+			   ID_FLUSH_ALL))
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"%u vCPUs want as many VMIDs at once, %u bits have %u", vcpus,
-				vmid_bits(config, &setup.cpu),
-				(1u << vmid_bits(config, &setup.cpu)) - 1);
+				machine_vmid_bits(config, &setup.cpu),
+				(1u << machine_vmid_bits(config, &setup.cpu)) - 1);
 	frames_init(&machine->frames, pa_of((uint64_t)HOST_MEMORY_BASE + 1), setup.cpu.pa_bits);
 	machine->mem = phys_create();
 	machine->vms = calloc(vms, sizeof(struct vm *));
@@ -284,8 +46,10 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 		return diag_set(diag, STATUS_INTERNAL, "out of memory for the simulated machine");
 	}
 	for (; machine->vms_count < vms; machine->vms_count++) {
+		const struct vm_setup own = machine_vm_setup(config, machine->vms_count);
+
 		machine->vms[machine->vms_count] =
-			vm_create(&setup, machine->mem, &machine->frames, diag);
+			vm_create(&own, machine->mem, &machine->frames, diag);
 		if (!machine->vms[machine->vms_count]) {
 			machine_fini(machine);
 			return diag ? diag->status : STATUS_BAD_INPUT;

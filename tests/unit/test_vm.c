@@ -356,6 +356,33 @@ static void more_vms_than_vmids(void **state)
 	rig_destroy(rig);
 }
 
+/* m * (n + 1) + n reads without caches: each VM's own levels, whichever ran before. */
+static void geometries_side_by_side(void **state)
+{
+	struct rig *rig = rig_make("walk_cache.s1.entries=0 walk_cache.s2.entries=0 vm_b.every=2 "
+				   "vm_b.ipa_bits=48 vm_b.backing=4K",
+				   1, 3);
+
+	(void)state;
+	for (unsigned turn = 0; turn < 3; turn++) {
+		for (uint32_t vm = 0; vm < 3; vm++) {
+			const struct rig_access access = { .vm = vm, .asid = 1, .va = 0x1000 };
+			const struct mmu_regs *regs = &rig->machine.vms[vm]->regs;
+
+			rig_flush(rig);
+			assert_non_null(rig_access(rig, access));
+			rig_flush(rig);
+			rig->reads = 0;
+			assert_non_null(rig_access(rig, access));
+			assert_int_equal(rig->reads, vm == 1 ? 4 * (4 + 1) + 4 : 4 * (3 + 1) + 3);
+			assert_int_equal(64 - (regs->vtcr_el2 & 63), vm == 1 ? 48 : 40);
+			assert_int_equal(regs->vtcr_el2 >> 6 & 3, vm == 1 ? 2 : 1);
+			assert_int_equal(regs->vttbr_el2 >> 48, vm + 1);
+		}
+	}
+	rig_destroy(rig);
+}
+
 static void no_access(const char *settings, uint16_t asid, uint64_t va, const char *text)
 {
 	struct rig *rig = rig_make(settings, 1, 1);
@@ -436,6 +463,7 @@ int main(void)
 		cmocka_unit_test(faults_and_pages),
 		cmocka_unit_test(impossible_machines),
 		cmocka_unit_test(more_vms_than_vmids),
+		cmocka_unit_test(geometries_side_by_side),
 		cmocka_unit_test(impossible_accesses),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(host_runs_out),

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the settings of a point to the shapes of its machine. */
+#ifndef TWOSTAGE_RUN_MACHINE_SETUP_H
+#define TWOSTAGE_RUN_MACHINE_SETUP_H
+
+#include "mmu/hierarchy.h"
+#include "os/vm.h"
+#include "run/config.h"
+
+/* The VM of this number: each vm_b.every-th one is of the second kind. */
+struct vm_setup machine_vm_setup(const struct config *config, uint32_t index);
+
+struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus);
+
+/* VMID bits that KVM uses. */
+unsigned machine_vmid_bits(const struct config *config, const struct arch_cpu *cpu);
+
+#endif
