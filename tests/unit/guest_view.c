@@ -172,3 +172,40 @@ void view_check(const struct vm *vm, const struct view *view)
 		if (view->leaf[i].desc & DESC_CONTIGUOUS)
 			check_contiguous(vm, view, i);
 }
+
+/* ---- a guest -------------------------------------------------------------------------------- */
+
+void guest_touch(struct rig *rig, uint16_t asid, uint64_t va, enum access_kind kind)
+{
+	const struct rig_access access = { .asid = asid, .va = va, .kind = kind };
+
+	if (!rig_access(rig, access))
+		fail_msg("0x%llx: %s", (unsigned long long)va, vm_diag(rig->machine.vms[0])->text);
+}
+
+struct view_leaf guest_leaf_at(struct rig *rig, uint16_t asid, uint64_t va)
+{
+	struct view view = view_take(rig->machine.vms[0]);
+	const struct view_leaf *found = view_find(&view, asid, va);
+	struct view_leaf leaf;
+
+	if (!found)
+		fail_msg("0x%llx is not mapped", (unsigned long long)va);
+	leaf = *found;
+	view_free(&view);
+	return leaf;
+}
+
+void guest_checked(struct rig *rig)
+{
+	struct view view = view_take(rig->machine.vms[0]);
+
+	view_check(rig->machine.vms[0], &view);
+	view_free(&view);
+}
+
+void guest_unmap(struct rig *rig, uint16_t asid, uint64_t va, uint64_t bytes)
+{
+	vm_unmap(rig->machine.vms[0], asid, va_of(va), bytes);
+	rig_flush(rig);
+}

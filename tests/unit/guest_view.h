@@ -4,7 +4,7 @@
 #define TWOSTAGE_TESTS_GUEST_VIEW_H
 
 #include "os/vm_private.h"
-#include "unit.h"
+#include "rig.h"
 
 struct view_leaf {
 	uint64_t va; /* bits 63:va_bits as the half has them */
@@ -36,5 +36,18 @@ const struct view_leaf *view_find(const struct view *view, uint16_t asid, uint64
  * its neighbours, with the same attributes and consecutive IPAs from an aligned one.
  */
 void view_check(const struct vm *vm, const struct view *view);
+
+/* ---- the guest of VM 0 of a rig, by vCPU 0; each fails the test when it cannot -------------- */
+
+void guest_touch(struct rig *rig, uint16_t asid, uint64_t va, enum access_kind kind);
+
+/* The leaf that maps va. */
+struct view_leaf guest_leaf_at(struct rig *rig, uint16_t asid, uint64_t va);
+
+/* view_check() of what there is now. */
+void guest_checked(struct rig *rig);
+
+/* An unmap event, with every TLB entry dropped. */
+void guest_unmap(struct rig *rig, uint16_t asid, uint64_t va, uint64_t bytes);
 
 #endif

@@ -3,47 +3,10 @@
 #include <stdio.h>
 
 #include "guest_view.h"
-#include "rig.h"
 
 #define LINEAR	UINT64_C(0xffff000000000000)
 #define VMALLOC UINT64_C(0xffff800000000000)
 #define LINUX	"guest.policy=linux guest.memory=2G host.backing=2M "
-
-static void touch(struct rig *rig, uint16_t asid, uint64_t va, enum access_kind kind)
-{
-	const struct rig_access access = { .asid = asid, .va = va, .kind = kind };
-
-	if (!rig_access(rig, access))
-		fail_msg("0x%llx: %s", (unsigned long long)va, vm_diag(rig->machine.vms[0])->text);
-}
-
-static struct view_leaf leaf_at(struct rig *rig, uint16_t asid, uint64_t va)
-{
-	struct view view = view_take(rig->machine.vms[0]);
-	const struct view_leaf *found = view_find(&view, asid, va);
-	struct view_leaf leaf;
-
-	if (!found)
-		fail_msg("0x%llx is not mapped", (unsigned long long)va);
-	leaf = *found;
-	view_free(&view);
-	return leaf;
-}
-
-static void checked(struct rig *rig)
-{
-	struct view view = view_take(rig->machine.vms[0]);
-
-	view_check(rig->machine.vms[0], &view);
-	view_free(&view);
-}
-
-/* An unmap event as the replay does it. */
-static void unmap(struct rig *rig, uint16_t asid, uint64_t va, uint64_t bytes)
-{
-	vm_unmap(rig->machine.vms[0], asid, va_of(va), bytes);
-	rig_flush(rig);
-}
 
 /* ---- a flat model --------------------------------------------------------------------------- */
 
@@ -98,7 +61,8 @@ static void step_touch(struct rig *rig, struct model *model, struct rng *rng)
 	const uint64_t va = model->base + ((uint64_t)page << model->page_bits);
 	struct pgtable_leaf leaf;
 
-	touch(rig, (uint16_t)(space + 1), va + pick(rng, 4096), (enum access_kind)pick(rng, 3));
+	guest_touch(rig, (uint16_t)(space + 1), va + pick(rng, 4096),
+		    (enum access_kind)pick(rng, 3));
 	assert_true(pgtable_next(&vm->spaces[space + 1]->low, va, va, &leaf));
 	if (!model->touched[space][page])
 		model->ipa[space][page] =
@@ -119,7 +83,7 @@ static void step_unmap(struct rig *rig, struct model *model, struct rng *rng)
 
 	if (!rig->machine.vms[0]->spaces[space + 1])
 		return;
-	unmap(rig, (uint16_t)(space + 1), va, bytes);
+	guest_unmap(rig, (uint16_t)(space + 1), va, bytes);
 	model_unmap(model, space, first, count);
 	assert_false(pgtable_next(&rig->machine.vms[0]->spaces[space + 1]->low, va, va + bytes - 1,
 				  &leaf));
@@ -146,7 +110,7 @@ static void run_model(const char *settings, unsigned page_bits)
 			model_check(model, rig->machine.vms[0]);
 	}
 	for (uint16_t asid = 1; asid <= SPACES; asid++)
-		unmap(rig, asid, 0, UINT64_C(1) << 47);
+		guest_unmap(rig, asid, 0, UINT64_C(1) << 47);
 	memset(model->touched, 0, sizeof(model->touched));
 	model_check(model, rig->machine.vms[0]);
 	rig_destroy(rig);
@@ -184,7 +148,7 @@ static unsigned blocks_of(unsigned permille)
 		 permille);
 	rig = rig_make(text, 1, 1);
 	for (uint64_t i = 0; i < 1000; i++)
-		touch(rig, 1, (i << 21) + 0x12345, ACCESS_STORE);
+		guest_touch(rig, 1, (i << 21) + 0x12345, ACCESS_STORE);
 	stats = rig_stats(rig);
 	blocks = (unsigned)stats.v[STAT_s1_mapped_2m];
 	assert_int_equal(stats.v[STAT_s1_thp_faults], blocks);
@@ -232,20 +196,20 @@ static void contiguous_sets(void **state)
 		snprintf(text, sizeof(text), LINUX "guest.contiguous_permille=1000 %s",
 			 cases[i].settings);
 		rig = rig_make(text, 1, 1);
-		touch(rig, 1, 0x7654321, ACCESS_LOAD);
+		guest_touch(rig, 1, 0x7654321, ACCESS_LOAD);
 		assert_int_equal(rig_stats(rig).v[STAT_s1_contiguous_mapped], pages);
 		assert_int_equal(rig_stats(rig).v[STAT_s1_faults], 1);
-		checked(rig);
+		guest_checked(rig);
 		/* One page goes: the others stay, as single pages. */
-		unmap(rig, 1, 0x7654321 & ~low_mask(cases[i].page_bits),
-		      UINT64_C(1) << cases[i].page_bits);
+		guest_unmap(rig, 1, 0x7654321 & ~low_mask(cases[i].page_bits),
+			    UINT64_C(1) << cases[i].page_bits);
 		assert_int_equal(rig_stats(rig).v[STAT_s1_contiguous_mapped], 0);
 		/* It comes back alone: its neighbours are mapped. */
-		touch(rig, 1, 0x7654321, ACCESS_LOAD);
-		leaf = leaf_at(rig, 1, 0x7654321);
+		guest_touch(rig, 1, 0x7654321, ACCESS_LOAD);
+		leaf = guest_leaf_at(rig, 1, 0x7654321);
 		assert_int_equal(leaf.bits, cases[i].page_bits);
 		assert_int_equal(rig_stats(rig).v[STAT_s1_contiguous_mapped], 0);
-		checked(rig);
+		guest_checked(rig);
 		rig_destroy(rig);
 	}
 }
@@ -261,26 +225,26 @@ static void split_of_thp(void **state)
 	uint64_t tables;
 
 	(void)state;
-	touch(rig, 1, va + 0x5000, ACCESS_STORE);
+	guest_touch(rig, 1, va + 0x5000, ACCESS_STORE);
 	tables = vm->spaces[1]->low.pages;
-	block = leaf_at(rig, 1, va);
+	block = guest_leaf_at(rig, 1, va);
 	assert_int_equal(block.bits, 21);
-	unmap(rig, 1, va + 0x3000, 0x2000);
+	guest_unmap(rig, 1, va + 0x3000, 0x2000);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_2m], 0);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_4k], 510);
 	assert_int_equal(vm->spaces[1]->low.pages, tables + 1);
-	page = leaf_at(rig, 1, va + 0x5000);
+	page = guest_leaf_at(rig, 1, va + 0x5000);
 	assert_int_equal(page.ipa, block.ipa + 0x5000);
 	assert_int_equal(page.bits, 12);
 	/* The same attributes; bit 1 of the descriptor is set in a page only. */
 	assert_int_equal(page.desc, (block.desc | DESC_TABLE) + 0x5000);
 	/* All of it gone: the table is, too, and the region can have a block again. */
-	unmap(rig, 1, va, 2 * MIB);
+	guest_unmap(rig, 1, va, 2 * MIB);
 	assert_int_equal(vm->spaces[1]->low.pages, 0);
-	touch(rig, 1, va, ACCESS_LOAD);
-	assert_int_equal(leaf_at(rig, 1, va).bits, 21);
+	guest_touch(rig, 1, va, ACCESS_LOAD);
+	assert_int_equal(guest_leaf_at(rig, 1, va).bits, 21);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_thp_faults], 2);
-	checked(rig);
+	guest_checked(rig);
 	rig_destroy(rig);
 }
 
@@ -290,11 +254,11 @@ static void hugetlb_stays_whole(void **state)
 	struct rig *rig = rig_make(LINUX "guest.pages=2M", 1, 1);
 
 	(void)state;
-	touch(rig, 1, 0x200000, ACCESS_STORE);
-	touch(rig, 1, 0x400000, ACCESS_STORE);
-	unmap(rig, 1, 0x201000, 0x2ff000);
+	guest_touch(rig, 1, 0x200000, ACCESS_STORE);
+	guest_touch(rig, 1, 0x400000, ACCESS_STORE);
+	guest_unmap(rig, 1, 0x201000, 0x2ff000);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_2m], 2);
-	unmap(rig, 1, 0x200000, 0x300000);
+	guest_unmap(rig, 1, 0x200000, 0x300000);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_2m], 1);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_thp_faults], 0);
 	rig_destroy(rig);
@@ -309,14 +273,14 @@ static void memory_is_reused(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 50; round++) {
 		for (uint64_t i = 0; i < 1024; i++)
-			touch(rig, 1, 0x40000000 + (i << 12), ACCESS_STORE);
-		unmap(rig, 1, 0x40000000, 4 * MIB);
+			guest_touch(rig, 1, 0x40000000 + (i << 12), ACCESS_STORE);
+		guest_unmap(rig, 1, 0x40000000, 4 * MIB);
 	}
 	assert_int_equal(rig_stats(rig).v[STAT_s1_faults], 50 * 1024);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_4k], 0);
 	/* Root tables, levels 1 and 2, and two of level 3, of which each round frees four. */
 	assert_true(rig_stats(rig).v[STAT_table_pages_s1] >= table_pages);
-	checked(rig);
+	guest_checked(rig);
 	rig_destroy(rig);
 }
 
@@ -328,27 +292,27 @@ static void kernel_in_blocks(void **state)
 	struct view_leaf leaf;
 
 	(void)state;
-	touch(rig, 1, LINEAR + 0x12345678, ACCESS_LOAD);
-	leaf = leaf_at(rig, 1, LINEAR + 0x12345678);
+	guest_touch(rig, 1, LINEAR + 0x12345678, ACCESS_LOAD);
+	leaf = guest_leaf_at(rig, 1, LINEAR + 0x12345678);
 	assert_int_equal(leaf.bits, 30);
 	assert_int_equal(leaf.ipa, 0x40000000);
 	assert_int_equal(leaf.va, LINEAR);
 	/* Text at its first fetch, data of the vmalloc space by pages. */
-	touch(rig, 2, VMALLOC + 0x8010000, ACCESS_FETCH);
-	leaf = leaf_at(rig, 2, VMALLOC + 0x8010000);
+	guest_touch(rig, 2, VMALLOC + 0x8010000, ACCESS_FETCH);
+	leaf = guest_leaf_at(rig, 2, VMALLOC + 0x8010000);
 	assert_int_equal(leaf.bits, 21);
-	touch(rig, 2, VMALLOC + 0x18010000, ACCESS_STORE);
-	assert_int_equal(leaf_at(rig, 2, VMALLOC + 0x18010000).bits, 12);
+	guest_touch(rig, 2, VMALLOC + 0x18010000, ACCESS_STORE);
+	assert_int_equal(guest_leaf_at(rig, 2, VMALLOC + 0x18010000).bits, 12);
 	/* Beyond memory there is no linear map. */
-	touch(rig, 2, LINEAR + (UINT64_C(5) << 30), ACCESS_LOAD);
-	assert_int_equal(leaf_at(rig, 2, LINEAR + (UINT64_C(5) << 30)).bits, 12);
-	checked(rig);
+	guest_touch(rig, 2, LINEAR + (UINT64_C(5) << 30), ACCESS_LOAD);
+	assert_int_equal(guest_leaf_at(rig, 2, LINEAR + (UINT64_C(5) << 30)).bits, 12);
+	guest_checked(rig);
 	/* Whoever unmaps a part of the linear map does not free what it maps. */
-	touch(rig, 1, 0x1000, ACCESS_STORE);
-	unmap(rig, 1, LINEAR, 2 * GIB);
+	guest_touch(rig, 1, 0x1000, ACCESS_STORE);
+	guest_unmap(rig, 1, LINEAR, 2 * GIB);
 	for (uint64_t i = 0; i < 100; i++)
-		touch(rig, 1, 0x2000 + (i << 12), ACCESS_STORE);
-	checked(rig);
+		guest_touch(rig, 1, 0x2000 + (i << 12), ACCESS_STORE);
+	guest_checked(rig);
 	rig_destroy(rig);
 }
 
@@ -357,11 +321,11 @@ static unsigned linear_bits(const char *settings, uint64_t offset)
 	struct rig *rig = rig_make(settings, 1, 1);
 	struct view_leaf leaf;
 
-	touch(rig, 1, LINEAR + offset, ACCESS_LOAD);
-	leaf = leaf_at(rig, 1, LINEAR + offset);
+	guest_touch(rig, 1, LINEAR + offset, ACCESS_LOAD);
+	leaf = guest_leaf_at(rig, 1, LINEAR + offset);
 	/* The linear map begins at memory rounded down to 1 GiB. */
 	assert_int_equal(leaf.ipa, (UINT64_C(1) << 30) + (offset & ~low_mask(leaf.bits)));
-	checked(rig);
+	guest_checked(rig);
 	if (leaf.desc & DESC_CONTIGUOUS)
 		leaf.bits = desc_contiguous_bits(rig->machine.vms[0]->setup.s1_granule, 3);
 	rig_destroy(rig);
@@ -397,65 +361,6 @@ static void linear_map_sizes(void **state)
 			 29);
 }
 
-/* ---- recorded ------------------------------------------------------------------------------- */
-
-static bool touch_known(struct rig *rig, uint16_t asid, uint64_t va, uint64_t ipa)
-{
-	const struct mmu_request request = {
-		.space = vm_space(rig->machine.vms[0], asid, &rig->diag),
-		.va = va_of(va),
-		.kind = ACCESS_LOAD,
-		.known_ipa = ipa,
-	};
-
-	return mmu_access(&rig->machine.mmu, 0, &request) != TLB_NONE;
-}
-
-static void recorded_ipas(void **state)
-{
-	struct rig *rig = rig_make("guest.policy=recorded guest.memory=1G", 1, 1);
-
-	(void)state;
-	for (uint64_t i = 0; i < 500; i++)
-		assert_true(touch_known(rig, 1, 0x100000 + (i << 12),
-					0x40000000 + (i * 7919 % 65536 << 12)));
-	for (uint64_t i = 0; i < 500; i++)
-		assert_int_equal(leaf_at(rig, 1, 0x100000 + (i << 12)).ipa,
-				 0x40000000 + (i * 7919 % 65536 << 12));
-	/* Not known, and no memory (a device): from the top. */
-	assert_true(touch_known(rig, 1, 0x7000000, UINT64_MAX));
-	assert_true(touch_known(rig, 1, 0x7001000, 0x9000000));
-	assert_true(leaf_at(rig, 1, 0x7000000).ipa >= 0x70000000);
-	assert_true(leaf_at(rig, 1, 0x7001000).ipa >= 0x70000000);
-	checked(rig);
-	rig_destroy(rig);
-}
-
-static void recorded_refusals(void **state)
-{
-	const struct config config = rig_config("guest.policy=recorded guest.pages=2M");
-	struct diag diag = DIAG_INIT;
-	struct rig *rig;
-
-	(void)state;
-	assert_null(rig_try(&config, 1, 1, &diag));
-	assert_non_null(strstr(diag.text, "guest.pages"));
-	rig = rig_make("guest.policy=recorded guest.memory=64M", 1, 1);
-	assert_false(touch_known(rig, 1, 0x1000, 0x43fff000));
-	assert_non_null(strstr(vm_diag(rig->machine.vms[0])->text, "guest.memory"));
-	rig_destroy(rig);
-	rig = rig_make("guest.policy=recorded guest.memory=64M stage1.granule=16K", 1, 1);
-	assert_false(touch_known(rig, 1, 0x1000, 0x40002000));
-	assert_non_null(strstr(vm_diag(rig->machine.vms[0])->text, "stage1.granule"));
-	rig_destroy(rig);
-	/* What is known up to the top leaves nothing for what is not. */
-	rig = rig_make("guest.policy=recorded guest.memory=64M", 1, 1);
-	assert_true(touch_known(rig, 1, 0x1000, 0x43dff000));
-	assert_false(touch_known(rig, 1, 0x2000, UINT64_MAX));
-	assert_non_null(strstr(vm_diag(rig->machine.vms[0])->text, "exhausted"));
-	rig_destroy(rig);
-}
-
 /* ---- what backs the tables ------------------------------------------------------------------ */
 
 static void backing_of_tables(void **state)
@@ -480,7 +385,7 @@ static void backing_of_tables(void **state)
 		uint64_t all = 0;
 
 		for (uint64_t k = 0; k < 64; k++)
-			touch(rig, 1, k << 30, ACCESS_STORE);
+			guest_touch(rig, 1, k << 30, ACCESS_STORE);
 		stats = rig_stats(rig);
 		for (unsigned s = STAT_s2_table_mapped_4k; s <= STAT_s2_table_mapped_1g; s++)
 			all += stats.v[s];
@@ -497,7 +402,6 @@ int main(void)
 		cmocka_unit_test(contiguous_sets),     cmocka_unit_test(split_of_thp),
 		cmocka_unit_test(hugetlb_stays_whole), cmocka_unit_test(memory_is_reused),
 		cmocka_unit_test(kernel_in_blocks),    cmocka_unit_test(linear_map_sizes),
-		cmocka_unit_test(recorded_ipas),       cmocka_unit_test(recorded_refusals),
 		cmocka_unit_test(backing_of_tables),
 	};
 
