@@ -68,6 +68,7 @@ struct kvm_pgtable_setup kvm_mmu_tables(const struct kvm_host *host,
 		.start = setup->start,
 		.start_level = setup->start_level,
 		.host_levels = host->host_levels,
+		.walker = host->walker,
 	};
 }
 
@@ -84,6 +85,11 @@ enum kvm_errno kvm_mmu_init(struct kvm_mmu *mmu, const struct kvm_host *host,
 		return KVM_E_INVAL;
 	return kvm_pgtable_init(&mmu->pgt, &tables, mem, &ops, mmu) == KVM_OK ? KVM_E_NONE
 									      : KVM_E_NOMEM;
+}
+
+uint64_t kvm_mmu_fake_bytes(const struct kvm_mmu *mmu)
+{
+	return kvm_fake_bytes(mmu->pgt.fake_levels, mmu->pgt.root_tables);
 }
 
 static void slot_free(struct kvm_slot *slot)

@@ -17,9 +17,10 @@ enum { KVM_DEFAULT_IPA_BITS = 40, KVM_MIN_IPA_BITS = 32, KVM_MAX_SLOTS = 4 };
 struct kvm_host {
 	unsigned kernel; /* KVM_KERNEL(), 6.1 to 6.12 */
 	enum granule page;
-	unsigned ipa_limit_bits; /* kvm_ipa_limit */
-	unsigned host_levels;	 /* of its own tables (CONFIG_PGTABLE_LEVELS); 0: no limit */
-	bool dic;		 /* CTR_EL0.DIC: no instruction cache maintenance needed */
+	unsigned ipa_limit_bits;      /* kvm_ipa_limit */
+	enum kvm_table_walker walker; /* KVM_WALKER_FAKE_PGD wants host_levels */
+	unsigned host_levels;	      /* of its own tables (CONFIG_PGTABLE_LEVELS); 0: no limit */
+	bool dic;		      /* CTR_EL0.DIC: no instruction cache maintenance needed */
 	bool fwb, lpa2, tlbi_range;
 	bool hw_af;		     /* FEAT_HAFDBS: hardware sets AF */
 	const struct host_ops *rule; /* block size of a fault */
@@ -157,6 +158,9 @@ enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum ac
 
 /* The slot that holds the IPA; NULL: none. */
 struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa);
+
+/* Bytes of tables that only KVM's own walks use, none of them among pgt.tables. */
+uint64_t kvm_mmu_fake_bytes(const struct kvm_mmu *mmu);
 
 /* Does the host have a page there, a zero page or another? False also where there is no slot. */
 bool kvm_mmu_touched(const struct kvm_mmu *mmu, uint64_t ipa);

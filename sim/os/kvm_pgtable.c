@@ -113,6 +113,8 @@ enum kvm_result kvm_pgtable_init(struct kvm_pgtable *pgt, const struct kvm_pgtab
 	if (!kvm_pgtable_start_level(setup, &pgt->start_level))
 		return KVM_BAD_RANGE;
 	pgt->root_tables = (unsigned)root_tables(setup->granule, setup->ia_bits, pgt->start_level);
+	pgt->fake_levels = kvm_fake_levels(setup->walker, setup->host_levels,
+					   (unsigned)(KVM_LEVELS - pgt->start_level));
 	return tables_alloc(pgt, pgt->root_tables, &pgt->root) ? KVM_OK : KVM_NO_MEMORY;
 }
 
@@ -194,6 +196,8 @@ enum kvm_result kvm_pgtable_walk(struct kvm_pgtable *pgt, uint64_t addr, uint64_
 	while (at.addr < at.end && result == KVM_OK) {
 		const uint64_t page = at.addr >> root_shift << pgt->setup.granule;
 
+		pgt->software_steps += pgt->fake_levels;
+		pgt->fake_steps += pgt->fake_levels;
 		result = walk_table(&at, walker, pa_of(pgt->root.v + page), pgt->start_level);
 	}
 	return result;

@@ -14,6 +14,7 @@
 #include "arch/desc.h"
 #include "arch/types.h"
 #include "mem/phys.h"
+#include "os/kvm_era.h"
 
 /* A kernel version as one number that can be compared. */
 #define KVM_KERNEL(major, minor) ((major)*1000U + (minor))
@@ -75,6 +76,7 @@ struct kvm_pgtable_setup {
 	enum kvm_start start;
 	int start_level;      /* KVM_START_LEVEL: -1..3 */
 	unsigned host_levels; /* of the host's own tables: stage 2 has no more; 0: no limit */
+	enum kvm_table_walker walker;
 };
 
 /* What was done to the tables since they were made; those of the root do not count. */
@@ -99,6 +101,8 @@ struct kvm_pgtable {
 	uint64_t tables; /* table pages in use, those of the root not among them */
 	/* Entries that KVM's own walks visited; kvm_pgtable_get_leaf() is not one of them. */
 	uint64_t software_steps;
+	uint64_t fake_steps; /* of these, in levels that are there for software only */
+	unsigned fake_levels;
 	struct kvm_pgtable_counts counts;
 	uint64_t sent[KVM_TLBI_KINDS];
 };

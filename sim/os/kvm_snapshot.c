@@ -72,10 +72,11 @@ void kvm_snapshot_take(struct kvm_snapshot *snapshot, struct kvm_pgtable *pgt, u
 					   .arg = snapshot,
 					   .flags = KVM_WALK_LEAF | KVM_WALK_TABLE_PRE };
 
-	const uint64_t steps = pgt->software_steps;
+	const uint64_t steps = pgt->software_steps, fake_steps = pgt->fake_steps;
 
 	*snapshot = (struct kvm_snapshot){ 0 };
 	kvm_pgtable_walk(pgt, ipa, bytes, &walker);
 	pgt->software_steps = steps;
+	pgt->fake_steps = fake_steps;
 	qsort(snapshot->kind, snapshot->kinds, sizeof(snapshot->kind[0]), by_order);
 }
