@@ -41,6 +41,8 @@ CREATE TABLE point (
 	"host.backing" TEXT NOT NULL,
 	"host.block_rule" TEXT NOT NULL,
 	"host.va_bits" INTEGER NOT NULL,
+	"host.memory" INTEGER NOT NULL,
+	"host.fragmentation" INTEGER NOT NULL,
 	"host.kernel" TEXT NOT NULL,
 	"host.thp" TEXT NOT NULL,
 	"host.user_skew" INTEGER NOT NULL,

@@ -235,19 +235,25 @@ static enum exit_status run_vm(struct session *s, struct vm *vm, struct diag *di
 
 static enum exit_status run_case(struct session *s, struct diag *diag)
 {
+	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 30),
+					     .pa_bits = s->host.lpa2 ? 52 : 48 };
 	struct vm vm = { 0 };
 	enum exit_status status;
 	enum kvm_errno error;
 
 	phys_reset(s->mem);
-	frames_init(&vm.frames, pa_of(UINT64_C(1) << 30), s->host.lpa2 ? 52 : 48);
+	if (!frames_init(&vm.frames, &memory))
+		return no_memory(diag);
 	error = kvm_mmu_init(&vm.mmu, &s->host, &s->what.vm, s->mem, &vm.frames);
 	if (error == KVM_E_NOMEM)
-		return no_memory(diag);
-	if (error != KVM_E_NONE)
-		return snap_error(s, 0, "KVM_CREATE_VM", error_name(error), diag);
-	status = run_vm(s, &vm, diag);
-	kvm_mmu_fini(&vm.mmu);
+		status = no_memory(diag);
+	else if (error != KVM_E_NONE)
+		status = snap_error(s, 0, "KVM_CREATE_VM", error_name(error), diag);
+	else
+		status = run_vm(s, &vm, diag);
+	if (error == KVM_E_NONE)
+		kvm_mmu_fini(&vm.mmu);
+	frames_fini(&vm.frames);
 	return status;
 }
 

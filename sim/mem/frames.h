@@ -1,29 +1,82 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Host physical frames: naturally aligned, never given back, lowest address first within each size.
- * Each size takes its frames out of 1 GiB regions of its own, as a kernel keeps page types apart.
+ * Host physical memory as a buddy allocator: naturally aligned frames of 4 KiB to 16 GiB, given
+ * back and joined again; larger ones are runs of free 16 GiB blocks (as alloc_contig_pages() finds
+ * gigantic pages). Others hold part of memory from the start (mem/frames_layout.h), so whether
+ * there is a large frame is an outcome.
+ *
+ * Which frame: of the smallest free piece that is large enough, the one with the lowest address,
+ * and of that the lowest part. So large pieces last as long as there are others, and frames taken
+ * one after the other are neighbours. Frames smaller than 2 MiB come out of blocks that are cut up
+ * already; if these have none, out of the lowest fragmented block not looked at yet; a whole 2 MiB
+ * block is cut up last.
+ *
+ * State is made for 16 GiB at a time when a frame is first taken there.
  */
 #ifndef TWOSTAGE_MEM_FRAMES_H
 #define TWOSTAGE_MEM_FRAMES_H
 
-#include <stdbool.h>
+#include "mem/bitset.h"
+#include "mem/frames_layout.h"
 
-#include "arch/types.h"
-
-enum { FRAMES_REGION_BITS = 30 };
-
-struct frames {
-	uint64_t next_region; /* lowest PA of no region */
-	uint64_t end;	      /* of physical memory */
-	struct {
-		uint64_t next, end;
-	} region[64]; /* by log2 of the frame size */
+struct frames_setup {
+	pa_t base;	    /* first byte of RAM; memory consists of whole 2 MiB blocks */
+	uint64_t bytes;	    /* 0, or more than there is room for: up to 2^pa_bits */
+	unsigned pa_bits;   /* 52 at most */
+	unsigned page_bits; /* of the pages that others hold: 12, 14 or 16; 0: 12 */
+	uint32_t fragmentation_permille; /* 0..1000 of free memory lie in fragmented 2M blocks */
+	uint64_t seed;
 };
 
-/* Memory is [base, 2^pa_bits); base is rounded up to a region. */
-void frames_init(struct frames *frames, pa_t base, unsigned pa_bits);
+struct frames_region;
 
-/* A frame of 2^size_bits bytes, 12 <= size_bits < 52. False: physical memory is exhausted. */
+enum { FRAMES_ROWS = FRAMES_REGION_BITS + 1 };
+
+struct frames {
+	struct frames_layout layout;
+	uint64_t regions; /* those below this have memory, perhaps not the first ones */
+	uint64_t looked;  /* the sizes of regions below this are known */
+	struct frames_region **region;	 /* NULL: nothing taken there yet */
+	uint64_t *sizes;		 /* by region: mask of the sizes that it has, once known */
+	struct bitset with[FRAMES_ROWS]; /* by log2 of size: regions that have free pieces of it */
+	struct bitset taken; /* regions given out whole that have no state of their own */
+	uint64_t present;    /* sizes that some region has, as a mask */
+	uint64_t free_bytes;
+	uint64_t whole_blocks; /* 2 MiB blocks in free pieces of 2 MiB or more */
+	bool no_memory;	       /* our own memory ran out, once */
+};
+
+/* False: out of our own memory, frames is then empty. End with frames_fini(). */
+bool frames_init(struct frames *frames, const struct frames_setup *setup);
+void frames_fini(struct frames *frames);
+
+/*
+ * A frame of 2^size_bits bytes, 12 <= size_bits < 52. False: no free piece is large enough, or our
+ * own memory ran out (then no_memory is set); nothing changed.
+ */
 bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out);
+
+/*
+ * Give back 2^size_bits bytes at pa, all of them taken by frames_alloc(): a frame, a naturally
+ * aligned part of one, or several that are neighbours. Joined with its buddy as often as that is
+ * free. When our own memory runs out (no_memory) they stay taken.
+ */
+void frames_free(struct frames *frames, unsigned size_bits, pa_t pa);
+
+/* Bytes that are free, in pieces of any size. */
+uint64_t frames_free_bytes(const struct frames *frames);
+
+/*
+ * How many frames of 2^size_bits bytes could be had now, one after the other. At once for 4K and
+ * 2M, and for all sizes if memory is not fragmented; else all of memory is looked at: some 0.1 ms
+ * for each 16 GiB above 2M, 10 ms below.
+ */
+uint64_t frames_available(const struct frames *frames, unsigned size_bits);
+
+/*
+ * Free memory that is of no use for frames of 2^size_bits bytes, in 1/1000 of free memory, rounded
+ * down: Linux's unusable free space index. 0 when nothing is free.
+ */
+unsigned frames_unusable_permille(const struct frames *frames, unsigned size_bits);
 
 #endif

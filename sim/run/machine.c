@@ -10,6 +10,18 @@
 /* RAM of the host begins at 2 GiB, above devices and firmware. */
 enum { HOST_MEMORY_BASE = INT32_MAX };
 
+static struct frames_setup memory_of(const struct config *config, unsigned pa_bits)
+{
+	return (struct frames_setup){
+		.base = pa_of((uint64_t)HOST_MEMORY_BASE + 1),
+		.bytes = config->host.memory_bytes,
+		.pa_bits = pa_bits,
+		.page_bits = (unsigned)config->stage2.granule_bits,
+		.fragmentation_permille = (uint32_t)config->host.fragmentation_permille,
+		.seed = config->seed,
+	};
+}
+
 uint32_t machine_vms(const struct config *config, uint32_t recorded)
 {
 	return config->host.vms ? (uint32_t)config->host.vms : recorded;
@@ -19,6 +31,7 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 			      uint32_t vms, struct diag *diag)
 {
 	const struct vm_setup setup = machine_vm_setup(config, 0);
+	const struct frames_setup memory = memory_of(config, setup.cpu.pa_bits);
 	const struct mmu_shape shape = machine_mmu_shape(config, vcpus);
 	const struct mmu_os os = { .s1_fault = vm_s1_fault, .s2_fault = vm_s2_fault };
 	const enum exit_status status = machine_check(config, diag);
@@ -33,14 +46,14 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 				"%u vCPUs want as many VMIDs at once, %u bits have %u", vcpus,
 				machine_vmid_bits(config, &setup.cpu),
 				(1u << machine_vmid_bits(config, &setup.cpu)) - 1);
-	frames_init(&machine->frames, pa_of((uint64_t)HOST_MEMORY_BASE + 1), setup.cpu.pa_bits);
 	machine->mem = phys_create();
 	machine->vms = calloc(vms, sizeof(struct vm *));
 	machine->vmid = calloc(vms, sizeof(*machine->vmid));
 	machine->running = malloc(vcpus * sizeof(*machine->running));
 	for (uint32_t i = 0; machine->running && i < vcpus; i++)
 		machine->running[i] = MACHINE_NO_VM;
-	if (!machine->mem || !machine->vms || !machine->vmid || !machine->running ||
+	if (!frames_init(&machine->frames, &memory) || !machine->mem || !machine->vms ||
+	    !machine->vmid || !machine->running ||
 	    !mmu_init(&machine->mmu, &shape, machine->mem, &os)) {
 		machine_fini(machine);
 		return diag_set(diag, STATUS_INTERNAL, "out of memory for the simulated machine");
@@ -67,6 +80,7 @@ void machine_fini(struct machine *machine)
 	free(machine->vmid);
 	free(machine->running);
 	id_alloc_fini(&machine->vmids);
+	frames_fini(&machine->frames);
 	mmu_fini(&machine->mmu);
 	phys_destroy(machine->mem);
 	memset(machine, 0, sizeof(*machine));

@@ -163,13 +163,14 @@ static unsigned largest_legal(const struct choice *c)
 static void start_vm(const struct choice *c, struct phys_mem *mem, struct frames *frames,
 		     struct kvm_mmu *mmu, struct kvm_slot **slot)
 {
+	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 34), .pa_bits = 48 };
 	const struct kvm_host host = { .kernel = KVM_KERNEL(6, 12),
 				       .page = c->page,
 				       .ipa_limit_bits = 48,
 				       .rule = host_find(rule_names[c->rule]) };
 	const struct kvm_vm_setup setup = { .ipa_bits = c->ipa_bits };
 
-	frames_init(frames, pa_of(UINT64_C(1) << 34), 48);
+	assert_true(frames_init(frames, &memory));
 	assert_int_equal(kvm_mmu_init(mmu, &host, &setup, mem, frames), KVM_E_NONE);
 	assert_int_equal(kvm_mmu_add_slot(mmu, &c->slot, slot), KVM_E_NONE);
 }
@@ -203,6 +204,7 @@ static void check_choice(const struct choice *c, struct phys_mem *mem)
 	assert_int_equal(snapshot.kinds, 1);
 	assert_int_equal(snapshot.kind[0].s2ap, c->kind == ACCESS_STORE ? 3 : 1);
 	kvm_mmu_fini(&mmu);
+	frames_fini(&frames);
 }
 
 static void brute_force(void **state)
@@ -282,6 +284,7 @@ static void by_rule(void **state)
 				rows[i].host_bits == 30 && rows[i].leaf_bits[rule] == 21 ? 512 : 1);
 			assert_int_equal(out->faults, 1);
 			kvm_mmu_fini(&mmu);
+			frames_fini(&frames);
 		}
 	}
 	phys_destroy(mem);
@@ -322,6 +325,7 @@ static void beyond_the_slot(void **state)
 			assert_int_equal(kvm_mmu_access(&mmu, slot.base + slot.bytes, ACCESS_LOAD),
 					 level == 2 ? KVM_ACCESS_OK : KVM_ACCESS_MMIO);
 			kvm_mmu_fini(&mmu);
+			frames_fini(&frames);
 		}
 	}
 	phys_destroy(mem);

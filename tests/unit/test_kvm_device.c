@@ -24,12 +24,13 @@ static struct vm *start(unsigned kernel, const char *rule, const struct kvm_slot
 				       .hw_af = true,
 				       .rule = host_find(rule) };
 	const struct kvm_vm_setup setup = { 0 };
+	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	assert_non_null(vm);
 	vm->mem = phys_create();
 	assert_non_null(vm->mem);
-	frames_init(&vm->frames, pa_of(GIB), 48);
+	assert_true(frames_init(&vm->frames, &memory));
 	assert_int_equal(kvm_mmu_init(&vm->mmu, &host, &setup, vm->mem, &vm->frames), KVM_E_NONE);
 	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, slot, &vm->slot), KVM_E_NONE);
 	return vm;
@@ -38,6 +39,7 @@ static struct vm *start(unsigned kernel, const char *rule, const struct kvm_slot
 static void stop(struct vm *vm)
 {
 	kvm_mmu_fini(&vm->mmu);
+	frames_fini(&vm->frames);
 	phys_destroy(vm->mem);
 	free(vm);
 }

@@ -44,6 +44,8 @@ static void fake_levels(void **state)
 				.rule = host_find("v10"),
 			};
 			const struct kvm_vm_setup setup = { 0 };
+			const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 30),
+							     .pa_bits = 44 };
 			struct phys_mem *mem = phys_create();
 			struct frames frames;
 			struct kvm_mmu mmu;
@@ -51,7 +53,7 @@ static void fake_levels(void **state)
 
 			assert_non_null(mem);
 			assert_int_equal(host.host_levels, hosts[i].levels);
-			frames_init(&frames, pa_of(UINT64_C(1) << 30), 44);
+			assert_true(frames_init(&frames, &memory));
 			assert_int_equal(kvm_mmu_init(&mmu, &host, &setup, mem, &frames),
 					 KVM_E_NONE);
 			assert_int_equal(mmu.pgt.fake_levels, fake);
@@ -68,6 +70,7 @@ static void fake_levels(void **state)
 			assert_int_equal(mmu.pgt.software_steps - steps, 1 + fake);
 			assert_int_equal(mmu.pgt.fake_steps, fake);
 			kvm_mmu_fini(&mmu);
+			frames_fini(&frames);
 			phys_destroy(mem);
 		}
 	}

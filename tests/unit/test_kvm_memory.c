@@ -103,6 +103,7 @@ static void random_touches(void **state)
 		{ GRANULE_4K, KVM_BACKING_HUGETLB, 25 }, { GRANULE_16K, KVM_BACKING_THP, 0 },
 		{ GRANULE_64K, KVM_BACKING_ANON, 0 },	 { GRANULE_16K, KVM_BACKING_HUGETLB, 21 },
 	};
+	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
 	struct flat *f = malloc(sizeof(*f));
 	struct rng rng = rng_seed(9);
 
@@ -112,7 +113,7 @@ static void random_touches(void **state)
 		memset(f, 0, sizeof(*f));
 		f->user = GIB + (pick(&rng, 4096) << rows[i].page);
 		f->pages = 6000;
-		frames_init(&f->frames, pa_of(GIB), 48);
+		assert_true(frames_init(&f->frames, &memory));
 		assert_true(kvm_memory_init(&f->memory, rows[i].backing, rows[i].hugetlb_bits,
 					    rows[i].page, f->user, f->pages << rows[i].page,
 					    &f->frames));
@@ -122,6 +123,7 @@ static void random_touches(void **state)
 			touch(f, rng_below(&rng, f->pages), pick(&rng, 3));
 		check_apart(f);
 		kvm_memory_fini(&f->memory);
+		frames_fini(&f->frames);
 	}
 	free(f);
 }
@@ -139,12 +141,13 @@ static struct vm *start(unsigned pa_bits)
 				       .ipa_limit_bits = 48,
 				       .rule = host_find("upstream") };
 	const struct kvm_vm_setup setup = { 0 };
+	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = pa_bits };
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	assert_non_null(vm);
 	vm->mem = phys_create();
 	assert_non_null(vm->mem);
-	frames_init(&vm->frames, pa_of(GIB), pa_bits);
+	assert_true(frames_init(&vm->frames, &memory));
 	assert_int_equal(kvm_mmu_init(&vm->mmu, &host, &setup, vm->mem, &vm->frames), KVM_E_NONE);
 	return vm;
 }
@@ -152,6 +155,7 @@ static struct vm *start(unsigned pa_bits)
 static void stop(struct vm *vm)
 {
 	kvm_mmu_fini(&vm->mmu);
+	frames_fini(&vm->frames);
 	phys_destroy(vm->mem);
 	free(vm);
 }

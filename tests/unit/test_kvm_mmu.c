@@ -40,12 +40,13 @@ static struct vm *start(const struct kvm_host *host, const struct kvm_vm_setup *
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	struct kvm_host with_rule = *host;
+	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
 
 	assert_non_null(vm);
 	vm->mem = phys_create();
 	assert_non_null(vm->mem);
 	with_rule.rule = host_find("upstream");
-	frames_init(&vm->frames, pa_of(GIB), 48);
+	assert_true(frames_init(&vm->frames, &memory));
 	assert_int_equal(kvm_mmu_init(&vm->mmu, &with_rule, setup, vm->mem, &vm->frames),
 			 KVM_E_NONE);
 	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, slot, &vm->slot), KVM_E_NONE);
@@ -55,6 +56,7 @@ static struct vm *start(const struct kvm_host *host, const struct kvm_vm_setup *
 static void stop(struct vm *vm)
 {
 	kvm_mmu_fini(&vm->mmu);
+	frames_fini(&vm->frames);
 	phys_destroy(vm->mem);
 	free(vm);
 }
@@ -105,12 +107,13 @@ static void refused_vms(void **state)
 	} rows[] = { { 31, 48, KVM_E_INVAL }, { 32, 48, KVM_E_NONE },  { 48, 48, KVM_E_NONE },
 		     { 49, 48, KVM_E_INVAL }, { 0, 40, KVM_E_NONE },   { 41, 40, KVM_E_INVAL },
 		     { 0, 36, KVM_E_INVAL },  { 255, 52, KVM_E_INVAL } };
+	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
 	struct phys_mem *mem = phys_create();
 	struct frames frames;
 
 	(void)state;
 	assert_non_null(mem);
-	frames_init(&frames, pa_of(GIB), 48);
+	assert_true(frames_init(&frames, &memory));
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct kvm_host host = old_host;
 		const struct kvm_vm_setup setup = { .ipa_bits = rows[i].ipa_bits };
@@ -121,6 +124,7 @@ static void refused_vms(void **state)
 		if (rows[i].error == KVM_E_NONE)
 			kvm_mmu_fini(&mmu);
 	}
+	frames_fini(&frames);
 	phys_destroy(mem);
 }
 

@@ -38,6 +38,8 @@ static void start(struct vm *vm, struct rng *rng, enum granule page, unsigned ip
 				       .user = UINT64_C(1) << 40,
 				       .backing = pick(rng, 3),
 				       .hugetlb_bits = pmd_bits };
+	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << (lpa2 ? 50 : 40)),
+					     .pa_bits = lpa2 ? 52 : 48 };
 	struct world *w = &vm->world;
 
 	world_init(w);
@@ -46,7 +48,7 @@ static void start(struct vm *vm, struct rng *rng, enum granule page, unsigned ip
 		slot.base = (UINT64_C(1) << ipa_bits) - slot.bytes;
 	else if (chance(rng, 1, 2))
 		slot.base = rng_next(rng) & low_mask(ipa_bits) & ~(slot.bytes - 1);
-	frames_init(&vm->frames, pa_of(UINT64_C(1) << (lpa2 ? 50 : 40)), lpa2 ? 52 : 48);
+	assert_true(frames_init(&vm->frames, &memory));
 	assert_int_equal(kvm_mmu_init(&vm->mmu, &host, &setup, w->mem, &vm->frames), KVM_E_NONE);
 	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, &slot, &vm->slot), KVM_E_NONE);
 	assert_int_equal(geometry_s2(&w->cpu, page, ipa_bits, level, &w->g2), GEOMETRY_OK);
@@ -104,6 +106,7 @@ static void run(struct rng *rng, enum granule page, unsigned ipa_bits, bool lpa2
 		check_walk(vm, rng_next(rng) & low_mask(ipa_bits), ACCESS_LOAD);
 	}
 	kvm_mmu_fini(&vm->mmu);
+	frames_fini(&vm->frames);
 	world_free(&vm->world);
 	free(vm);
 }
