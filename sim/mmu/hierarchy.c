@@ -237,7 +237,7 @@ static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_requ
 {
 	if (result->fault.stage == 1)
 		return mmu->os.s1_fault(mmu->os.ctx, request, &result->fault);
-	return mmu->os.s2_fault(mmu->os.ctx, request, result->ipa, &result->fault);
+	return mmu->os.s2_fault(mmu->os.ctx, request, ipa_of(result->fault.ipa), &result->fault);
 }
 
 /* Walk until it completes, or until the OS emulates the access or gives up. */

@@ -150,6 +150,34 @@ static void seeds(void **state)
 	trace_close(trace);
 }
 
+/*
+ * Dirty logging takes a block away under the guest's tables too: their faults are KVM's as all
+ * others are, nothing is taken for a device, and the guest itself notices nothing.
+ */
+static void logging(void **state)
+{
+	struct trace_reader *trace = random_trace(TRACE_PAGE_RUNS, 20000);
+	const char *const backing[] = { "host.backing=1G", "host.backing=2M",
+					"host.backing=1G host.split_chunk=2M" };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct config config =
+			rig_config2(backing[i], "host.log_start=7000 host.log_stop=14000");
+		const struct stats without = run(backing[i], trace);
+		struct diag diag = DIAG_INIT;
+		struct stats s;
+
+		assert_int_equal(point_run(&config, trace, NULL, &s, &diag), STATUS_OK);
+		check_identities(&s, &trace_info(trace)->totals);
+		assert_int_equal(s.v[STAT_mmio_exits], 0);
+		assert_int_equal(s.v[STAT_s1_faults], without.v[STAT_s1_faults]);
+		assert_true(s.v[STAT_s2_splits] > 0);
+		assert_true(s.v[STAT_s2_faults] > without.v[STAT_s2_faults]);
+	}
+	trace_close(trace);
+}
+
 /* ---- progress ------------------------------------------------------------------------------- */
 
 struct steps {
@@ -268,9 +296,13 @@ static void policies_on_raw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identities),	   cmocka_unit_test(translation_cycles),
-		cmocka_unit_test(seeds),	   cmocka_unit_test(interruption),
-		cmocka_unit_test(failures),	   cmocka_unit_test(impossible_configurations),
+		cmocka_unit_test(identities),
+		cmocka_unit_test(logging),
+		cmocka_unit_test(translation_cycles),
+		cmocka_unit_test(seeds),
+		cmocka_unit_test(interruption),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(impossible_configurations),
 		cmocka_unit_test(policies_on_raw),
 	};
 
