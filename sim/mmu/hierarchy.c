@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/smmu.h"
+
 /* No legal access faults more often than each table and the page themselves: twice five levels. */
 enum { MAX_RETRIES = 64 };
 
@@ -392,6 +394,17 @@ static void count_tlbi(struct mmu *mmu, uint32_t vcpu)
 	mmu->stats.v[STAT_tlbis_broadcast] += vcpu == MMU_ALL_VCPUS;
 }
 
+/* The SMMU's entries are of stage 2 alone: what names VAs or stage 1 does not concern it. */
+static void tell_smmu(const struct mmu *mmu, const struct tlb_match *match)
+{
+	const struct smmu_tlbi tlbi = {
+		.scope = match->scope == TLB_SCOPE_ALL ? SMMU_SCOPE_ALL : SMMU_SCOPE_VMID,
+		.vmid = match->context.vmid,
+	};
+
+	smmu_invalidate(mmu->smmu, &tlbi);
+}
+
 void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
 		    enum walk_cache_scope scope)
 {
@@ -403,6 +416,8 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
 
 	count_tlbi(mmu, vcpu);
+	if (mmu->smmu && vcpu == MMU_ALL_VCPUS && scope == WALK_CACHE_BOTH)
+		tell_smmu(mmu, match);
 	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++) {
 		struct mmu_vcpu *own = &mmu->vcpu[i];
 
@@ -427,6 +442,11 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk
 	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
 				      points, first, last);
+	if (mmu->smmu && vcpu == MMU_ALL_VCPUS) {
+		const struct smmu_tlbi tlbi = { SMMU_SCOPE_IPA, vmid, first, last, points };
+
+		smmu_invalidate(mmu->smmu, &tlbi);
+	}
 }
 
 static void finish_splintered(struct mmu *mmu)

@@ -68,6 +68,8 @@ struct mmu_vcpu {
 
 enum mmu_stream { MMU_FETCH, MMU_DATA };
 
+struct smmu; /* smmu.h */
+
 struct mmu {
 	struct mmu_shape shape;
 	struct mmu_vcpu *vcpu;
@@ -76,6 +78,7 @@ struct mmu {
 	uint64_t *l1_stamp;
 	struct phys_mem *mem; /* not owned */
 	struct mmu_os os;
+	struct smmu *smmu; /* that broadcast TLBIs reach, too (DVM); not owned; NULL: none */
 	void *latency_state;
 	struct histogram walk_latency;
 	struct stats stats; /* counts of what happened here; mmu_finish() adds the derived ones */

@@ -51,29 +51,38 @@ void smmu_fini(struct smmu *smmu)
 	*smmu = (struct smmu){ 0 };
 }
 
-static enum exit_status check_stage2(const struct smmu *smmu, const struct regime *regime,
+enum exit_status smmu_check(unsigned levels, const struct s2_geometry *stage2, struct diag *diag)
+{
+	if (stage2->levels <= levels)
+		return STATUS_OK;
+	return diag_set(
+		diag, STATUS_BAD_INPUT,
+		"smmu.levels: the VM's stage 2 has %u levels (%u-bit IPAs, %uK granule), but "
+		"that of the SMMU has no more than %u: the device cannot use the VM's tables",
+		stage2->levels, stage2->ipa_bits, 1u << ((unsigned)stage2->granule - 10), levels);
+}
+
+static enum exit_status check_regime(const struct smmu *smmu, const struct regime *regime,
 				     struct diag *diag)
 {
-	const unsigned levels = (unsigned)(4 - regime->s2.start_level);
+	const struct s2_geometry stage2 = {
+		.granule = (enum granule)regime->s2.granule_bits,
+		.ipa_bits = regime->s2.ia_bits,
+		.start_level = regime->s2.start_level,
+		.levels = (unsigned)(4 - regime->s2.start_level),
+	};
 
 	if (!regime->s2_on || regime->s2.setup_fault != FAULT_NONE)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"smmu: the VM of the device has no legal stage 2");
-	if (levels > smmu->shape.levels)
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"smmu.levels: the VM's stage 2 has %u levels (%u-bit IPAs, %uK "
-				"granule), but the stage 2 of this SMMU has no more than %u: the "
-				"device cannot share the VM's tables",
-				levels, regime->s2.ia_bits, 1u << (regime->s2.granule_bits - 10),
-				smmu->shape.levels);
-	return STATUS_OK;
+	return smmu_check(smmu->shape.levels, &stage2, diag);
 }
 
 enum exit_status smmu_attach(struct smmu *smmu, uint16_t stream, const struct regime *regime,
 			     uint16_t vmid, struct diag *diag)
 {
 	struct smmu_stream *self = &smmu->streams[stream];
-	const enum exit_status status = check_stage2(smmu, regime, diag);
+	const enum exit_status status = check_regime(smmu, regime, diag);
 
 	smmu_detach(smmu, stream);
 	if (status != STATUS_OK)
@@ -213,7 +222,7 @@ void smmu_invalidate(struct smmu *smmu, const struct smmu_tlbi *tlbi)
 	tlb_invalidate(&smmu->tlb, &match);
 	walk_cache_invalidate(&smmu->walk_cache, walk_context_of(match.context),
 			      tlbi->scope == SMMU_SCOPE_ALL ? 0 : UINT32_C(0xffff0000),
-			      WALK_POINTS_ALL, match.first, match.last);
+			      by_ipa ? tlbi->points : WALK_POINTS_ALL, match.first, match.last);
 }
 
 uint32_t smmu_reset_stream(struct smmu *smmu, uint16_t stream)

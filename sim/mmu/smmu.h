@@ -11,6 +11,7 @@
 #define TWOSTAGE_MMU_SMMU_H
 
 #include "arch/fault.h"
+#include "arch/geometry.h"
 #include "base/diag.h"
 #include "mem/latency.h"
 #include "mem/phys.h"
@@ -47,9 +48,15 @@ bool smmu_init(struct smmu *smmu, const struct smmu_shape *shape, struct phys_me
 void smmu_fini(struct smmu *smmu);
 
 /*
+ * Can an SMMU whose stage 2 has `levels` levels walk these tables? STATUS_BAD_INPUT if not: it
+ * cannot share the tables of a VM that has more.
+ */
+enum exit_status smmu_check(unsigned levels, const struct s2_geometry *stage2, struct diag *diag);
+
+/*
  * Send a stream through the stage 2 of `regime` (its stage 1 is ignored), tagged `vmid`; the regime
  * is copied. Whatever the stream was attached to before goes, entries included. STATUS_BAD_INPUT
- * when that stage 2 has more levels than this SMMU walks, or is no legal one.
+ * as smmu_check(), or when that stage 2 is no legal one.
  */
 enum exit_status smmu_attach(struct smmu *smmu, uint16_t stream, const struct regime *regime,
 			     uint16_t vmid, struct diag *diag);
@@ -80,8 +87,9 @@ enum smmu_scope {
 
 struct smmu_tlbi {
 	enum smmu_scope scope;
-	uint16_t vmid;	      /* not of SMMU_SCOPE_ALL */
-	uint64_t first, last; /* SMMU_SCOPE_IPA: bytes first..last */
+	uint16_t vmid;		 /* not of SMMU_SCOPE_ALL */
+	uint64_t first, last;	 /* SMMU_SCOPE_IPA: bytes first..last */
+	enum walk_points points; /* SMMU_SCOPE_IPA: leaves only (IPAS2LE1IS), or tables, too */
 };
 
 /*

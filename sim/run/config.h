@@ -90,6 +90,16 @@ struct config {
 	struct {
 		uint64_t latency_cycles;
 	} dram;
+	struct {
+		const char *assigned;
+		/* Periods in accesses; reset_period 0: never. */
+		uint64_t dma_period, dma_bytes, ring_bytes, reset_period;
+	} device;
+	struct {
+		uint64_t levels;
+		struct tlb_config tlb;
+		struct walk_cache_config walk_cache;
+	} smmu;
 	struct os_costs cost; /* of software, in models/host-costs.yaml */
 	uint64_t seed;
 };

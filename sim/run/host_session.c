@@ -37,6 +37,8 @@ void host_session_init(struct host_session *session, struct machine *machine)
 
 	memset(session, 0, sizeof(*session));
 	session->machine = machine;
+	for (unsigned i = 0; i < HOST_ACTIONS; i++)
+		plan(session, (enum host_action)i, 0, 0);
 	plan(session, HOST_LOG_START, config->host.log_start, 0);
 	plan(session, HOST_LOG_SYNC, sync ? config->host.log_start + sync : 0, sync);
 	plan(session, HOST_LOG_STOP, config->host.log_stop, 0);
@@ -44,6 +46,12 @@ void host_session_init(struct host_session *session, struct machine *machine)
 	plan(session, HOST_SCAN, config->host.scan_period, config->host.scan_period);
 	plan(session, HOST_TIMESLICE, config->host.vms ? config->host.timeslice : 0,
 	     config->host.timeslice);
+	if (machine->devices) {
+		plan(session, HOST_DEVICE_RESET, config->device.reset_period,
+		     config->device.reset_period);
+		plan(session, HOST_DEVICE_DMA, config->device.dma_period,
+		     config->device.dma_period);
+	}
 	if (config->host.vms)
 		run_slice(session);
 	set_due(session);
@@ -99,6 +107,8 @@ static enum exit_status act(struct host_session *session, enum host_action actio
 	case HOST_SCAN:
 		vm_scan(vm, config->host.scan_bytes);
 		break;
+	case HOST_DEVICE_RESET:
+	case HOST_DEVICE_DMA:
 	case HOST_TIMESLICE:
 	case HOST_ACTIONS:
 		break;
@@ -121,6 +131,10 @@ enum exit_status host_session_act(struct host_session *session, struct diag *dia
 			end_phase(session);
 		if (i == HOST_TIMESLICE)
 			run_slice(session);
+		if (i == HOST_DEVICE_RESET)
+			devices_reset(machine->devices);
+		if (i == HOST_DEVICE_DMA)
+			devices_dma(machine->devices);
 		for (uint32_t vm = 0; status == STATUS_OK && vm < machine->vms_count; vm++)
 			status = act(session, (enum host_action)i, machine->vms[vm], diag);
 		if (status != STATUS_OK)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the host does on its own while a trace is replayed: dirty logging, ageing, NUMA balancing,
- * time slices. Actions are due at ordinals: before the access (page piece) of that number.
+ * time slices, assigned devices. Actions are due at ordinals: before the access (page piece) of
+ * that number.
  */
 #ifndef TWOSTAGE_RUN_HOST_SESSION_H
 #define TWOSTAGE_RUN_HOST_SESSION_H
@@ -15,6 +16,8 @@ enum host_action {
 	HOST_LOG_SYNC,
 	HOST_AGE,
 	HOST_SCAN,
+	HOST_DEVICE_RESET,
+	HOST_DEVICE_DMA,
 	HOST_TIMESLICE,
 	HOST_ACTIONS,
 };

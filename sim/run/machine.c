@@ -27,6 +27,23 @@ uint32_t machine_vms(const struct config *config, uint32_t recorded)
 	return config->host.vms ? (uint32_t)config->host.vms : recorded;
 }
 
+static enum exit_status add_devices(struct machine *machine, const struct config *config,
+				    struct diag *diag)
+{
+	const struct smmu_shape shape = machine_smmu_shape(config, machine->vms_count);
+
+	if (!devices_assigned(config))
+		return STATUS_OK;
+	machine->devices = devices_create(config, &shape, machine->vms, machine->vms_count,
+					  machine->mem, diag);
+	if (!machine->devices) {
+		machine_fini(machine);
+		return diag ? diag->status : STATUS_BAD_INPUT;
+	}
+	machine->mmu.smmu = &machine->devices->smmu;
+	return STATUS_OK;
+}
+
 enum exit_status machine_init(struct machine *machine, const struct config *config, uint32_t vcpus,
 			      uint32_t vms, struct diag *diag)
 {
@@ -69,11 +86,12 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 		}
 		vm_attach(machine->vms[machine->vms_count], &machine->mmu);
 	}
-	return STATUS_OK;
+	return add_devices(machine, config, diag);
 }
 
 void machine_fini(struct machine *machine)
 {
+	devices_destroy(machine->devices);
 	for (uint32_t i = 0; i < machine->vms_count; i++)
 		vm_destroy(machine->vms[i]);
 	free(machine->vms);
@@ -146,6 +164,8 @@ void machine_count(struct machine *machine, struct stats *stats)
 
 	for (uint32_t i = 0; i < machine->vms_count; i++)
 		vm_count(machine->vms[i], stats);
+	if (machine->devices)
+		devices_count(machine->devices, stats);
 	v[STAT_vm_switches] = machine->vm_switches;
 	v[STAT_vmid_rollovers] = machine->vmids.rollovers;
 	v[STAT_guest_fault_cycles] = cycles.guest_faults;

@@ -10,6 +10,7 @@
 #include "os/id_alloc.h"
 #include "os/vm.h"
 #include "run/config.h"
+#include "run/devices.h"
 
 #define MACHINE_NO_VM UINT32_MAX
 
@@ -24,6 +25,7 @@ struct machine {
 	uint64_t *vmid;	   /* per VM: its id in vmids */
 	uint32_t *running; /* per vCPU: the VM that it runs, or MACHINE_NO_VM */
 	uint64_t vm_switches, context_switches;
+	struct devices *devices; /* NULL: none */
 };
 
 enum dirty_state machine_dirty_state(const struct config *config);

@@ -160,6 +160,27 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 	};
 }
 
+struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms)
+{
+	const struct mmu_shape mmu = machine_mmu_shape(config, 1);
+	struct smmu_shape shape = {
+		.tlb = tlb_shape_of(&config->smmu.tlb, config->seed ^ UINT64_C(3) << 32),
+		.walk_cache_entries = (uint32_t)config->smmu.walk_cache.entries,
+		.walk_cache_ways = (uint32_t)config->smmu.walk_cache.ways,
+		.walk_cache_hit_cycles = (uint32_t)config->smmu.walk_cache.hit_cycles,
+		.granule = mmu.s2_granule,
+		.levels = (unsigned)config->smmu.levels,
+		.streams = vms,
+		.latency = mmu.latency,
+		.latency_config = mmu.latency_config,
+	};
+
+	/* Its walks pass by the cores' own caches; the last level and DRAM are the system's. */
+	shape.latency_config.level[FOUND_L1D].size_bytes = 0;
+	shape.latency_config.level[FOUND_L2].size_bytes = 0;
+	return shape;
+}
+
 static enum exit_status check_ways(const char *what, uint64_t entries, uint64_t ways,
 				   struct diag *diag)
 {
@@ -220,6 +241,20 @@ static enum exit_status check_host(const struct config *config, const struct arc
 	return STATUS_OK;
 }
 
+/* Both kinds of VM have a device. */
+static enum exit_status check_devices(const struct config *config, const struct vm_setup *setup,
+				      const struct vm_setup *setup_b, struct diag *diag)
+{
+	enum exit_status status = check_tlb("smmu.tlb", &config->smmu.tlb, diag);
+
+	if (status == STATUS_OK)
+		status = check_ways("smmu.walk_cache", config->smmu.walk_cache.entries,
+				    config->smmu.walk_cache.ways, diag);
+	if (status == STATUS_OK)
+		status = devices_check(config, setup, diag);
+	return status == STATUS_OK ? devices_check(config, setup_b, diag) : status;
+}
+
 enum exit_status machine_check(const struct config *config, struct diag *diag)
 {
 	const struct vm_setup setup = machine_vm_setup(config, 0);
@@ -249,6 +284,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_cache("cache.l2", &config->cache.l2, diag);
 	if (status == STATUS_OK)
 		status = check_cache("cache.llc", &config->cache.llc, diag);
+	if (status == STATUS_OK)
+		status = check_devices(config, &setup, &setup_b, diag);
 	return status;
 }
 

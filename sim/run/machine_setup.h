@@ -4,6 +4,7 @@
 #define TWOSTAGE_RUN_MACHINE_SETUP_H
 
 #include "mmu/hierarchy.h"
+#include "mmu/smmu.h"
 #include "os/vm.h"
 #include "run/config.h"
 
@@ -11,6 +12,9 @@
 struct vm_setup machine_vm_setup(const struct config *config, uint32_t index);
 
 struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus);
+
+/* One stream for each VM. */
+struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms);
 
 /* VMID bits that KVM uses. */
 unsigned machine_vmid_bits(const struct config *config, const struct arch_cpu *cpu);
