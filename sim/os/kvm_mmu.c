@@ -19,7 +19,10 @@ static bool tables_alloc(void *ctx, unsigned count, pa_t *out)
 	}
 	while (UINT64_C(1) << (size_bits - mmu->host.page) < count)
 		size_bits++;
-	return frames_alloc(mmu->frames, size_bits, out);
+	if (!frames_alloc(mmu->frames, size_bits, out))
+		return false;
+	mmu->table_frames++;
+	return true;
 }
 
 /* A page that finds no room in the list is lost to the VM, like the root, which goes last. */
@@ -83,8 +86,10 @@ enum kvm_errno kvm_mmu_init(struct kvm_mmu *mmu, const struct kvm_host *host,
 	if (tables.ia_bits < KVM_MIN_IPA_BITS || tables.ia_bits > host->ipa_limit_bits ||
 	    !kvm_pgtable_start_level(&tables, &level))
 		return KVM_E_INVAL;
-	return kvm_pgtable_init(&mmu->pgt, &tables, mem, &ops, mmu) == KVM_OK ? KVM_E_NONE
-									      : KVM_E_NOMEM;
+	if (kvm_pgtable_init(&mmu->pgt, &tables, mem, &ops, mmu) != KVM_OK)
+		return KVM_E_NOMEM;
+	mmu->table_frames = 0; /* what was taken is the root */
+	return KVM_E_NONE;
 }
 
 uint64_t kvm_mmu_fake_bytes(const struct kvm_mmu *mmu)

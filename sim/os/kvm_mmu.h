@@ -85,6 +85,7 @@ struct kvm_mmu {
 	uint64_t pool_asked, pool_had; /* pages of the last slot with KVM_POOL_RESERVED */
 	pa_t *spare; /* table pages that were freed, to be used again; all of one page */
 	size_t spare_count, spare_room;
+	uint64_t table_frames; /* taken for tables and held: in use or spare; without the root's */
 	struct kvm_table_cache split_cache;
 	void (*tlbi)(void *ctx, const struct kvm_tlbi *tlbi); /* may be NULL */
 	void *tlbi_ctx;
