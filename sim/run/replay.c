@@ -254,6 +254,8 @@ static enum exit_status host_acts(struct replay *replay, const struct trace_bloc
 		return status;
 	if (replay->scheduled)
 		memset(replay->hints, 0, block->n_keys * sizeof(*replay->hints));
+	else if (replay->tlbis == replay->mmu->stats.v[STAT_tlbis])
+		return STATUS_OK; /* nothing that an open run has looked up has changed */
 	return replay_reopen(replay, block, index, now, REPLAY_ALL_RUNS);
 }
 

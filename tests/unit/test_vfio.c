@@ -3,6 +3,9 @@
 #include "rig.h"
 
 #include "os/vm_private.h"
+#include "run/point.h"
+#include "tests/repro/refs.h"
+#include "tests/repro/scratch.h"
 
 #define DEVICE                                                                                     \
 	"guest.memory=64M device.assigned=streaming device.ring_bytes=4M device.dma_bytes=64K "    \
@@ -197,6 +200,105 @@ static void vmids_change(void **state)
 	rig_destroy(rig);
 }
 
+/* ---- in a replay --------------------------------------------------------------------------------
+ */
+
+static struct trace_reader *random_trace(struct diag *diag)
+{
+	const struct refs_options options = {
+		.seed = 3,
+		.n = 30000,
+		.vcpus = 2,
+		.vms = 2,
+		.asids = 2,
+		.pages = 60,
+		.same_page_percent = 60,
+		.store_percent = 30,
+		.switch_permille = 2,
+	};
+	struct refs refs = refs_random(&options);
+	struct trace_reader *trace;
+
+	refs_write(&refs, scratch_path("vfio.s2t"), TRACE_PAGE_RUNS);
+	refs_free(&refs);
+	trace = trace_open(scratch_path("vfio.s2t"), false, diag);
+	if (!trace)
+		fail_msg("%s", diag->text);
+	return trace;
+}
+
+static struct stats replay(const char *settings, const struct trace_reader *trace)
+{
+	const struct config config = rig_config2(DEVICE, settings);
+	struct diag diag = DIAG_INIT;
+	struct stats stats;
+
+	if (point_run(&config, trace, NULL, &stats, &diag) != STATUS_OK)
+		fail_msg("%s: %s", settings, diag.text);
+	return stats;
+}
+
+/*
+ * Bursts and resets come with their periods, one for each VM, and leave no trace in what the CPUs
+ * count; nor do ageing and dirty logging touch pinned memory. VM switches go on as ever.
+ */
+static void replayed(void **state)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *trace = random_trace(&diag);
+	const struct trace_totals *totals = &trace_info(trace)->totals;
+	const uint64_t last = trace_accesses(totals) + totals->splits - 1;
+	struct stats idle = replay("device.dma_period=1000000000", trace);
+	struct stats busy = replay("device.dma_period=1000 device.reset_period=7000", trace);
+	const struct stats aged = replay("device.dma_period=1000 host.age_period=3000", trace);
+
+	(void)state;
+	assert_int_equal(idle.v[STAT_smmu_accesses], 0);
+	assert_int_equal(busy.v[STAT_dma_bytes], 2 * (last / 1000) * 65536);
+	assert_int_equal(busy.v[STAT_smmu_accesses], 2 * (last / 1000) * 16);
+	assert_int_equal(busy.v[STAT_device_resets], 2 * (last / 7000));
+	assert_int_equal(busy.v[STAT_smmu_faults], 0);
+	assert_int_equal(busy.v[STAT_s2_walk_faults], 0);
+	assert_int_equal(aged.v[STAT_smmu_accesses], busy.v[STAT_smmu_accesses]);
+	assert_int_equal(aged.v[STAT_smmu_faults], 0);
+	assert_int_equal(aged.v[STAT_walk_reads], idle.v[STAT_walk_reads]);
+	for (unsigned id = STAT_dma_bytes; id <= STAT_smmu_tlbis; id++)
+		idle.v[id] = busy.v[id] = 0;
+	for (unsigned id = 0; id < STAT_COUNT; id++)
+		if (idle.v[id] != busy.v[id])
+			fail_msg("%s differs", stat_rows[id].name);
+	trace_close(trace);
+}
+
+/* VMIDs that run out flush the SMMU, and every device goes on finding its own VM's memory. */
+static void vmids_roll_over(void **state)
+{
+	enum { VMS = 12 };
+	struct rig *rig = rig_make(DEVICE "guest.memory=16M host.vmid_bits=2", 2, VMS);
+	struct machine *machine = &rig->machine;
+	struct rng rng = rng_seed(8);
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		machine_run_vm(machine, pick(&rng, 2), pick(&rng, VMS));
+		devices_dma(machine->devices);
+		for (uint16_t vm = 0; vm < VMS; vm++) {
+			const struct vfio_device *device = &machine->devices->device[vm];
+			const uint64_t ipa = device->first + rng_below(&rng, 4 * MIB);
+			struct smmu_result result;
+
+			assert_int_equal(
+				smmu_access(device->smmu, vm, ipa_of(ipa), ACCESS_LOAD, &result),
+				SMMU_TRANSLATED);
+			assert_int_equal(result.pa.v, vm_ipa_to_pa(device->vm, ipa).v);
+		}
+	}
+	assert_true(machine->vmids.rollovers > 20);
+	assert_int_equal(stat(rig, STAT_smmu_tlbis), machine->vmids.rollovers);
+	assert_true(stat(rig, STAT_smmu_tlb_hits) > 0);
+	rig_destroy(rig);
+}
+
 static void refused(void **state)
 {
 	static const struct {
@@ -233,8 +335,10 @@ int main(void)
 		cmocka_unit_test(resets),
 		cmocka_unit_test(tlbis_are_broadcast),
 		cmocka_unit_test(vmids_change),
+		cmocka_unit_test(replayed),
+		cmocka_unit_test(vmids_roll_over),
 		cmocka_unit_test(refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
