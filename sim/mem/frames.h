@@ -69,7 +69,7 @@ uint64_t frames_free_bytes(const struct frames *frames);
 /*
  * How many frames of 2^size_bits bytes could be had now, one after the other. At once for 4K and
  * 2M, and for all sizes if memory is not fragmented; else all of memory is looked at: some 0.1 ms
- * for each 16 GiB above 2M, 10 ms below.
+ * for each 16 GiB above 2M, 2 ms below.
  */
 uint64_t frames_available(const struct frames *frames, unsigned size_bits);
 

@@ -46,8 +46,8 @@ static void send_tlbi(void *ctx, const struct kvm_tlbi *tlbi)
 static bool host_exhausted(struct vm *vm)
 {
 	diag_set(&vm->diag, STATUS_BAD_INPUT,
-		 "host memory exhausted: no room for more of the guest's pages and tables in the "
-		 "host's memory");
+		 "host memory exhausted: no room for more of the guest's pages and tables "
+		 "(host.memory, host.fragmentation)");
 	return false;
 }
 

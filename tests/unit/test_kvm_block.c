@@ -115,6 +115,7 @@ static unsigned host_bits(const struct choice *c)
 	case KVM_BACKING_HUGETLB:
 		return c->slot.hugetlb_bits;
 	case KVM_BACKING_ANON:
+	case KVM_BACKING_DEVICE:
 		break;
 	}
 	return c->page;
