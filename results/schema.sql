@@ -42,6 +42,7 @@ CREATE TABLE point (
 	"host.block_rule" TEXT NOT NULL,
 	"host.va_bits" INTEGER NOT NULL,
 	"host.memory" INTEGER NOT NULL,
+	"host.hugetlb_pool" TEXT NOT NULL,
 	"host.fragmentation" INTEGER NOT NULL,
 	"host.kernel" TEXT NOT NULL,
 	"host.thp" TEXT NOT NULL,

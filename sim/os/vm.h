@@ -16,7 +16,7 @@
 #include "os/costs.h"
 #include "os/guest.h"
 #include "os/host.h"
-#include "os/kvm_memory.h"
+#include "os/kvm_mmu.h"
 
 enum dirty_state {
 	DIRTY_PRESET,	/* the guest maps pages writable and dirty */
@@ -33,6 +33,7 @@ struct vm_setup {
 	unsigned guest_leaf_bits;
 	enum kvm_backing backing;
 	unsigned backing_bits;		    /* page size of the backing */
+	enum kvm_pool pool;		    /* of hugetlb pages */
 	unsigned kernel;		    /* KVM_KERNEL() of the host */
 	bool dic;			    /* CTR_EL0.DIC */
 	uint64_t user_skew;		    /* user address of the memslot, less its IPA */

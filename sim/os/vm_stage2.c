@@ -51,6 +51,15 @@ static bool host_exhausted(struct vm *vm)
 	return false;
 }
 
+/* What mmap() of hugetlbfs answers with ENOMEM. */
+static void pool_too_small(struct vm *vm)
+{
+	diag_set(&vm->diag, STATUS_BAD_INPUT,
+		 "hugetlbfs: the host has %" PRIu64 " free pages of 2^%u bytes, guest.memory wants "
+		 "%" PRIu64 " (host.memory, host.fragmentation)",
+		 vm->kvm.pool_had, vm->setup.backing_bits, vm->kvm.pool_asked);
+}
+
 static bool add_memory(struct vm *vm)
 {
 	const struct vm_setup *setup = &vm->setup;
@@ -60,13 +69,17 @@ static bool add_memory(struct vm *vm)
 		.user = vm->memory_first + setup->user_skew,
 		.backing = setup->backing,
 		.hugetlb_bits = setup->backing_bits,
+		.pool = setup->pool,
 	};
 
 	switch (kvm_mmu_add_slot(&vm->kvm, &slot, &vm->slot)) {
 	case KVM_E_NONE:
 		return true;
 	case KVM_E_NOMEM:
-		diag_set(&vm->diag, STATUS_INTERNAL, "out of memory");
+		if (vm->kvm.pool_had < vm->kvm.pool_asked)
+			pool_too_small(vm);
+		else
+			diag_set(&vm->diag, STATUS_INTERNAL, "out of memory");
 		return false;
 	default:
 		diag_set(&vm->diag, STATUS_BAD_INPUT,

@@ -65,6 +65,7 @@ struct config {
 		const char *block_rule, *kernel, *thp, *age_flush;
 		uint64_t backing, va_bits, user_skew, split_chunk;
 		uint64_t memory_bytes, fragmentation_permille;
+		const char *hugetlb_pool;
 		/* In accesses; 0: never. */
 		uint64_t log_start, log_sync, log_stop, age_period, scan_period;
 		uint64_t scan_bytes;

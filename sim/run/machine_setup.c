@@ -84,6 +84,8 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.guest_leaf_bits = page_bits(config->guest.pages, s1),
 		.backing = backing_of(config, backing_bits),
 		.backing_bits = backing_bits,
+		.pool = strcmp(config->host.hugetlb_pool, "reserved") == 0 ? KVM_POOL_RESERVED
+									   : KVM_POOL_AMPLE,
 		.kernel = kernel_of(config->host.kernel),
 		.dic = config->core.dic != 0,
 		.user_skew = config->host.user_skew,

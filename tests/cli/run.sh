@@ -54,6 +54,11 @@ expect 'wrong type' 65 "^--set seed=x: error: seed: 'x' is not a whole number" "
 expect 'out of range' 65 'error: .*expected 32 to 52 bits' "$TWOSTAGE" run -s stage2.ipa_bits=31 "$t"
 expect 'no value' 65 'expected KEY=VALUE' "$TWOSTAGE" run -s seed "$t"
 expect 'impossible core' 65 'twostage: error: .*16K' "$TWOSTAGE" run -c cortex-a57 -s stage2.granule=16K "$t"
+expect 'too little host memory' 65 'host memory exhausted: .*host.memory' "$TWOSTAGE" run -s host.memory=1M "$t"
+expect 'hugetlb pool too small' 65 'the host has [0-9] free pages of 2^30 bytes, guest.memory wants 8 ' "$TWOSTAGE" run \
+	-s host.backing=1G -s guest.memory=8G -s host.hugetlb_pool=reserved -s host.memory=16G -s host.fragmentation=500 "$t"
+expect 'hugetlb pool' 0 's2_mapped_1g +[1-9]' "$TWOSTAGE" run \
+	-s host.backing=1G -s guest.memory=8G -s host.hugetlb_pool=reserved -s host.memory=16G "$t"
 expect 'no trace' 64 'which trace' "$TWOSTAGE" run
 expect 'no such trace' 66 'nothing.s2t' "$TWOSTAGE" run "$work/nothing.s2t"
 expect 'no such model' 66 "did you mean 'cortex-a5[37]'\?" "$TWOSTAGE" run -c cortex-a58 "$t"
