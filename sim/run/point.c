@@ -11,7 +11,7 @@ enum exit_status point_check(const struct config *config, struct diag *diag)
 	return machine_check(config, diag);
 }
 
-/* What the replay refuses is no fault of the trace: this configuration cannot run it. */
+/* What machine and replay refuse is no fault of the trace: this configuration cannot run it. */
 static enum exit_status refuse_point(enum exit_status status, struct diag *diag)
 {
 	if (status == STATUS_BAD_INPUT && diag)
@@ -110,7 +110,8 @@ enum exit_status point_run(const struct config *config, const struct trace_reade
 	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
 	struct machine machine;
 	struct replay replay;
-	enum exit_status status = machine_init(&machine, config, vcpus, vms, diag);
+	enum exit_status status =
+		refuse_point(machine_init(&machine, config, vcpus, vms, diag), diag);
 
 	if (status != STATUS_OK)
 		return status;

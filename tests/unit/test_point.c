@@ -272,6 +272,13 @@ static void failures(void **state)
 	diag = (struct diag)DIAG_INIT;
 	assert_int_equal(point_run(&config, trace, NULL, &stats, &diag), STATUS_BAD_INPUT);
 	assert_non_null(strstr(diag.text, "stage1.va_bits"));
+	assert_true(diag.impossible);
+	/* The host has no 1G page, not even for the guest's first table. */
+	config = rig_config("host.memory=512M host.backing=1G");
+	diag = (struct diag)DIAG_INIT;
+	assert_int_equal(point_run(&config, trace, NULL, &stats, &diag), STATUS_BAD_INPUT);
+	assert_non_null(strstr(diag.text, "host memory exhausted"));
+	assert_true(diag.impossible);
 	trace_close(trace);
 }
 
