@@ -284,13 +284,14 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 							     << rows[row].page),
 					     .backing = rows[row].backing,
 					     .hugetlb_bits = rows[row].hugetlb_bits };
+	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 34), .pa_bits = 48 };
 
 	w->pages = rows[row].pages;
 	w->pa = calloc(w->pages, sizeof(*w->pa));
 	assert_non_null(w->pa);
 	w->placed_count = 0;
 	memset(w->tlb, 0, sizeof(w->tlb));
-	frames_init(&w->frames, pa_of(UINT64_C(1) << 34), 48);
+	assert_true(frames_init(&w->frames, &memory));
 	phys_reset(w->mem);
 	assert_int_equal(kvm_mmu_init(&w->mmu, &host, &setup, w->mem, &w->frames), KVM_E_NONE);
 	w->mmu.tlbi = on_tlbi;
@@ -311,6 +312,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	kvm_mmu_unmap_user(w->slot, slot.user, slot.user + slot.bytes);
 	check_tables(w);
 	kvm_mmu_fini(&w->mmu);
+	frames_fini(&w->frames);
 	free(w->pa);
 }
 
