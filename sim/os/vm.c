@@ -70,6 +70,7 @@ void vm_destroy(struct vm *vm)
 	free(vm->spaces);
 	free(vm->guest_state);
 	guest_memory_fini(&vm->guest_memory);
+	page_shares_fini(&vm->shares);
 	free(vm->free_tables);
 	for (size_t i = 0; i < vm->chunks_count; i++)
 		free(vm->chunks[i]);

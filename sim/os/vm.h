@@ -105,6 +105,13 @@ void vm_scan(struct vm *vm, uint64_t bytes);
  */
 enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes);
 
+/*
+ * fork(): `child` gets all mappings of `parent` below; what it had before is unmapped. All of it is
+ * read-only then until a store copies the page (copy_page_range(), do_wp_page()). STATUS_BAD_INPUT
+ * if both are one, or when memory ran out.
+ */
+enum exit_status vm_fork(struct vm *vm, uint16_t parent, uint16_t child, struct diag *diag);
+
 /* Why a fault function returned false; STATUS_OK: none did. */
 const struct diag *vm_diag(const struct vm *vm);
 

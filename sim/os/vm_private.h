@@ -8,6 +8,7 @@
 #include "mmu/regime.h"
 #include "os/guest_memory.h"
 #include "os/kvm_mmu.h"
+#include "os/page_shares.h"
 #include "os/vm.h"
 
 enum {
@@ -59,13 +60,14 @@ struct vm {
 	struct pgtable high;   /* TTBR1_EL1 */
 	struct guest_setup guest;
 	struct guest_memory guest_memory;
+	struct page_shares shares; /* pages that more than one address space maps */
 	void *guest_state;
 	struct space **spaces; /* by ASID; NULL: not made yet */
 	struct space *newest;  /* of the list of those made */
 	uint64_t s1_faults, s2_faults, s2_walk_faults, s2_table_faults;
 	uint64_t dirty_syncs, dirty_pages;
 	uint64_t guest_zeroed_4k; /* pages that the guest cleared before it mapped them */
-	uint64_t s1_thp_faults, s1_fallbacks;
+	uint64_t s1_thp_faults, s1_fallbacks, s1_cow_faults, s1_cow_copies;
 	struct diag diag;
 };
 
@@ -101,6 +103,29 @@ extern const struct pgtable_ops vm_stage1_ops;
 
 /* A cleared table page of the guest, by its IPA. */
 bool vm_alloc_table(void *ctx, uint64_t *address);
+
+/*
+ * What the guest's policy says about a fault, where a leaf or set of 2^hole_bits bytes at most may
+ * be put. Not handled: with vm->diag.
+ */
+enum mmu_fault_result vm_ask_guest(struct vm *vm, const struct mmu_request *request,
+				   unsigned hole_bits, struct guest_leaf *leaf);
+
+/* Records why a stage-1 fault failed. */
+enum mmu_fault_result vm_s1_fail(struct vm *vm, enum exit_status status,
+				 const struct mmu_request *request, const char *why);
+
+/* ---- vm_unmap.c, vm_fork.c ---------------------------------------------------------------- */
+
+/* log2 of the parts that a leaf can be split into: pages; all of it, if guest.pages (hugetlbfs). */
+unsigned vm_unit_bits(const struct vm *vm, const struct pgtable_leaf *leaf);
+
+/* Rewrite the leaves of a contiguous set without the bit (contpte_unfold). */
+void vm_unfold(struct pgtable *table, const struct pgtable_leaf *leaf);
+
+/* A store to a page below that may not be written. */
+enum mmu_fault_result vm_write_fault(struct vm *vm, struct space *space,
+				     const struct mmu_request *request);
 
 /* Adds what is known of the guest's own tables. */
 void vm_count_guest(const struct vm *vm, struct stats *stats);

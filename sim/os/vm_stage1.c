@@ -114,8 +114,8 @@ static pa_t s1_locate(void *ctx, uint64_t address)
 
 const struct pgtable_ops vm_stage1_ops = { .alloc = vm_alloc_table, .locate = s1_locate };
 
-static enum mmu_fault_result s1_fail(struct vm *vm, enum exit_status status,
-				     const struct mmu_request *request, const char *why)
+enum mmu_fault_result vm_s1_fail(struct vm *vm, enum exit_status status,
+				 const struct mmu_request *request, const char *why)
 {
 	diag_set(&vm->diag, status, "VA 0x%" PRIx64 ": %s", request->va.v, why);
 	return MMU_FAULT_FAILED;
@@ -169,7 +169,7 @@ static enum mmu_fault_result s1_refused(struct vm *vm, const struct mmu_request 
 				 "guest.memory",
 	};
 
-	return s1_fail(vm, STATUS_BAD_INPUT, request, why[result]);
+	return vm_s1_fail(vm, STATUS_BAD_INPUT, request, why[result]);
 }
 
 /* Put in all leaves of a span. */
@@ -188,24 +188,33 @@ static enum pgtable_result map_span(const struct vm *vm, struct pgtable *table, 
 	return result;
 }
 
-static enum mmu_fault_result s1_map(struct vm *vm, struct pgtable *table,
-				    const struct mmu_request *request)
+enum mmu_fault_result vm_ask_guest(struct vm *vm, const struct mmu_request *request,
+				   unsigned hole_bits, struct guest_leaf *leaf)
 {
-	const uint64_t ia = request->va.v & low_mask(vm->setup.va_bits);
 	const struct guest_fault ask = {
 		.va = request->va,
 		.known_ipa = request->known_ipa,
 		.asid = ((struct space *)request->space->os)->asid,
 		.kind = request->kind,
-		.hole_bits = pgtable_hole_bits(table, ia),
+		.hole_bits = hole_bits,
 	};
-	struct guest_leaf leaf;
-	const enum guest_result result = vm->setup.guest->fault(vm->guest_state, &ask, &leaf);
+	const enum guest_result result = vm->setup.guest->fault(vm->guest_state, &ask, leaf);
 
-	if (result != GUEST_OK)
-		return s1_refused(vm, request, result);
+	vm->s1_fallbacks += result == GUEST_OK && leaf->fallback;
+	return result == GUEST_OK ? MMU_FAULT_HANDLED : s1_refused(vm, request, result);
+}
+
+static enum mmu_fault_result s1_map(struct vm *vm, struct pgtable *table,
+				    const struct mmu_request *request)
+{
+	const uint64_t ia = request->va.v & low_mask(vm->setup.va_bits);
+	struct guest_leaf leaf;
+	const enum mmu_fault_result result =
+		vm_ask_guest(vm, request, pgtable_hole_bits(table, ia), &leaf);
+
+	if (result != MMU_FAULT_HANDLED)
+		return result;
 	vm->s1_faults++;
-	vm->s1_fallbacks += leaf.fallback;
 	if (leaf.cleared)
 		vm->guest_zeroed_4k += UINT64_C(1) << (leaf.span_bits - ZEROED_BITS);
 	vm->s1_thp_faults += !(request->va.v >> 55 & 1) && leaf.leaf_bits > vm->guest.leaf_bits;
@@ -213,13 +222,13 @@ static enum mmu_fault_result s1_map(struct vm *vm, struct pgtable *table,
 	case PGTABLE_OK:
 		return MMU_FAULT_HANDLED;
 	case PGTABLE_OCCUPIED:
-		return s1_fail(vm, STATUS_INTERNAL, request, "faulted although it is mapped");
+		return vm_s1_fail(vm, STATUS_INTERNAL, request, "faulted although it is mapped");
 	case PGTABLE_NO_MEMORY:
 		break;
 	}
 	/* Stage 2 may have said more precisely what ran out. */
-	return s1_fail(vm, STATUS_BAD_INPUT, request,
-		       "no guest memory for tables; raise guest.memory or stage2.ipa_bits");
+	return vm_s1_fail(vm, STATUS_BAD_INPUT, request,
+			  "no guest memory for tables; raise guest.memory or stage2.ipa_bits");
 }
 
 enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
@@ -227,13 +236,16 @@ enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
 {
 	struct space *space = request->space->os;
 	struct vm *vm = space->vm;
+	const bool upper = request->va.v >> 55 & 1;
 
 	(void)ctx;
 	if (!va_in_space(vm, request->va))
-		return s1_fail(vm, STATUS_BAD_INPUT, request,
-			       "outside the guest's address space; raise stage1.va_bits");
+		return vm_s1_fail(vm, STATUS_BAD_INPUT, request,
+				  "outside the guest's address space; raise stage1.va_bits");
+	if (fault->type == FAULT_PERMISSION && request->kind == ACCESS_STORE && !upper)
+		return vm_write_fault(vm, space, request);
 	if (fault->type != FAULT_TRANSLATION)
-		return s1_fail(vm, STATUS_INTERNAL, request,
-			       "a stage-1 fault that is no translation fault");
-	return s1_map(vm, request->va.v >> 55 & 1 ? &vm->high : &space->low, request);
+		return vm_s1_fail(vm, STATUS_INTERNAL, request,
+				  "a stage-1 fault that is no translation fault");
+	return s1_map(vm, upper ? &vm->high : &space->low, request);
 }

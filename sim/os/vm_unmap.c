@@ -2,8 +2,7 @@
 /* The guest takes mappings away: munmap, and what it does to larger pages and tables. */
 #include "os/vm_private.h"
 
-/* Rewrite the leaves of a contiguous set without the bit (contpte_unfold). */
-static void unfold(struct pgtable *table, const struct pgtable_leaf *leaf)
+void vm_unfold(struct pgtable *table, const struct pgtable_leaf *leaf)
 {
 	const unsigned span_bits = desc_contiguous_bits(table->format.granule, leaf->level);
 	const uint64_t first = leaf->ia & ~low_mask(span_bits);
@@ -14,20 +13,32 @@ static void unfold(struct pgtable *table, const struct pgtable_leaf *leaf)
 		pgtable_replace(table, one.ia, one.desc & ~DESC_CONTIGUOUS);
 }
 
-/* Has it the size that guest.pages asks for, which has no parts (hugetlbfs)? */
-static bool is_whole(const struct vm *vm, const struct pgtable_leaf *leaf)
+unsigned vm_unit_bits(const struct vm *vm, const struct pgtable_leaf *leaf)
 {
-	return leaf->bits == vm->setup.guest_leaf_bits;
+	return leaf->bits == vm->setup.guest_leaf_bits ? leaf->bits : vm->setup.s1_granule;
 }
 
-static void give_back(struct vm *vm, const struct pgtable *table, const struct pgtable_leaf *leaf)
+static void give_back(struct vm *vm, va_t va, unsigned bits, uint64_t ipa)
 {
-	const uint64_t upper = table == &vm->high ? ~low_mask(vm->setup.va_bits) : 0;
-
 	if (vm->setup.guest->give_back)
-		vm->setup.guest->give_back(
-			vm->guest_state, va_of(leaf->ia | upper), leaf->bits,
-			ipa_of(desc_leaf_address(&table->format, leaf->desc, leaf->bits)));
+		vm->setup.guest->give_back(vm->guest_state, va, bits, ipa_of(ipa));
+}
+
+/* A leaf is gone; what no other address space maps is free. */
+static void leave(struct vm *vm, const struct pgtable *table, const struct pgtable_leaf *leaf)
+{
+	const bool upper = table == &vm->high;
+	const va_t va = va_of(upper ? leaf->ia | ~low_mask(vm->setup.va_bits) : leaf->ia);
+	const uint64_t ipa = desc_leaf_address(&table->format, leaf->desc, leaf->bits);
+	const unsigned unit = vm_unit_bits(vm, leaf);
+
+	if (upper || !vm->shares.count) {
+		give_back(vm, va, leaf->bits, ipa);
+		return;
+	}
+	for (uint64_t at = 0; at >> leaf->bits == 0; at += UINT64_C(1) << unit)
+		if (!page_shares_drop(&vm->shares, ipa_of(ipa + at)))
+			give_back(vm, va_of(va.v + at), unit, ipa + at);
 }
 
 /* Clear the part of a leaf that lies in [first, last]. */
@@ -39,13 +50,13 @@ static void unmap_leaf(struct vm *vm, struct pgtable *table, const struct pgtabl
 
 	if (leaf->ia >= first && end <= last) {
 		if (leaf->desc & DESC_CONTIGUOUS)
-			unfold(table, leaf);
+			vm_unfold(table, leaf);
 		pgtable_replace(table, leaf->ia, 0);
-		give_back(vm, table, leaf);
+		leave(vm, table, leaf);
 		return;
 	}
 	/* The parts of a page stay with it. No memory for a table: so does the block. */
-	if (leaf->level == 3 || is_whole(vm, leaf) || !pgtable_split(table, leaf->ia))
+	if (vm_unit_bits(vm, leaf) == leaf->bits || !pgtable_split(table, leaf->ia))
 		return;
 	if (first < leaf->ia)
 		first = leaf->ia;

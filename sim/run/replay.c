@@ -14,7 +14,7 @@ static void choose_loop(struct replay *replay, const struct trace_info *info)
 	replay->runs = info->granularity != TRACE_RAW;
 	replay->scheduled = host_session_schedules(&replay->session);
 	replay->track_stores = machine_dirty_state(&replay->machine->config) == DIRTY_HARDWARE ||
-			       host_session_watches_stores(&replay->session);
+			       host_session_watches_stores(&replay->session) || info->has_forks;
 	/* A hint that hits does not say which VM runs: of no account while each keeps its VMID. */
 	replay->fast = lru && !replay->track_stores &&
 		       (replay->scheduled || machine_vmids_suffice(replay->machine));

@@ -52,6 +52,8 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 	case EVENT_CONTEXT_SWITCH:
 		replay->machine->context_switches++;
 		return STATUS_OK;
+	case EVENT_FORK:
+		return vm_fork(own, event->asid, (uint16_t)event->args[0], replay->diag);
 	case EVENT_TLBI:
 	case EVENT_UNMAP:
 		break;

@@ -21,7 +21,9 @@
 #define S2T_FOOTER_MAGIC 0x46543253u /* "S2TF" */
 
 enum {
-	S2T_VERSION = 1,
+	S2T_VERSION = 2, /* the last that is known here */
+	S2T_VERSION_PLAIN = 1,
+	S2T_VERSION_FORKS = 2, /* fork events */
 	S2T_MAX_PROVENANCE_BYTES = 1 << 20,
 	S2T_MAX_BLOCK_BYTES = 64 << 20,
 	S2T_MAX_EVENTS = 65536, /* in one block */

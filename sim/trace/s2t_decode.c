@@ -320,8 +320,10 @@ static enum exit_status decode_events(const struct decoding *d)
 	for (size_t i = 0; !status && i < n; i++) {
 		if (from[i].before < before || from[i].before > d->header.n_records)
 			status = bad(d, "an event is out of order");
-		else if (from[i].type < EVENT_CONTEXT_SWITCH || from[i].type > EVENT_UNMAP)
+		else if (from[i].type < EVENT_CONTEXT_SWITCH || from[i].type > EVENT_FORK)
 			status = bad(d, "an event has an unknown type");
+		else if (from[i].type == EVENT_FORK && from[i].args[0] > UINT16_MAX)
+			status = bad(d, "a fork event names no ASID");
 		before = from[i].before;
 		d->storage->events[i] = (struct trace_event){
 			.before = before,

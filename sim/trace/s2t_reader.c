@@ -329,6 +329,8 @@ static enum exit_status open_reader(struct trace_reader *r, bool salvaging, stru
 	r->info.provenance = r->provenance;
 	status = salvaging ? salvage(r, diag) : read_footer(r, diag);
 	r->info.has_ipa = r->info.ipa_bits > 0;
+	/* The header of an interrupted trace does not know yet. */
+	r->info.has_forks = r->header.reader_version >= S2T_VERSION_FORKS || !r->info.complete;
 	return status;
 }
 

@@ -112,8 +112,8 @@ static enum exit_status write_header(struct trace_writer *w, const char *provena
 		return s2t_writer_fail(w, diag, STATUS_BAD_INPUT, "provenance longer than 1 MiB",
 				       0);
 	memcpy(w->header.magic, S2T_MAGIC, sizeof(w->header.magic));
-	w->header.version = S2T_VERSION;
-	w->header.reader_version = S2T_VERSION;
+	w->header.version = S2T_VERSION_PLAIN;
+	w->header.reader_version = S2T_VERSION_PLAIN;
 	w->header.granularity = (uint8_t)w->granularity;
 	w->header.provenance_bytes = (uint32_t)n;
 	w->header.header_bytes = (uint32_t)(sizeof(w->header) + ((n + 7) & ~(size_t)7));
@@ -356,8 +356,15 @@ enum exit_status trace_put_event(struct trace_writer *w, const struct trace_even
 
 	if (w->failure.status != STATUS_OK)
 		return diag_set(diag, w->failure.status, "%s", w->failure.text);
-	if (event->type < EVENT_CONTEXT_SWITCH || event->type > EVENT_UNMAP)
+	if (event->type < EVENT_CONTEXT_SWITCH || event->type > EVENT_FORK)
 		return s2t_writer_fail(w, diag, STATUS_INTERNAL, "unknown type of event", 0);
+	if (event->type == EVENT_FORK) {
+		if (event->args[0] > UINT16_MAX)
+			return s2t_writer_fail(w, diag, STATUS_INTERNAL,
+					       "a fork event names no ASID", 0);
+		w->header.version = S2T_VERSION_FORKS;
+		w->header.reader_version = S2T_VERSION_FORKS;
+	}
 	if (b->n_events == S2T_MAX_EVENTS) {
 		enum exit_status status = flush_block(w, diag);
 
@@ -458,7 +465,8 @@ enum exit_status trace_finish(struct trace_writer *w, struct trace_info *info, s
 	if (info) {
 		*info = w->info;
 		info->granularity = w->granularity;
-		info->version = S2T_VERSION;
+		info->version = w->header.version;
+		info->has_forks = w->header.reader_version >= S2T_VERSION_FORKS;
 		info->has_ipa = w->info.ipa_bits > 0;
 		info->complete = status == STATUS_OK;
 		info->content_digest = digest;

@@ -43,6 +43,7 @@ enum trace_event_type {
 	EVENT_VM_SWITCH = 2,	  /* vcpu now runs vm */
 	EVENT_TLBI = 3,		  /* args: op1:CRn:CRm:op2 of the TLBI instruction (14 bits), Xt */
 	EVENT_UNMAP = 4,	  /* args: first VA, length in bytes: the guest unmaps it */
+	EVENT_FORK = 5,		  /* args: ASID of the child, whose memory is a copy of asid's */
 };
 
 struct trace_event {
@@ -106,6 +107,7 @@ struct trace_info {
 	unsigned va_bits, ipa_bits; /* widest addresses used */
 	unsigned vcpus, vms;
 	bool has_ipa;
+	bool has_forks; /* may have fork events: stores matter */
 	bool complete; /* false: no footer (interrupted capture); blocks were found by scanning */
 	uint64_t blocks;
 	struct trace_totals totals;
