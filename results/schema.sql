@@ -228,6 +228,8 @@ CREATE TABLE point (
 	"s1_mapped_4t" INTEGER,
 	"s1_contiguous_mapped" INTEGER,
 	"s1_thp_faults" INTEGER,
+	"s1_cow_faults" INTEGER,
+	"s1_cow_copies" INTEGER,
 	"s1_fallbacks" INTEGER,
 	"s2_mapped_4k" INTEGER,
 	"s2_mapped_16k" INTEGER,
