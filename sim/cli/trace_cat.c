@@ -8,11 +8,12 @@
 
 static void print_event(const struct trace_event *e)
 {
-	static const char *const names[] = { "?", "context-switch", "vm-switch", "tlbi", "unmap", "fork" };
+	static const char *const names[] = { "?",    "context-switch", "vm-switch",
+					     "tlbi", "unmap",	       "fork" };
 
 	printf("# event %s vcpu %u vm %u asid %u 0x%" PRIx64 " 0x%" PRIx64 "\n",
-	       e->type <= EVENT_FORK ? names[e->type] : names[0], e->vcpu, e->vm, e->asid, e->args[0],
-	       e->args[1]);
+	       e->type <= EVENT_FORK ? names[e->type] : names[0], e->vcpu, e->vm, e->asid,
+	       e->args[0], e->args[1]);
 }
 
 static void print_ipa(const struct trace_key *key)

@@ -1,53 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/guest_memory.h"
 
-#include <stdlib.h>
-#include <string.h>
+enum { IPA_BITS_MAX = 52 };
+
+/* Not the layout of the host's memory, which has the same seed. */
+#define SEED_OF_GUEST UINT64_C(0x6775657374)
 
 bool guest_memory_init(struct guest_memory *memory, const struct guest_setup *setup,
 		       uint32_t fragmentation_permille)
 {
-	(void)fragmentation_permille;
-	memset(memory, 0, sizeof(*memory));
-	memory->next = setup->first.v;
-	memory->end = setup->end.v;
-	return true;
+	const struct frames_setup frames = {
+		.base = pa_of(setup->first.v),
+		.bytes = setup->end.v - setup->first.v,
+		.pa_bits = IPA_BITS_MAX,
+		.page_bits = setup->page_bits,
+		.fragmentation_permille = fragmentation_permille,
+		.seed = setup->seed ^ SEED_OF_GUEST,
+	};
+
+	return frames_init(&memory->frames, &frames);
 }
 
 void guest_memory_fini(struct guest_memory *memory)
 {
-	for (unsigned i = 0; i < 64; i++)
-		free(memory->free[i].ipa);
+	frames_fini(&memory->frames);
 }
 
 bool guest_memory_take(struct guest_memory *memory, unsigned bits, ipa_t *out)
 {
-	struct free_blocks *list = &memory->free[bits];
-	const uint64_t ipa = (memory->next + low_mask(bits)) & ~low_mask(bits);
+	pa_t frame;
 
-	if (list->count) {
-		*out = ipa_of(list->ipa[--list->count]);
-		return true;
-	}
-	if (ipa >= memory->end || memory->end - ipa <= low_mask(bits))
+	if (!frames_alloc(&memory->frames, bits, &frame))
 		return false;
-	memory->next = ipa + low_mask(bits) + 1;
-	*out = ipa_of(ipa);
+	*out = ipa_of(frame.v);
 	return true;
 }
 
 void guest_memory_give_back(struct guest_memory *memory, unsigned bits, ipa_t ipa)
 {
-	struct free_blocks *list = &memory->free[bits];
-
-	if (list->count == list->room) {
-		const size_t room = list->room ? 2 * list->room : 64;
-		uint64_t *grown = realloc(list->ipa, room * sizeof(*grown));
-
-		if (!grown)
-			return;
-		list->ipa = grown;
-		list->room = room;
-	}
-	list->ipa[list->count++] = ipa.v;
+	frames_free(&memory->frames, bits, pa_of(ipa.v));
 }

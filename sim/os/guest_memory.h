@@ -6,20 +6,17 @@
 #ifndef TWOSTAGE_OS_GUEST_MEMORY_H
 #define TWOSTAGE_OS_GUEST_MEMORY_H
 
+#include "mem/frames.h"
 #include "os/guest.h"
 
-struct free_blocks {
-	uint64_t *ipa;
-	size_t count, room;
-};
-
 struct guest_memory {
-	uint64_t next, end;
-	struct free_blocks free[64];
+	struct frames frames;
 };
 
-/* All of [setup->first, setup->end) is free, fragmented as frames_init() says. False: out of our
- * own memory. */
+/*
+ * The whole 2 MiB blocks of [setup->first, setup->end) are free, as far as fragmentation_permille
+ * leaves them (host.fragmentation; mem/frames_layout.h). False: out of our own memory.
+ */
 bool guest_memory_init(struct guest_memory *memory, const struct guest_setup *setup,
 		       uint32_t fragmentation_permille);
 void guest_memory_fini(struct guest_memory *memory);

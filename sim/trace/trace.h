@@ -108,7 +108,7 @@ struct trace_info {
 	unsigned vcpus, vms;
 	bool has_ipa;
 	bool has_forks; /* may have fork events: stores matter */
-	bool complete; /* false: no footer (interrupted capture); blocks were found by scanning */
+	bool complete;	/* false: no footer (interrupted capture); blocks were found by scanning */
 	uint64_t blocks;
 	struct trace_totals totals;
 	uint64_t content_digest; /* XXH3-64 over the block checksums in order: names the contents */

@@ -89,16 +89,30 @@ static void step_unmap(struct rig *rig, struct model *model, struct rng *rng)
 				  &leaf));
 }
 
+/* Chunks of guest memory for tables. */
+static uint64_t chunk_bytes(const struct vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < vm->chunks_count; i++)
+		sum += UINT64_C(1) << vm->chunks[i]->bits;
+	return sum;
+}
+
 static void run_model(const char *settings, unsigned page_bits)
 {
 	struct model *model = calloc(1, sizeof(*model));
 	struct rig *rig;
 	struct rng rng = rng_seed(page_bits);
+	const struct frames *memory;
+	uint64_t free_bytes;
 	char text[512];
 
 	assert_non_null(model);
 	snprintf(text, sizeof(text), "guest.policy=linux host.backing=base %s", settings);
 	rig = rig_make(text, 1, 1);
+	memory = &rig->machine.vms[0]->guest_memory.frames;
+	free_bytes = frames_free_bytes(memory) + chunk_bytes(rig->machine.vms[0]);
 	model->page_bits = page_bits;
 	model->base = UINT64_C(1) << 32;
 	for (unsigned i = 0; i < 6000; i++) {
@@ -111,6 +125,8 @@ static void run_model(const char *settings, unsigned page_bits)
 	}
 	for (uint16_t asid = 1; asid <= SPACES; asid++)
 		guest_unmap(rig, asid, 0, UINT64_C(1) << 47);
+	/* All is free again but for tables. */
+	assert_int_equal(frames_free_bytes(memory) + chunk_bytes(rig->machine.vms[0]), free_bytes);
 	memset(model->touched, 0, sizeof(model->touched));
 	model_check(model, rig->machine.vms[0]);
 	rig_destroy(rig);
@@ -173,6 +189,28 @@ static void thp_share(void **state)
 		assert_true(blocks >= before);
 		before = blocks;
 	}
+}
+
+/* Where no block is free a fault gets less: a contiguous set, or a page. */
+static void fallback(void **state)
+{
+	struct rig *rig = rig_make("guest.policy=linux guest.memory=256M host.backing=base "
+				   "guest.thp_permille=1000 guest.contiguous_permille=1000 "
+				   "guest.fragmentation_permille=1000",
+				   1, 1);
+	struct stats stats;
+
+	(void)state;
+	for (uint64_t i = 0; i < 50; i++)
+		guest_touch(rig, 1, i << 21, ACCESS_STORE);
+	stats = rig_stats(rig);
+	assert_int_equal(stats.v[STAT_s1_faults], 50);
+	assert_int_equal(stats.v[STAT_s1_fallbacks], 50);
+	assert_int_equal(stats.v[STAT_s1_mapped_2m], 0);
+	assert_true(stats.v[STAT_s1_contiguous_mapped] > 0);
+	assert_int_equal(stats.v[STAT_s1_contiguous_mapped] % 16, 0);
+	guest_checked(rig);
+	rig_destroy(rig);
 }
 
 static void contiguous_sets(void **state)
@@ -398,10 +436,15 @@ static void backing_of_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(linux_against_model), cmocka_unit_test(thp_share),
-		cmocka_unit_test(contiguous_sets),     cmocka_unit_test(split_of_thp),
-		cmocka_unit_test(hugetlb_stays_whole), cmocka_unit_test(memory_is_reused),
-		cmocka_unit_test(kernel_in_blocks),    cmocka_unit_test(linear_map_sizes),
+		cmocka_unit_test(linux_against_model),
+		cmocka_unit_test(thp_share),
+		cmocka_unit_test(fallback),
+		cmocka_unit_test(contiguous_sets),
+		cmocka_unit_test(split_of_thp),
+		cmocka_unit_test(hugetlb_stays_whole),
+		cmocka_unit_test(memory_is_reused),
+		cmocka_unit_test(kernel_in_blocks),
+		cmocka_unit_test(linear_map_sizes),
 		cmocka_unit_test(backing_of_tables),
 	};
 
