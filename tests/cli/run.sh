@@ -55,7 +55,7 @@ expect 'out of range' 65 'error: .*expected 32 to 52 bits' "$TWOSTAGE" run -s st
 expect 'no value' 65 'expected KEY=VALUE' "$TWOSTAGE" run -s seed "$t"
 expect 'impossible core' 65 'twostage: error: .*16K' "$TWOSTAGE" run -c cortex-a57 -s stage2.granule=16K "$t"
 expect 'too little host memory' 65 'host memory exhausted: .*host.memory' "$TWOSTAGE" run -s host.memory=1M "$t"
-expect 'hugetlb pool too small' 65 'the host has [0-9] free pages of 2^30 bytes, guest.memory wants 8 ' "$TWOSTAGE" run \
+expect 'hugetlb pool too small' 65 'the host has [0-9] free pages of 2.30 bytes, guest.memory wants 8 ' "$TWOSTAGE" run \
 	-s host.backing=1G -s guest.memory=8G -s host.hugetlb_pool=reserved -s host.memory=16G -s host.fragmentation=500 "$t"
 expect 'hugetlb pool' 0 's2_mapped_1g +[1-9]' "$TWOSTAGE" run \
 	-s host.backing=1G -s guest.memory=8G -s host.hugetlb_pool=reserved -s host.memory=16G "$t"
