@@ -49,13 +49,36 @@ bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsign
 	return memory->chunk != NULL;
 }
 
+static bool owns_frame(enum state state)
+{
+	return state == STATE_READ_ONLY || state == STATE_WRITABLE;
+}
+
+static void chunk_free(struct kvm_memory *memory, struct kvm_chunk *chunk)
+{
+	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
+
+	if (!chunk)
+		return;
+	if (owns_frame(chunk->state))
+		frames_free(memory->frames, memory->chunk_bits, pa_of(chunk->pa));
+	for (uint64_t i = 0; chunk->unit && i < units; i++)
+		if (owns_frame(chunk->unit[i].state))
+			frames_free(memory->frames, memory->unit_bits, pa_of(chunk->unit[i].pa));
+	free(chunk->unit);
+	free(chunk);
+}
+
 void kvm_memory_fini(struct kvm_memory *memory)
 {
-	for (uint64_t i = 0; memory->chunk && i < memory->chunks; i++) {
-		if (memory->chunk[i])
-			free(memory->chunk[i]->unit);
-		free(memory->chunk[i]);
-	}
+	for (uint64_t i = 0; memory->chunk && i < memory->chunks; i++)
+		chunk_free(memory, memory->chunk[i]);
+	for (; memory->pool_next < memory->pool_pages; memory->pool_next++)
+		frames_free(memory->frames, memory->unit_bits, memory->pool[memory->pool_next]);
+	if (memory->zero_page)
+		frames_free(memory->frames, memory->page, pa_of(memory->zero_page - 1));
+	if (memory->huge_zero_page)
+		frames_free(memory->frames, memory->chunk_bits, pa_of(memory->huge_zero_page - 1));
 	free(memory->chunk);
 	free(memory->pool);
 	memory->chunk = NULL;
@@ -155,6 +178,12 @@ static bool own_frame(struct kvm_memory *memory, uint64_t user, unsigned size_bi
 	return true;
 }
 
+/* Of the host's memory, or of our own that tells what of it is free. */
+static enum kvm_memory_result no_frames(const struct kvm_memory *memory)
+{
+	return memory->frames->no_memory ? KVM_MEMORY_NO_MEMORY : KVM_MEMORY_NO_FRAMES;
+}
+
 static void invalidate(struct kvm_memory *memory, uint64_t user, unsigned size_bits,
 		       struct kvm_pin *pin)
 {
@@ -174,7 +203,7 @@ static enum kvm_memory_result split_zero(struct kvm_memory *memory, uint64_t use
 	uint64_t zero;
 
 	if (!shared_frame(memory, &memory->zero_page, memory->page, &zero))
-		return KVM_MEMORY_NO_FRAMES;
+		return no_frames(memory);
 	chunk->unit = new_units(memory);
 	if (!chunk->unit)
 		return KVM_MEMORY_NO_MEMORY;
@@ -310,7 +339,7 @@ enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 		else
 			ok = fault_page(memory, user, write, unit, pin);
 		if (!ok)
-			return KVM_MEMORY_NO_FRAMES;
+			return no_frames(memory);
 		pa = unit->pa;
 		state = unit->state;
 		pin->mapped_bits = memory->unit_bits;

@@ -8,36 +8,44 @@
 
 /* ---- table pages -------------------------------------------------------------------------- */
 
+/* log2 of the bytes of so many tables, a power of two. */
+static unsigned tables_bits(const struct kvm_mmu *mmu, unsigned count)
+{
+	return mmu->host.page + (unsigned)__builtin_ctz(count);
+}
+
 static bool tables_alloc(void *ctx, unsigned count, pa_t *out)
 {
 	struct kvm_mmu *mmu = ctx;
-	unsigned size_bits = mmu->host.page;
 
 	if (count == 1 && mmu->spare_count > 0) {
 		*out = mmu->spare[--mmu->spare_count];
 		return true;
 	}
-	while (UINT64_C(1) << (size_bits - mmu->host.page) < count)
-		size_bits++;
-	if (!frames_alloc(mmu->frames, size_bits, out))
+	if (!frames_alloc(mmu->frames, tables_bits(mmu, count), out))
 		return false;
 	mmu->table_frames++;
 	return true;
 }
 
-/* A page that finds no room in the list is lost to the VM, like the root, which goes last. */
+/* Kept to be used again; what finds no room in the list goes back to the host. */
 static void tables_free(void *ctx, unsigned count, pa_t tables)
 {
 	struct kvm_mmu *mmu = ctx;
 
-	if (count > 1)
+	if (count > 1) {
+		frames_free(mmu->frames, tables_bits(mmu, count), tables);
 		return;
+	}
 	if (mmu->spare_count == mmu->spare_room) {
 		const size_t room = mmu->spare_room ? mmu->spare_room * 2 : 64;
 		pa_t *spare = realloc(mmu->spare, room * sizeof(*spare));
 
-		if (!spare)
+		if (!spare) {
+			frames_free(mmu->frames, mmu->host.page, tables);
+			mmu->table_frames--;
 			return;
+		}
 		mmu->spare = spare;
 		mmu->spare_room = room;
 	}
@@ -109,6 +117,8 @@ void kvm_mmu_fini(struct kvm_mmu *mmu)
 	for (unsigned i = 0; i < mmu->slots; i++)
 		slot_free(mmu->slot[i]);
 	kvm_pgtable_fini(&mmu->pgt);
+	while (mmu->spare_count > 0)
+		frames_free(mmu->frames, mmu->host.page, mmu->spare[--mmu->spare_count]);
 	free(mmu->spare);
 }
 

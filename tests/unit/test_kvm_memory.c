@@ -106,6 +106,7 @@ static void random_touches(void **state)
 	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
 	struct flat *f = malloc(sizeof(*f));
 	struct rng rng = rng_seed(9);
+	uint64_t free_bytes;
 
 	(void)state;
 	assert_non_null(f);
@@ -114,6 +115,7 @@ static void random_touches(void **state)
 		f->user = GIB + (pick(&rng, 4096) << rows[i].page);
 		f->pages = 6000;
 		assert_true(frames_init(&f->frames, &memory));
+		free_bytes = frames_free_bytes(&f->frames);
 		assert_true(kvm_memory_init(&f->memory, rows[i].backing, rows[i].hugetlb_bits,
 					    rows[i].page, f->user, f->pages << rows[i].page,
 					    &f->frames));
@@ -123,6 +125,7 @@ static void random_touches(void **state)
 			touch(f, rng_below(&rng, f->pages), pick(&rng, 3));
 		check_apart(f);
 		kvm_memory_fini(&f->memory);
+		assert_int_equal(frames_free_bytes(&f->frames), free_bytes);
 		frames_fini(&f->frames);
 	}
 	free(f);

@@ -26,6 +26,7 @@ struct cached {
 struct world {
 	struct phys_mem *mem;
 	struct frames frames;
+	uint64_t all_free; /* bytes, before the VM */
 	struct kvm_mmu mmu;
 	struct kvm_slot *slot;
 	struct rng rng;
@@ -173,8 +174,10 @@ static enum kvm_result visit(const struct kvm_visit *visit, enum kvm_walk_flags 
 	return KVM_OK;
 }
 
+/* Frames that the VM holds, one by one, are those that are not free. */
 static void check_tables(struct world *w)
 {
+	uint64_t held = 0;
 	const struct kvm_walker walker = { .visit = visit,
 					   .arg = w,
 					   .flags = KVM_WALK_TABLE_PRE | KVM_WALK_LEAF };
@@ -198,6 +201,9 @@ static void check_tables(struct world *w)
 	for (unsigned i = 0; i < w->placed_count; i++)
 		add_range(w, w->placed[i].first, w->placed[i].bytes);
 	qsort(w->range, w->ranges, sizeof(w->range[0]), by_first);
+	for (unsigned i = 0; i < w->ranges; i++)
+		held += w->range[i].bytes;
+	assert_int_equal(w->all_free - frames_free_bytes(&w->frames), held);
 	for (unsigned i = 1; i < w->ranges; i++)
 		assert_true(w->range[i - 1].first + w->range[i - 1].bytes <= w->range[i].first);
 }
@@ -284,7 +290,14 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 							     << rows[row].page),
 					     .backing = rows[row].backing,
 					     .hugetlb_bits = rows[row].hugetlb_bits };
-	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 34), .pa_bits = 48 };
+	const struct frames_setup memory = {
+		.base = pa_of(UINT64_C(1) << 34),
+		.pa_bits = 40,
+		.page_bits = rows[row].page,
+		.fragmentation_permille =
+			slot.backing == KVM_BACKING_HUGETLB ? 0 : pick(&w->rng, 2) * 1000,
+		.seed = rng_next(&w->rng),
+	};
 
 	w->pages = rows[row].pages;
 	w->pa = calloc(w->pages, sizeof(*w->pa));
@@ -292,6 +305,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	w->placed_count = 0;
 	memset(w->tlb, 0, sizeof(w->tlb));
 	assert_true(frames_init(&w->frames, &memory));
+	w->all_free = frames_free_bytes(&w->frames);
 	phys_reset(w->mem);
 	assert_int_equal(kvm_mmu_init(&w->mmu, &host, &setup, w->mem, &w->frames), KVM_E_NONE);
 	w->mmu.tlbi = on_tlbi;
@@ -312,6 +326,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	kvm_mmu_unmap_user(w->slot, slot.user, slot.user + slot.bytes);
 	check_tables(w);
 	kvm_mmu_fini(&w->mmu);
+	assert_int_equal(frames_free_bytes(&w->frames), w->all_free);
 	frames_fini(&w->frames);
 	free(w->pa);
 }
