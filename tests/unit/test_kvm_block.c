@@ -164,7 +164,7 @@ static unsigned largest_legal(const struct choice *c)
 static void start_vm(const struct choice *c, struct phys_mem *mem, struct frames *frames,
 		     struct kvm_mmu *mmu, struct kvm_slot **slot)
 {
-	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 34), .pa_bits = 48 };
+	const struct frames_setup memory = { .base = pa_of(UINT64_C(1) << 34), .pa_bits = 38 };
 	const struct kvm_host host = { .kernel = KVM_KERNEL(6, 12),
 				       .page = c->page,
 				       .ipa_limit_bits = 48,
