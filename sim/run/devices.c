@@ -4,8 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pages of a pinned VM are all simulated one by one. */
+/* Each page of a pinned VM has a descriptor in simulated memory. */
 #define PINNED_LIMIT (UINT64_C(64) << 30)
+
+static uint64_t pinned_limit(const struct config *config)
+{
+	const uint64_t host = config->host.memory_bytes;
+
+	return host && host < PINNED_LIMIT ? host : PINNED_LIMIT;
+}
 
 bool devices_assigned(const struct config *config)
 {
@@ -20,7 +27,7 @@ static struct vfio_setup setup_of(const struct config *config)
 		.order = scattered ? VFIO_SCATTERED : VFIO_STREAMING,
 		.ring_bytes = config->device.ring_bytes,
 		.burst_bytes = config->device.dma_bytes,
-		.pinned_limit = PINNED_LIMIT,
+		.pinned_limit = pinned_limit(config),
 		.smmu_levels = (unsigned)config->smmu.levels,
 	};
 }
@@ -59,6 +66,8 @@ struct devices *devices_create(const struct config *config, const struct smmu_sh
 		if (vfio_assign(&devices->device[devices->count], vms[devices->count],
 				&devices->smmu, (uint16_t)devices->count, &setup,
 				diag) != STATUS_OK) {
+			if (diag)
+				diag->impossible = diag->status == STATUS_BAD_INPUT;
 			devices_destroy(devices);
 			return NULL;
 		}

@@ -306,6 +306,7 @@ static void refused(void **state)
 	} cases[] = {
 		{ "guest.memory=0", "guest.memory must say" },
 		{ "guest.memory=65G", "guest.memory is 69793218560 bytes" },
+		{ "host.memory=32M", "no more than 33554432 can be" },
 		{ "device.ring_bytes=128M", "do not fit into guest.memory" },
 		{ "device.dma_bytes=48K", "no multiple of device.dma_bytes" },
 		{ "smmu.levels=2", "stage 2 has 3 levels (40-bit IPAs, 4K granule)" },
@@ -326,6 +327,22 @@ static void refused(void **state)
 	}
 }
 
+/* Memory that the host has for one VM, but not for three. */
+static void host_too_small(void **state)
+{
+	const struct config config = rig_config(DEVICE "host.memory=160M");
+	struct diag diag = DIAG_INIT;
+	struct rig *rig = rig_try(&config, 1, 1, &diag);
+
+	(void)state;
+	assert_non_null(rig);
+	rig_destroy(rig);
+	assert_null(rig_try(&config, 1, 3, &diag));
+	assert_int_equal(diag.status, STATUS_BAD_INPUT);
+	assert_true(diag.impossible);
+	assert_non_null(strstr(diag.text, "cannot hold all"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +355,7 @@ int main(void)
 		cmocka_unit_test(replayed),
 		cmocka_unit_test(vmids_roll_over),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(host_too_small),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
