@@ -278,6 +278,18 @@ enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum acc
 	return user_mem_abort(&fault);
 }
 
+void kvm_mmu_stale_fault(struct kvm_mmu *mmu, uint64_t ipa)
+{
+	struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);
+
+	if (!slot)
+		return;
+	slot->faults++;
+	mmu->counts.faults++;
+	mmu->counts.permission_faults++;
+	kvm_pgtable_relax_perms(&mmu->pgt, ipa, 0);
+}
+
 enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind)
 {
 	for (unsigned faults = 0; faults < MAX_FAULTS; faults++) {

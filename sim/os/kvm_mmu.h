@@ -154,6 +154,12 @@ enum kvm_access_result {
 /* One stage-2 fault of the guest, if the tables make it one: kvm_handle_guest_abort(). */
 enum kvm_access_result kvm_mmu_fault(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
 
+/*
+ * A permission fault of a CPU whose TLBs are behind the tables, which allow the access: since v6.5
+ * permissions are relaxed with a local TLBI, so others fault and are relaxed once more.
+ */
+void kvm_mmu_stale_fault(struct kvm_mmu *mmu, uint64_t ipa);
+
 /* One access by the guest, with the faults it takes until it succeeds: never KVM_ACCESS_FAULTED. */
 enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
 

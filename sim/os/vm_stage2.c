@@ -178,6 +178,7 @@ enum mmu_fault_result vm_s2_fault(void *ctx, const struct mmu_request *request, 
 {
 	struct vm *vm = ((struct space *)request->space->os)->vm;
 	const enum access_kind kind = kind_of(vm, request, ipa.v, fault);
+	enum kvm_access_result result;
 
 	(void)ctx;
 	vm->vcpu = request->vcpu;
@@ -189,7 +190,10 @@ enum mmu_fault_result vm_s2_fault(void *ctx, const struct mmu_request *request, 
 		vm->s2_walk_faults++;
 		if (fault->s1ptw)
 			vm->s2_table_faults++;
-		return result_of(vm, ipa.v, kvm_mmu_fault(&vm->kvm, ipa.v, kind));
+		result = kvm_mmu_fault(&vm->kvm, ipa.v, kind);
+		if (result == KVM_ACCESS_OK && fault->type == FAULT_PERMISSION)
+			kvm_mmu_stale_fault(&vm->kvm, ipa.v);
+		return result_of(vm, ipa.v, result);
 	default:
 		diag_set(&vm->diag, STATUS_INTERNAL,
 			 "stage-2 fault with status code 0x%x on IPA 0x%" PRIx64, fault_fsc(fault),

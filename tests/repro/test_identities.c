@@ -35,6 +35,17 @@ static const char *const axes[][MAX_CHOICES] = {
 	  "host.block_rule=upstream" },
 	{ "guest.pages=base", "guest.pages=pmd", "guest.pages=base" },
 	{ "guest.dirty_state=preset", "guest.dirty_state=hardware" },
+	{ "core.dic=1", "core.dic=0" },
+	{ "host.kernel=6.1", "host.kernel=6.6", "host.kernel=6.12" },
+	{ "host.thp=never", "host.thp=always" },
+	{ "host.log_start=0", "host.log_start=700 host.log_sync=300 host.log_stop=2500",
+	  "host.log_start=1000 host.split_chunk=2M", "host.log_start=100 host.log_sync=97" },
+	{ "host.age_period=0", "host.age_period=400 host.age_flush=yes",
+	  "host.age_period=333 host.age_flush=no" },
+	{ "host.scan_period=0", "host.scan_period=500 host.scan_size=2M" },
+	{ "host.vms=0", "host.vms=3 host.timeslice=150",
+	  "host.vms=9 host.timeslice=60 host.vmid_bits=3",
+	  "host.vms=2 host.timeslice=1 vm_b.every=2 vm_b.ipa_bits=42" },
 	{ "tlb.l1i.entries=16 tlb.l1d.entries=16", "tlb.l1i.entries=8 tlb.l1i.ways=2",
 	  "tlb.l1d.entries=12 tlb.l1d.ways=4 tlb.l1d.page_sizes=[4K,64K]",
 	  "tlb.l1i.replacement=fifo tlb.l1d.replacement=plru", "tlb.l1d.replacement=random" },
@@ -98,7 +109,7 @@ static void matrix(void **state)
 	(void)state;
 	write_traces();
 	while (possible < wanted) {
-		struct config config = engine_config("");
+		struct config config = engine_config("guest.memory=32G");
 		unsigned chosen[AXES], trace = drawn++ % TRACES;
 		struct stats stats;
 		const char *why;
