@@ -36,6 +36,7 @@ CREATE TABLE point (
 	"guest.fragmentation_permille" INTEGER NOT NULL,
 	"guest.kernel_map" TEXT NOT NULL,
 	"guest.dirty_state" TEXT NOT NULL,
+	"guest.image" TEXT NOT NULL,
 	"guest.memory_base" TEXT NOT NULL,
 	"guest.memory" INTEGER NOT NULL,
 	"host.backing" TEXT NOT NULL,

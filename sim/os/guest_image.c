@@ -240,16 +240,16 @@ static enum exit_status map_ram(struct guest_image *image, const char *path, str
 	return STATUS_OK;
 }
 
-struct guest_image *guest_image_open(const char *path, struct diag *diag)
+enum exit_status guest_image_open(const char *path, struct guest_image **out, struct diag *diag)
 {
 	struct guest_image *image = calloc(1, sizeof(*image));
 	char *regs_path = NULL;
 	enum exit_status status;
 
+	*out = NULL;
 	if (!image || asprintf(&regs_path, "%s.regs", path) < 0) {
-		diag_set(diag, STATUS_INTERNAL, "out of memory");
 		free(image);
-		return NULL;
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	}
 	image->fd = -1;
 	/* The larger file first: its absence is the likelier mistake. */
@@ -261,9 +261,10 @@ struct guest_image *guest_image_open(const char *path, struct diag *diag)
 	if (status == STATUS_OK)
 		status = map_ram(image, path, diag);
 	if (status == STATUS_OK)
-		return image;
-	guest_image_close(image);
-	return NULL;
+		*out = image;
+	else
+		guest_image_close(image);
+	return status;
 }
 
 void guest_image_close(struct guest_image *image)

@@ -20,11 +20,12 @@ struct guest_image_regs {
 struct guest_image;
 
 /*
- * Opens FILE and FILE.regs; the time it takes does not depend on the size. NULL with diag:
- * STATUS_NO_INPUT if one of them cannot be opened, STATUS_BAD_INPUT with line and column for what
- * is wrong in FILE.regs, or if FILE is shorter or longer than ram_bytes.
+ * Opens FILE and FILE.regs; the time it takes does not depend on the size. *out is NULL on
+ * failure, and the caller's to close otherwise. STATUS_NO_INPUT if one of them cannot be opened,
+ * STATUS_BAD_INPUT with line and column for what is wrong in FILE.regs, or if FILE is shorter or
+ * longer than ram_bytes.
  */
-struct guest_image *guest_image_open(const char *path, struct diag *diag);
+enum exit_status guest_image_open(const char *path, struct guest_image **out, struct diag *diag);
 void guest_image_close(struct guest_image *image);
 
 const struct guest_image_regs *guest_image_regs(const struct guest_image *image);

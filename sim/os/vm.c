@@ -6,9 +6,9 @@
 static bool init_stage1(struct vm *vm)
 {
 	const struct arch_cpu *cpu = &vm->setup.cpu;
-	uint64_t root;
+	uint64_t root = 0;
 
-	if (!vm_alloc_table(vm, &root))
+	if (!vm->image && !vm_alloc_table(vm, &root))
 		return false;
 	pgtable_init(&vm->high, vm->mem, &vm_stage1_ops, vm,
 		     desc_format_of(vm->setup.s1_granule, vm->s1_geometry.ds, cpu->pa_bits),
@@ -20,21 +20,25 @@ static bool init_stage1(struct vm *vm)
 		vm->regs.tcr_el1 |= TCR_EL1_HA | TCR_EL1_HD;
 	vm->regs.ttbr1_el1 =
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0);
+	if (vm->image)
+		vm_image_init(vm);
 	return true;
 }
 
-struct vm *vm_create(const struct vm_setup *setup, struct phys_mem *mem, struct frames *frames,
+struct vm *vm_create(const struct vm_setup *asked, struct phys_mem *mem, struct frames *frames,
 		     struct diag *diag)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
+	struct vm_setup *setup = &vm->setup;
 
 	if (!vm) {
 		diag_set(diag, STATUS_INTERNAL, "out of memory");
 		return NULL;
 	}
-	*vm = (struct vm){ .setup = *setup, .mem = mem, .frames = frames };
+	*vm = (struct vm){ .setup = *asked, .mem = mem, .frames = frames };
 	vm->diag = (struct diag)DIAG_INIT;
-	if (vm_check_setup(setup, &vm->s1_geometry, &vm->geometry, diag) != STATUS_OK) {
+	if (vm_image_open(setup, &vm->image, diag) != STATUS_OK ||
+	    vm_check_setup(setup, &vm->s1_geometry, &vm->geometry, diag) != STATUS_OK) {
 		vm_destroy(vm);
 		return NULL;
 	}
@@ -77,6 +81,7 @@ void vm_destroy(struct vm *vm)
 	free(vm->chunks);
 	if (vm->slot)
 		kvm_mmu_fini(&vm->kvm);
+	guest_image_close(vm->image);
 	free(vm);
 }
 
@@ -84,14 +89,14 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 {
 	const struct arch_cpu *cpu = &vm->setup.cpu;
 	struct space *space;
-	uint64_t root;
+	uint64_t root = 0;
 
 	if (asid >> cpu->asid_bits) {
 		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: this core has %u bits of ASID", asid,
 			 cpu->asid_bits);
 		return NULL;
 	}
-	if (!vm_alloc_table(vm, &root)) {
+	if (!vm->image && !vm_alloc_table(vm, &root)) {
 		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: no guest memory for its tables", asid);
 		return NULL;
 	}
@@ -117,6 +122,8 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 	vm->newest = space;
 	pgtable_init(&space->low, vm->mem, &vm_stage1_ops, vm, vm->high.format,
 		     vm->s1_geometry.start_level, vm->setup.va_bits, root);
+	if (vm->image)
+		vm_image_space(space);
 	return space;
 }
 

@@ -40,6 +40,7 @@ struct vm_setup {
 	uint64_t split_chunk_bytes;	    /* eager splitting for dirty logging; 0: lazy */
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
 	enum dirty_state dirty_state;
+	const char *image; /* path of a guest_image; NULL: the guest is `guest` */
 	const struct guest_ops *guest;
 	uint32_t thp_permille, contiguous_permille, fragmentation_permille; /* of the guest */
 	enum guest_kernel_map kernel_map;
@@ -67,6 +68,13 @@ void vm_destroy(struct vm *vm);
 /* The address space of `asid`, made at its first use; owned by the VM. NULL with diag on failure.
  */
 const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag);
+
+/*
+ * The guest wrote TTBR0_EL1 and TTBR1_EL1 (0: not known) while it had `asid`. Only a VM with an
+ * image takes notice; the others have tables of their own. STATUS_OK, or as vm_space().
+ */
+enum exit_status vm_set_tables(struct vm *vm, uint16_t asid, uint64_t ttbr0, uint64_t ttbr1,
+			       struct diag *diag);
 
 /* The VM's TLB maintenance acts on `mmu` from now on. NULL: on nothing. */
 void vm_attach(struct vm *vm, struct mmu *mmu);

@@ -154,8 +154,14 @@ enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry
 
 enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag)
 {
+	struct vm_setup own = *setup;
+	struct guest_image *image = NULL;
 	struct s1_geometry s1;
 	struct s2_geometry s2;
+	enum exit_status status = vm_image_open(&own, &image, diag);
 
-	return vm_check_setup(setup, &s1, &s2, diag);
+	if (status == STATUS_OK)
+		status = vm_check_setup(&own, &s1, &s2, diag);
+	guest_image_close(image);
+	return status;
 }

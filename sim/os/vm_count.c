@@ -94,6 +94,9 @@ void vm_count(struct vm *vm, struct stats *stats)
 	v[STAT_s2_walk_faults] += vm->s2_walk_faults;
 	count_kvm(vm, v);
 	count_stage2(vm, v);
+	/* The tables of an image hold more than what the trace uses. */
+	if (vm->image)
+		return;
 	count_stage1(&vm->high, v);
 	for (const struct space *space = vm->newest; space; space = space->older)
 		count_stage1(&space->low, v);

@@ -80,6 +80,9 @@ enum exit_status vm_fork(struct vm *vm, uint16_t parent, uint16_t child, struct 
 {
 	const bool existed = vm->spaces[child] != NULL;
 
+	/* An image has the tables of both. */
+	if (vm->image)
+		return STATUS_OK;
 	if (parent == child)
 		return diag_set(diag, STATUS_BAD_INPUT, "a fork event makes ASID %u its own child",
 				parent);

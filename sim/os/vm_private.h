@@ -6,6 +6,7 @@
 #include "arch/desc.h"
 #include "arch/geometry.h"
 #include "mmu/regime.h"
+#include "os/guest_image.h"
 #include "os/guest_memory.h"
 #include "os/kvm_mmu.h"
 #include "os/page_shares.h"
@@ -23,7 +24,8 @@ enum {
 struct space {
 	struct mmu_space mmu;
 	struct regime regime;
-	struct pgtable low; /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
+	struct pgtable low;    /* TTBR0_EL1; TTBR1_EL1's tables are shared by the VM */
+	uint64_t ttbr0, ttbr1; /* of a VM with an image */
 	struct vm *vm;
 	uint16_t asid;	     /* by which the trace knows it */
 	struct space *older; /* made before this one */
@@ -61,6 +63,8 @@ struct vm {
 	struct guest_setup guest;
 	struct guest_memory guest_memory;
 	struct page_shares shares; /* pages that more than one address space maps */
+	struct guest_image *image; /* NULL: the guest's tables are made here */
+	bool image_no_memory;	   /* a page of it could not be placed */
 	void *guest_state;
 	struct space **spaces; /* by ASID; NULL: not made yet */
 	struct space *newest;  /* of the list of those made */
@@ -135,6 +139,24 @@ void vm_release_table(void *ctx, uint64_t address);
 
 /* The guest's parameters as its policy sees them. */
 struct guest_setup vm_guest_setup(const struct vm_setup *setup);
+
+/* ---- vm_image.c: a guest out of a memory image --------------------------------------------- */
+
+/*
+ * If the set-up names an image: opens it, which must agree with the set-up, and makes the guest's
+ * memory its. *out is NULL otherwise. Statuses of guest_image_open().
+ */
+enum exit_status vm_image_open(struct vm_setup *setup, struct guest_image **out, struct diag *diag);
+
+/* The guest's registers are the image's, and memory that gets a place is filled from it. */
+void vm_image_init(struct vm *vm);
+
+/* The registers of a new address space, until vm_set_tables() says otherwise. */
+void vm_image_space(struct space *space);
+
+/* A stage-1 fault, which an image has no answer to. */
+enum mmu_fault_result vm_image_fault(struct vm *vm, const struct mmu_request *request,
+				     const struct fault *fault);
 
 /* ---- vm_check.c --------------------------------------------------------------------------- */
 

@@ -239,6 +239,8 @@ enum mmu_fault_result vm_s1_fault(void *ctx, const struct mmu_request *request,
 	const bool upper = request->va.v >> 55 & 1;
 
 	(void)ctx;
+	if (vm->image)
+		return vm_image_fault(vm, request, fault);
 	if (!va_in_space(vm, request->va))
 		return vm_s1_fail(vm, STATUS_BAD_INPUT, request,
 				  "outside the guest's address space; raise stage1.va_bits");

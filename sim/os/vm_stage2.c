@@ -128,6 +128,8 @@ bool vm_init_stage2(struct vm *vm)
 /* Of a fault, or of several until the access is done. */
 static enum mmu_fault_result result_of(struct vm *vm, uint64_t ipa, enum kvm_access_result result)
 {
+	if (vm->image_no_memory)
+		result = KVM_ACCESS_NO_MEMORY;
 	switch (result) {
 	case KVM_ACCESS_OK:
 	case KVM_ACCESS_FAULTED:

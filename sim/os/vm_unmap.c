@@ -79,7 +79,8 @@ enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t b
 	struct pgtable_leaf leaf;
 	uint64_t tables;
 
-	if (!table || !bytes)
+	/* An image shows the tables at one time: what was unmapped before is unmapped. */
+	if (vm->image || !table || !bytes)
 		return WALK_CACHE_KEEP;
 	for (uint64_t at = first; at <= last && pgtable_next(table, at, last, &leaf);
 	     at = leaf.ia + (UINT64_C(1) << leaf.bits))

@@ -22,6 +22,8 @@ enum page_size {
 			    /* any other value: log2 of the size in bytes */
 };
 
+struct image_file; /* run/image_file.h */
+
 struct tlb_config {
 	uint64_t entries;
 	uint64_t ways;	     /* 0: fully associative */
@@ -58,6 +60,7 @@ struct config {
 	} stage2;
 	struct {
 		const char *policy, *dirty_state, *kernel_map;
+		const struct image_file *image; /* NULL: none */
 		uint64_t thp_permille, contiguous_permille, fragmentation_permille;
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os/kvm_pgtable.h"
+#include "run/image_file.h"
 #include "run/machine.h"
 
 static struct arch_cpu cpu_of(const struct config *config)
@@ -93,6 +94,7 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.memory_base = config->guest.memory_base,
 		.memory_bytes = config->guest.memory_bytes,
 		.dirty_state = machine_dirty_state(config),
+		.image = config->guest.image ? image_file_path(config->guest.image) : NULL,
 		.guest = guest_find(config->guest.policy),
 		.thp_permille = (uint32_t)config->guest.thp_permille,
 		.contiguous_permille = (uint32_t)config->guest.contiguous_permille,
@@ -266,6 +268,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 
 	if (status == STATUS_OK)
 		status = vm_check(&setup_b, diag);
+	if (status == STATUS_OK && config->guest.image && image_file_is_pinned(config->guest.image))
+		status = image_file_load(config->guest.image, diag);
 	if (status == STATUS_OK)
 		status = check_l1("tlb.l1i", &config->tlb.l1i, config, diag);
 	if (status == STATUS_OK)

@@ -218,6 +218,9 @@ static bool parse_value(const struct param *param, const char *text, union param
 	case PARAM_GRANULE:
 		return parse_size(text, strlen(text), &value->number) &&
 		       (value->number == 12 || value->number == 14 || value->number == 16);
+	case PARAM_IMAGE:
+		value->file = strcmp(text, "none") ? image_file_of(text) : NULL;
+		return value->file || strcmp(text, "none") == 0;
 	case PARAM_PLUGIN:
 		return parse_plugin(param, text, &value->name);
 	}
@@ -263,6 +266,11 @@ void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX])
 		break;
 	case PARAM_GRANULE:
 		snprintf(text, PARAM_TEXT_MAX, "4K, 16K or 64K");
+		break;
+	case PARAM_IMAGE:
+		snprintf(text, PARAM_TEXT_MAX,
+			 "the path of a memory image (at most %d bytes) or none",
+			 IMAGE_FILE_PATH_MAX);
 		break;
 	case PARAM_PLUGIN:
 		list_plugins(param, text);
@@ -403,6 +411,12 @@ void param_text_format(const struct param *param, union param_value value,
 		return;
 	case PARAM_GRANULE:
 		format_bytes(UINT64_C(1) << number, text);
+		return;
+	case PARAM_IMAGE:
+		if (value.file)
+			image_file_format(value.file, text, PARAM_TEXT_MAX);
+		else
+			strcpy(text, "none");
 		return;
 	case PARAM_PLUGIN:
 		snprintf(text, PARAM_TEXT_MAX, "%s", value.name);

@@ -4,11 +4,13 @@
 #define TWOSTAGE_RUN_PARAM_TEXT_H
 
 #include "base/diag.h"
+#include "run/image_file.h"
 #include "run/params.h"
 
 union param_value {
 	uint64_t number;
-	const char *name; /* PARAM_PLUGIN: points into the registry */
+	const char *name;	       /* PARAM_PLUGIN: points into the registry */
+	const struct image_file *file; /* PARAM_IMAGE: NULL: none */
 };
 
 /* On failure STATUS_BAD_INPUT, with what was expected in diag. */

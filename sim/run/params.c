@@ -17,6 +17,7 @@
 #define TYPE_PAGE	  PARAM_PAGE, NULL, NULL
 #define TYPE_LEVEL	  PARAM_LEVEL, NULL, NULL
 #define TYPE_GRANULE	  PARAM_GRANULE, NULL, NULL
+#define TYPE_IMAGE	  PARAM_IMAGE, NULL, NULL
 #define TYPE_PLUGIN(room) PARAM_PLUGIN, NULL, #room
 #define TYPE_CHOICE(room) PARAM_PLUGIN, NULL, #room
 
@@ -107,6 +108,8 @@ enum exit_status params_set_row(struct config *config, const struct param *param
 		return status;
 	if (param->type == PARAM_PLUGIN)
 		memcpy(field_of(config, param), &value.name, sizeof(value.name));
+	else if (param->type == PARAM_IMAGE)
+		memcpy(field_of(config, param), &value.file, sizeof(value.file));
 	else
 		memcpy(field_of(config, param), &value.number, sizeof(value.number));
 	return STATUS_OK;
@@ -161,6 +164,8 @@ void params_format(const struct config *config, const struct param *param,
 
 	if (param->type == PARAM_PLUGIN)
 		memcpy(&value.name, (const char *)config + param->offset, sizeof(value.name));
+	else if (param->type == PARAM_IMAGE)
+		memcpy(&value.file, (const char *)config + param->offset, sizeof(value.file));
 	else
 		value.number = params_number(config, param);
 	param_text_format(param, value, text);

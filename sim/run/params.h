@@ -19,6 +19,7 @@ enum param_type {
 	PARAM_PAGE,
 	PARAM_LEVEL,
 	PARAM_GRANULE,
+	PARAM_IMAGE,
 	PARAM_PLUGIN,
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/image_file.h"
 #include "run/input.h"
 #include "run/plan_tables.h"
 
@@ -250,7 +251,12 @@ enum exit_status plan_expand(struct plan *plan, struct diag *diag)
 		struct plan_point *point = &plan->points[i];
 
 		plan_config(plan, point, &config);
-		status = db_key(&config, plan->traces[point->trace].name.digest, point->key, diag);
+		/* A file that cannot be used is no property of the point: nothing is run. */
+		if (config.guest.image)
+			status = image_file_load(config.guest.image, diag);
+		if (status == STATUS_OK)
+			status = db_key(&config, plan->traces[point->trace].name.digest, point->key,
+					diag);
 	}
 	return status ? status : drop_duplicates(plan, diag);
 }

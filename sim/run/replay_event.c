@@ -51,7 +51,8 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 		return STATUS_OK;
 	case EVENT_CONTEXT_SWITCH:
 		replay->machine->context_switches++;
-		return STATUS_OK;
+		return vm_set_tables(own, event->asid, event->args[0], event->args[1],
+				     replay->diag);
 	case EVENT_FORK:
 		return vm_fork(own, event->asid, (uint16_t)event->args[0], replay->diag);
 	case EVENT_TLBI:
