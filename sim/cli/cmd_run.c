@@ -74,6 +74,17 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 	printf("}\n");
 }
 
+/* What the reader of the statistics has to know about their exactness. */
+static void print_notes(const struct stats *stats)
+{
+	if (stats->v[STAT_run_relookups])
+		printf("note: TLBIs or VM switches fell into runs of this trace, so misses, walks "
+		       "and "
+		       "faults may be off by up to\n%" PRIu64
+		       " (run_relookups); a raw trace is exact (docs/model.md, M26)\n",
+		       stats->v[STAT_run_relookups]);
+}
+
 static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
 				  const char *path, struct diag *diag)
 {
@@ -100,6 +111,7 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	} else if (status == STATUS_OK) {
 		printf("%s on %s\n", input_name(path), model->name);
 		output_stats(stdout, &stats);
+		print_notes(&stats);
 	}
 	trace_close(trace);
 	return status;

@@ -33,7 +33,7 @@ enum replay_whose {
 
 /*
  * replay_runs.c: TLB entries or VMs have changed. Look up again the runs that are still open then,
- * since their next accesses come as if anew (docs/model.md, M22).
+ * since their next accesses come as if anew (docs/model.md, M26).
  */
 enum exit_status replay_reopen(struct replay *replay, const struct trace_block *block,
 			       uint32_t index, uint64_t ordinal, enum replay_whose whose);
