@@ -221,6 +221,17 @@ static void running_ids_survive(void **state)
 		id_alloc_enter(&ids, 4, &id);
 	}
 	assert_int_equal(fresh, 250 + 1);
+	/* Who is scheduled out keeps nothing at the next one, though it was kept before. */
+	for (uint32_t c = 0; c < 4; c++) {
+		assert_false(id_alloc_enter(&ids, c, &running[c]));
+		id_alloc_leave(&ids, c);
+	}
+	while (ids.rollovers == 2) {
+		id = 0;
+		id_alloc_leave(&ids, 4);
+		id_alloc_enter(&ids, 4, &id);
+	}
+	assert_int_equal(id_alloc_index(&ids, id), 1);
 	id_alloc_fini(&ids);
 }
 

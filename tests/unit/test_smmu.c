@@ -354,6 +354,67 @@ static void unmapped_needs_a_tlbi(void **state)
 	world_free(&w);
 }
 
+/* Nine pages of one level 3 table in turn, one more than the TLB holds: only level 3 is read. */
+static void walk_cache_holds_tables(void **state)
+{
+	const struct smmu_shape shape = shape_of(4, 16);
+	struct regime regime;
+	struct smmu smmu;
+	struct world w;
+
+	(void)state;
+	open_world(&w, &regime, 40, 1);
+	assert_true(smmu_init(&smmu, &shape, w.mem));
+	smmu_attach(&smmu, 0, &regime, 5, NULL);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned area = 0; area < 3; area++)
+			for (uint64_t at = 0; at < areas[area].bytes; at += 4096)
+				assert_int_equal(load(&smmu, 0, areas[area].ipa + at),
+						 SMMU_TRANSLATED);
+	assert_int_equal(smmu.hits, 0);
+	assert_int_equal(smmu.walk_reads, 2 + 3 * 9);
+	smmu_fini(&smmu);
+	world_free(&w);
+}
+
+/* Which TLBIs take pointers to tables along: reads of the next page of a known level 3 table. */
+static void tlbis_of_tables(void **state)
+{
+	static const struct {
+		struct smmu_tlbi tlbi;
+		uint64_t reads;
+	} cases[] = {
+		{ { .scope = SMMU_SCOPE_IPA, .vmid = 5, .points = WALK_POINTS_ALL }, 3 },
+		{ { .scope = SMMU_SCOPE_IPA, .vmid = 5, .points = WALK_POINTS_LEAVES }, 1 },
+		{ { .scope = SMMU_SCOPE_IPA, .vmid = 6 }, 1 },
+		{ { .scope = SMMU_SCOPE_VMID, .vmid = 5 }, 3 },
+		{ { .scope = SMMU_SCOPE_VMID, .vmid = 6 }, 1 },
+		{ { .scope = SMMU_SCOPE_ALL }, 3 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct smmu_shape shape = shape_of(4, 16);
+		struct smmu_tlbi tlbi = cases[i].tlbi;
+		struct regime regime;
+		struct smmu smmu;
+		struct world w;
+
+		open_world(&w, &regime, 40, 1);
+		assert_true(smmu_init(&smmu, &shape, w.mem));
+		smmu_attach(&smmu, 0, &regime, 5, NULL);
+		load(&smmu, 0, areas[0].ipa);
+		assert_int_equal(smmu.walk_reads, 3);
+		tlbi.first = areas[0].ipa;
+		tlbi.last = tlbi.first + 4095;
+		smmu_invalidate(&smmu, &tlbi);
+		load(&smmu, 0, areas[0].ipa + 4096);
+		assert_int_equal(smmu.walk_reads, 3 + cases[i].reads);
+		smmu_fini(&smmu);
+		world_free(&w);
+	}
+}
+
 static void levels(void **state)
 {
 	static const struct {
@@ -422,6 +483,8 @@ int main(void)
 		cmocka_unit_test(like_a_naive_lru),
 		cmocka_unit_test(reset_of_one_stream),
 		cmocka_unit_test(unmapped_needs_a_tlbi),
+		cmocka_unit_test(walk_cache_holds_tables),
+		cmocka_unit_test(tlbis_of_tables),
 		cmocka_unit_test(levels),
 		cmocka_unit_test(detached),
 	};

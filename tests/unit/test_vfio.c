@@ -166,6 +166,7 @@ static void tlbis_are_broadcast(void **state)
 	assert_int_equal(stat(rig, STAT_smmu_tlb_misses), misses += 2);
 	mmu_invalidate(mmu, MMU_ALL_VCPUS, &second, WALK_CACHE_STAGE1); /* VMALLE1IS */
 	mmu_invalidate(mmu, 1, &second, WALK_CACHE_BOTH);		/* not broadcast */
+	mmu_invalidate_ipa(mmu, 1, 1, WALK_POINTS_ALL, ring, ring + 4095);
 	rounds(rig, 1);
 	assert_int_equal(stat(rig, STAT_smmu_tlb_misses), misses);
 	mmu_invalidate_ipa(mmu, MMU_ALL_VCPUS, 1, WALK_POINTS_ALL, ring, ring + 4095);
