@@ -15,7 +15,8 @@ struct host_fault {
 	unsigned backing_bits; /* log2 of the host page behind the address: the VMA's page size */
 	/*
 	 * Bit n set: a block of 2^n bytes around the fault lies inside the memslot, and IPA and
-	 * user address agree modulo its size (fault_supports_stage2_huge_mapping).
+	 * user address agree modulo its size (fault_supports_stage2_huge_mapping). Up to the size
+	 * of the host page.
 	 */
 	uint64_t fitting;
 	/*

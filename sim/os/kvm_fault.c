@@ -18,15 +18,15 @@ static bool is_device(const struct mem_fault *fault)
 	return fault->slot->setup.backing == KVM_BACKING_DEVICE;
 }
 
-/* Block sizes that fault_supports_stage2_huge_mapping() grants around the fault. */
-static uint64_t fitting_blocks(const struct mem_fault *fault)
+/* Block sizes up to 2^most_bits that fault_supports_stage2_huge_mapping() grants. */
+static uint64_t fitting_blocks(const struct mem_fault *fault, unsigned most_bits)
 {
 	const struct kvm_slot_setup *slot = &fault->slot->setup;
 	const uint64_t user = slot->user + (fault->ipa - slot->base);
 	const uint64_t user_end = slot->user + slot->bytes;
 	uint64_t fitting = 0;
 
-	for (unsigned n = fault->slot->mmu->host.page; n < 52; n++) {
+	for (unsigned n = fault->slot->mmu->host.page; n <= most_bits; n++) {
 		const uint64_t first = user & ~low_mask(n);
 
 		if (((slot->base ^ slot->user) & low_mask(n)) == 0 && first >= slot->user &&
@@ -55,15 +55,16 @@ static bool meets_other_slot(const struct kvm_slot *slot, uint64_t first, uint64
  * addresses that do not agree modulo their size mapped other memory than the guest's. We map pages
  * instead, as KVM has since v5.1.
  */
-static uint64_t reaching_blocks(const struct mem_fault *fault)
+static uint64_t reaching_blocks(const struct mem_fault *fault, unsigned most_bits)
 {
 	const struct kvm_slot_setup *slot = &fault->slot->setup;
 	uint64_t reaching = 0;
 
-	for (unsigned n = fault->slot->mmu->host.page; n < fault->slot->mmu->pgt.setup.ia_bits;
-	     n++) {
+	for (unsigned n = fault->slot->mmu->host.page; n <= most_bits; n++) {
 		const uint64_t first = fault->ipa & ~low_mask(n);
 
+		if (n >= fault->slot->mmu->pgt.setup.ia_bits)
+			break;
 		if ((slot->base ^ slot->user) & low_mask(n))
 			continue;
 		if (slot->backing == KVM_BACKING_HUGETLB && first < slot->base)
@@ -81,8 +82,8 @@ static unsigned block_bits(const struct mem_fault *fault, unsigned backing_bits)
 	const struct host_fault what = { .granule = mmu->host.page,
 					 .levels = (unsigned)(KVM_LEVELS - mmu->pgt.start_level),
 					 .backing_bits = backing_bits,
-					 .fitting = fitting_blocks(fault),
-					 .reaching = reaching_blocks(fault) };
+					 .fitting = fitting_blocks(fault, backing_bits),
+					 .reaching = reaching_blocks(fault, backing_bits) };
 
 	return mmu->host.rule->block_bits(&what);
 }
@@ -95,7 +96,8 @@ static unsigned device_bits(const struct mem_fault *fault)
 {
 	const struct kvm_mmu *mmu = fault->slot->mmu;
 	const struct kvm_slot_setup *slot = &fault->slot->setup;
-	const uint64_t fitting = fitting_blocks(fault), skew = slot->user ^ slot->device.v;
+	const uint64_t fitting = fitting_blocks(fault, level_shift(mmu->host.page, 1));
+	const uint64_t skew = slot->user ^ slot->device.v;
 
 	if (!mmu->host.rule->device_blocks || mmu->host.kernel < KVM_KERNEL(6, 2))
 		return mmu->host.page;
