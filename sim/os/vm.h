@@ -16,6 +16,7 @@
 #include "os/costs.h"
 #include "os/guest.h"
 #include "os/host.h"
+#include "os/kvm_era.h"
 #include "os/kvm_mmu.h"
 
 enum dirty_state {
@@ -32,12 +33,14 @@ struct vm_setup {
 	unsigned host_va_bits; /* 0: no limit */
 	unsigned guest_leaf_bits;
 	enum kvm_backing backing;
-	unsigned backing_bits;		    /* page size of the backing */
-	enum kvm_pool pool;		    /* of hugetlb pages */
-	unsigned kernel;		    /* KVM_KERNEL() of the host */
-	bool dic;			    /* CTR_EL0.DIC */
-	uint64_t user_skew;		    /* user address of the memslot, less its IPA */
-	uint64_t split_chunk_bytes;	    /* eager splitting for dirty logging; 0: lazy */
+	unsigned backing_bits;	      /* page size of the backing */
+	enum kvm_pool pool;	      /* of hugetlb pages */
+	unsigned kernel;	      /* KVM_KERNEL() of the host */
+	enum kvm_era era;	      /* VMs that KVM of that time could not run are refused */
+	enum kvm_table_walker walker; /* KVM_WALKER_FAKE_PGD wants host_va_bits */
+	bool dic;		      /* CTR_EL0.DIC */
+	uint64_t user_skew;	      /* user address of the memslot, less its IPA */
+	uint64_t split_chunk_bytes;   /* eager splitting for dirty logging; 0: lazy */
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */
 	enum dirty_state dirty_state;
 	const char *image; /* path of a guest_image; NULL: the guest is `guest` */

@@ -39,6 +39,12 @@ static enum exit_status check_stage1(const struct vm_setup *setup, struct s1_geo
 	return STATUS_OK;
 }
 
+unsigned vm_host_levels(const struct vm_setup *setup)
+{
+	return setup->host_va_bits ? geometry_host_levels(setup->s2_granule, setup->host_va_bits)
+				   : 0;
+}
+
 /* The start level that was asked for; GEOMETRY_START_AUTO: KVM's. */
 static int start_level_of(const struct vm_setup *setup)
 {
@@ -46,15 +52,32 @@ static int start_level_of(const struct vm_setup *setup)
 		.granule = setup->s2_granule,
 		.ia_bits = setup->ipa_bits,
 		.start = KVM_START_PLAIN,
-		.host_levels = setup->host_va_bits ? geometry_host_levels(setup->s2_granule,
-									  setup->host_va_bits)
-						   : 0,
+		.host_levels = vm_host_levels(setup),
 	};
 	int level;
 
 	if (setup->start_level == LEVEL_PLAIN && kvm_pgtable_start_level(&plain, &level))
 		return level;
 	return setup->start_level < -1 ? GEOMETRY_START_AUTO : setup->start_level;
+}
+
+/* Could KVM of the time that was asked for run such a VM? */
+static enum exit_status check_era(const struct vm_setup *setup, const struct s2_geometry *geometry,
+				  struct diag *diag)
+{
+	const struct kvm_era_vm vm = { .era = setup->era,
+				       .walker = setup->walker,
+				       .page = setup->s2_granule,
+				       .ipa_bits = setup->ipa_bits,
+				       .pa_bits = setup->cpu.pa_bits,
+				       .start_level = geometry->start_level,
+				       .host_levels = vm_host_levels(setup) };
+	const char *refusal = kvm_era_refusal(&vm);
+
+	if (setup->walker == KVM_WALKER_FAKE_PGD && !setup->host_va_bits)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.walker: fake_pgd needs the host's levels: set host.va_bits");
+	return refusal ? diag_set(diag, STATUS_BAD_INPUT, "%s", refusal) : STATUS_OK;
 }
 
 static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geometry *geometry,
@@ -80,7 +103,7 @@ static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geo
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"host.backing: a host with %uK pages has no pages of 2^%u bytes",
 				1u << (setup->s2_granule - 10), setup->backing_bits);
-	return STATUS_OK;
+	return check_era(setup, geometry, diag);
 }
 
 uint64_t vm_memory_end(const struct vm_setup *setup)

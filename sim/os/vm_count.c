@@ -57,6 +57,7 @@ static void count_kvm(const struct vm *vm, uint64_t *v)
 	v[STAT_s2_collapses] += pgt->counts.collapses;
 	v[STAT_s2_unmapped] += pgt->counts.unmapped_leaves;
 	v[STAT_s2_software_steps] += pgt->software_steps;
+	v[STAT_s2_fake_bytes] += kvm_mmu_fake_bytes(&vm->kvm);
 	v[STAT_dirty_syncs] += vm->dirty_syncs;
 	v[STAT_dirty_pages] += vm->dirty_pages;
 }

@@ -160,6 +160,9 @@ enum mmu_fault_result vm_image_fault(struct vm *vm, const struct mmu_request *re
 
 /* ---- vm_check.c --------------------------------------------------------------------------- */
 
+/* Levels of the host's own tables; 0: no limit. */
+unsigned vm_host_levels(const struct vm_setup *setup);
+
 /* The geometries of both stages, if such a VM can be. */
 enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry *s1,
 				struct s2_geometry *s2, struct diag *diag);

@@ -103,6 +103,8 @@ bool vm_init_stage2(struct vm *vm)
 		.lpa2 = vm->geometry.ds,
 		.tlbi_range = cpu->tlbi_range,
 		.hw_af = cpu->hw_af,
+		.walker = setup->walker,
+		.host_levels = vm_host_levels(setup),
 		.rule = setup->host,
 	};
 	const struct kvm_vm_setup kvm = { .ipa_bits = setup->ipa_bits,

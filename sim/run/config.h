@@ -65,7 +65,7 @@ struct config {
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {
-		const char *block_rule, *kernel, *thp, *age_flush;
+		const char *block_rule, *kernel, *era, *walker, *thp, *age_flush;
 		uint64_t backing, va_bits, user_skew, split_chunk;
 		uint64_t memory_bytes, fragmentation_permille;
 		const char *hugetlb_pool;

@@ -107,7 +107,7 @@ static bool parse_name(struct parser *parser)
 		if (strcmp(stat_rows[i].name, word) == 0)
 			return push(parser, (struct step){ STEP_STAT, i, 0 });
 	param = params_find(word);
-	if (param && params_is_number(param))
+	if (param && (params_is_number(param) || param->type == PARAM_GRANULE))
 		return push(parser, (struct step){ STEP_PARAM, (size_t)(param - params), 0 });
 	return unknown(parser, word);
 }
@@ -185,6 +185,14 @@ void stat_expr_free(struct stat_expr *expr)
 	free(expr);
 }
 
+/* A granule in bytes; its field is a log2. */
+static double param_value(const struct config *config, const struct param *param)
+{
+	const uint64_t number = params_number(config, param);
+
+	return (double)(param->type == PARAM_GRANULE ? UINT64_C(1) << number : number);
+}
+
 /* One operator on the two topmost values. False: division by 0. */
 static bool apply(enum step_kind kind, double *left, double right)
 {
@@ -220,7 +228,7 @@ bool stat_expr_value(const struct stat_expr *expr, const struct config *config,
 		} else if (step->kind == STEP_STAT) {
 			stack[n++] = (double)stats->v[step->index];
 		} else if (step->kind == STEP_PARAM) {
-			stack[n++] = (double)params_number(config, &params[step->index]);
+			stack[n++] = param_value(config, &params[step->index]);
 		} else {
 			n--;
 			if (!apply(step->kind, &stack[n - 1], stack[n]))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Figures computed from a point's statistics: "walk_reads / walks", "100 * 1G * s2_mapped_1g /
- * (...)". Names of statistics and of parameters that are plain numbers, numbers with an optional K,
- * M, G or T (1024s), + - * / and parentheses. For tables that people read; no part of any result.
+ * (...)". Names of statistics and of parameters that are plain numbers or granules (in bytes),
+ * numbers with an optional K, M, G or T (1024s), + - * / and parentheses. For tables that people
+ * read; no part of any result.
  */
 #ifndef TWOSTAGE_RUN_STAT_EXPR_H
 #define TWOSTAGE_RUN_STAT_EXPR_H

@@ -178,6 +178,24 @@ static void logging(void **state)
 	trace_close(trace);
 }
 
+/* Levels that exist for software only cost KVM's walks a step each, and hardware nothing. */
+static void software_levels(void **state)
+{
+	struct trace_reader *trace = random_trace(TRACE_PAGE_RUNS, 5000);
+	struct stats real = run("host.va_bits=48 host.walker=stage2", trace);
+	const struct stats fake = run("host.va_bits=48 host.walker=fake_pgd", trace);
+
+	(void)state;
+	assert_int_equal(real.v[STAT_s2_fake_bytes], 0);
+	/* Per VM, two concatenated root tables below one level: an entry for each. */
+	assert_int_equal(fake.v[STAT_s2_fake_bytes], 2 * 2 * 8);
+	assert_true(fake.v[STAT_s2_software_steps] > real.v[STAT_s2_software_steps]);
+	real.v[STAT_s2_software_steps] = fake.v[STAT_s2_software_steps];
+	real.v[STAT_s2_fake_bytes] = fake.v[STAT_s2_fake_bytes];
+	assert_memory_equal(&real, &fake, sizeof(real));
+	trace_close(trace);
+}
+
 /* ---- progress ------------------------------------------------------------------------------- */
 
 struct steps {
@@ -250,6 +268,8 @@ static void impossible_configurations(void **state)
 	refused("walk_cache.s2.entries=10 walk_cache.s2.ways=4", "walk_cache.s2.entries");
 	refused("cache.llc.size=512 cache.llc.ways=16", "cache.llc.size");
 	refused("stage2.ipa_bits=48 stage2.start_level=2", "stage 2");
+	refused("host.walker=fake_pgd", "host.va_bits");
+	refused("host.era=2014 stage2.ipa_bits=44", "T0SZ");
 }
 
 static void failures(void **state)
@@ -303,13 +323,10 @@ static void policies_on_raw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identities),
-		cmocka_unit_test(logging),
-		cmocka_unit_test(translation_cycles),
-		cmocka_unit_test(seeds),
-		cmocka_unit_test(interruption),
-		cmocka_unit_test(failures),
-		cmocka_unit_test(impossible_configurations),
+		cmocka_unit_test(identities),	   cmocka_unit_test(logging),
+		cmocka_unit_test(software_levels), cmocka_unit_test(translation_cycles),
+		cmocka_unit_test(seeds),	   cmocka_unit_test(interruption),
+		cmocka_unit_test(failures),	   cmocka_unit_test(impossible_configurations),
 		cmocka_unit_test(policies_on_raw),
 	};
 

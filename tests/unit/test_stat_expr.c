@@ -42,6 +42,7 @@ static void values(void **state)
 		{ "1G * s2_mapped_2m / (1T + 0)", 3 / 1024.0, true },
 		{ "walks * cost.exit", 56, false },
 		{ "2.5 * walks", 20, false },
+		{ "stage2.granule * walks", 32768, false },
 	};
 	struct config config;
 	struct stats stats;
