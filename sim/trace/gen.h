@@ -26,21 +26,26 @@ struct gen_phase {
 	uint64_t pattern;  /* enum gen_pattern */
 	uint64_t accesses; /* loads and stores of all vCPUs */
 	uint64_t footprint, base;
-	uint64_t size;	  /* of an access */
-	uint64_t stride;  /* stride */
-	uint64_t item;	  /* zipf, chase; 0: 4096 and 64 */
-	uint64_t row;	  /* stencil: one row of the grid */
-	uint64_t stores;  /* stride, uniform, zipf: percent of the accesses */
-	uint64_t skew;	  /* zipf: exponent in thousandths */
-	uint64_t fetches; /* instruction fetches before each access */
-	uint64_t code;	  /* the loop that they run through */
+	uint64_t size;	      /* of an access */
+	uint64_t stride;      /* stride */
+	uint64_t item;	      /* zipf, chase; 0: 4096 and 64 */
+	uint64_t row;	      /* stencil: one row of the grid */
+	uint64_t stores;      /* stride, uniform, zipf: percent of the accesses */
+	uint64_t skew;	      /* zipf: exponent in thousandths */
+	uint64_t fetches;     /* instruction fetches before each access */
+	uint64_t code;	      /* the loop that they run through */
+	uint64_t fork_every;  /* accesses of a process from fork to fork; 0: none */
+	uint64_t unmap_every; /* accesses of a process between unmaps; 0: none */
+	uint64_t unmap;	      /* how much it unmaps, the footprint part by part */
 };
 
 struct gen_spec {
 	uint64_t seed, repeat;
 	uint64_t vcpus, vms;
-	uint64_t slice;	  /* accesses of a vCPU before the next one has its turn */
-	uint64_t quantum; /* accesses of a vCPU before it switches to its next VM */
+	uint64_t slice;		  /* accesses of a vCPU before the next one has its turn */
+	uint64_t quantum;	  /* accesses of a vCPU before it switches to its next VM */
+	uint64_t processes;	  /* of each VM */
+	uint64_t process_quantum; /* accesses of a vCPU in a VM before the next process's turn */
 	size_t n_phases;
 	struct gen_phase phases[GEN_MAX_PHASES];
 };

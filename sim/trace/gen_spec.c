@@ -44,6 +44,12 @@ const struct gen_key gen_keys[] = {
 	{ "fetches", "COUNT", "instruction fetches before each load or store", COUNT(fetches), 0,
 	  1000, 0 },
 	{ "code", "BYTES", "the loop that the fetches run through", BYTES(code), 4, 1 << 20, 256 },
+	{ "fork_every", "COUNT", "accesses of a process from fork to fork; 0: none",
+	  COUNT(fork_every), 0, MAX_COUNT, 0 },
+	{ "unmap_every", "COUNT", "accesses of a process between unmaps; 0: none",
+	  COUNT(unmap_every), 0, MAX_COUNT, 0 },
+	{ "unmap", "BYTES", "what it unmaps: the next part of the footprint", BYTES(unmap), 4096,
+	  MAX_BYTES, 2 << 20 },
 	{ "seed", "NUMBER", "of all random draws", IN_SPEC(seed), 0, UINT64_MAX, 1 },
 	{ "repeat", "COUNT", "times that all phases run", IN_SPEC(repeat), 1, MAX_COUNT, 1 },
 	{ "vcpus", "COUNT", "that take turns", IN_SPEC(vcpus), 1, 1024, 1 },
@@ -53,6 +59,10 @@ const struct gen_key gen_keys[] = {
 	  MAX_COUNT, 1 },
 	{ "quantum", "COUNT", "accesses of a vCPU before it switches its VM", IN_SPEC(quantum), 1,
 	  MAX_COUNT, 100000 },
+	{ "processes", "COUNT", "of each VM, with an ASID each, in turn", IN_SPEC(processes), 1,
+	  32767, 1 },
+	{ "process_quantum", "COUNT", "accesses of a vCPU before the next process's turn",
+	  IN_SPEC(process_quantum), 1, MAX_COUNT, 10000 },
 	{ 0 },
 };
 
@@ -287,6 +297,11 @@ enum exit_status gen_check(const struct gen_spec *spec, struct diag *diag)
 
 	for (size_t i = 0; i < spec->n_phases; i++) {
 		const char *wrong = refuse_phase(&spec->phases[i]);
+
+		if (!wrong && spec->phases[i].fork_every &&
+		    (spec->processes > 1 || spec->vms < spec->vcpus))
+			wrong = "fork_every: expected one process in each VM, and no VM with "
+				"several vCPUs";
 
 		if (wrong && spec->n_phases == 1)
 			return diag_set(diag, STATUS_BAD_INPUT, "%s", wrong);
