@@ -73,6 +73,17 @@ for packed in gz xz zst; do
 done
 same 'standard input' "$(totals "$work/raw.s2t")" "$(totals - <"$work/raw.csv.zst")"
 
+# Forks and unmaps: seen, kept by conversion, and the same counts from each form.
+expect 'gen of forks' 0 '' "$TWOSTAGE" trace gen --accesses 30k --footprint 1M --stores 40 --fork_every 4k \
+	--unmap_every 3k --unmap 64K -g raw -o "$work/forks.s2t"
+expect 'fork' 0 '^# event fork vcpu 0 vm 0 asid 1 0x2 0x0$' "$TWOSTAGE" trace cat "$work/forks.s2t"
+expect 'forks to page' 0 '' "$TWOSTAGE" trace convert -g page -o "$work/forks.page.s2t" "$work/forks.s2t"
+for form in forks forks.page; do
+	"$TWOSTAGE" run -s guest.policy=linux "$work/$form.s2t" | sed 1d >"$work/$form.txt"
+done
+expect 'copies' 0 '^ *s1_cow_copies +[1-9]' cat "$work/forks.page.txt"
+expect 'forks: raw = page' 0 '' cmp "$work/forks.txt" "$work/forks.page.txt"
+
 # Valgrind's text, as a user has it.
 printf '==1== x\nI  04015fb0,3\n L 1ffefff8,8\n S 04222cac,4\n M 0421dffc,16\n' >"$work/lackey"
 expect 'lackey' 0 '^splits +2$' "$TWOSTAGE" trace info "$work/lackey"

@@ -62,6 +62,8 @@ static struct refs_item random_event(struct rng *rng, const struct refs_options 
 	} else if (type == EVENT_UNMAP) {
 		item.event.args[0] = va;
 		item.event.args[1] = PAGE * (1 + rng_below(rng, 8));
+	} else if (type == EVENT_FORK) {
+		item.event.args[0] = 1 + (c->asid + rng_below(rng, o->asids - 1)) % o->asids;
 	}
 	return item;
 }
@@ -119,8 +121,10 @@ struct refs refs_random(const struct refs_options *o)
 			type = o->vms > 1 && draw % 3 == 0 ? EVENT_VM_SWITCH : EVENT_CONTEXT_SWITCH;
 		else if ((draw -= o->switch_permille) < o->tlbi_permille)
 			type = EVENT_TLBI;
-		else if (draw - o->tlbi_permille < o->unmap_permille)
+		else if ((draw -= o->tlbi_permille) < o->unmap_permille)
 			type = EVENT_UNMAP;
+		else if (o->asids > 1 && draw - o->unmap_permille < o->fork_permille)
+			type = EVENT_FORK;
 		refs.item[i] = type ? random_event(&rng, o, vcpu, c, type)
 				    : random_access(&rng, o, vcpu, c);
 	}

@@ -30,7 +30,8 @@ struct refs_options {
 	unsigned straddle_permille; /* data accesses over a page boundary */
 	unsigned store_percent;	    /* of data accesses */
 	unsigned switch_permille, tlbi_permille, unmap_permille; /* events */
-	bool low; /* all addresses below 2^38 and 64 KiB or more apart */
+	unsigned fork_permille; /* likewise; with two ASIDs or more */
+	bool low;		/* all addresses below 2^38 and 64 KiB or more apart */
 };
 
 /* Exits the program when out of memory. */

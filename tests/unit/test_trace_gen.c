@@ -151,6 +151,68 @@ static void totals_are_as_asked(void **state)
 	}
 }
 
+/* Events of one type, and of each of the first three ASIDs. */
+static uint64_t events_of(const struct trace_reader *reader, unsigned type, uint64_t by_asid[4])
+{
+	struct trace_block b = { 0 };
+	uint64_t n = 0;
+
+	memset(by_asid, 0, 4 * sizeof(*by_asid));
+	for (uint64_t i = 0; i < trace_info(reader)->blocks; i++) {
+		assert_int_equal(trace_read_block(reader, i, COLUMN_KEY, &b, NULL), STATUS_OK);
+		for (uint32_t e = 0; e < b.n_events; e++) {
+			if (b.events[e].type != type)
+				continue;
+			n++;
+			assert_in_range(b.events[e].asid, 1, 3);
+			by_asid[b.events[e].asid]++;
+		}
+	}
+	trace_block_free(&b);
+	return n;
+}
+
+static void processes_forks_unmaps(void **state)
+{
+	struct gen_spec spec;
+	struct trace_reader *reader;
+	struct diag diag = DIAG_INIT;
+	uint64_t by_asid[4];
+
+	(void)state;
+	gen_spec_init(&spec);
+	set(&spec, "accesses", "10k");
+	set(&spec, "footprint", "1M");
+	reader = generate(&spec, TRACE_PAGE_RUNS);
+	assert_int_equal(trace_info(reader)->version, 1);
+	assert_false(trace_info(reader)->has_forks);
+	trace_close(reader);
+	set(&spec, "fork_every", "1000");
+	set(&spec, "unmap_every", "3000");
+	reader = generate(&spec, TRACE_PAGE_RUNS);
+	assert_int_equal(trace_info(reader)->version, 2);
+	assert_true(trace_info(reader)->has_forks);
+	/* Before access 1000, 2000, ... 9000; the one that forks has ASIDs 1 and 2 in turn. */
+	assert_int_equal(events_of(reader, EVENT_FORK, by_asid), 9);
+	assert_int_equal(by_asid[1], 5);
+	assert_int_equal(by_asid[2], 4);
+	assert_int_equal(events_of(reader, EVENT_CONTEXT_SWITCH, by_asid), 9);
+	assert_int_equal(by_asid[1], 4);
+	assert_int_equal(events_of(reader, EVENT_UNMAP, by_asid), 3);
+	trace_close(reader);
+	set(&spec, "processes", "3");
+	assert_int_equal(gen_check(&spec, &diag), STATUS_BAD_INPUT);
+	set(&spec, "fork_every", "0");
+	set(&spec, "unmap_every", "0");
+	set(&spec, "process_quantum", "1000");
+	reader = generate(&spec, TRACE_PAGE_RUNS);
+	/* 1, then 2, 3, 1, 2, 3, 1, 2, 3, 1. */
+	assert_int_equal(events_of(reader, EVENT_CONTEXT_SWITCH, by_asid), 9);
+	assert_int_equal(by_asid[2], 3);
+	assert_int_equal(by_asid[1], 3);
+	trace_close(reader);
+}
+
 /* Each node once, then again in the same order. */
 static void chase_is_one_cycle(void **state)
 {
@@ -268,9 +330,10 @@ static void bad_values_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_everywhere),    cmocka_unit_test(totals_are_as_asked),
-		cmocka_unit_test(chase_is_one_cycle), cmocka_unit_test(zipf_weights),
-		cmocka_unit_test(zipf_is_skewed),     cmocka_unit_test(bad_values_are_refused),
+		cmocka_unit_test(same_everywhere),	  cmocka_unit_test(totals_are_as_asked),
+		cmocka_unit_test(processes_forks_unmaps), cmocka_unit_test(chase_is_one_cycle),
+		cmocka_unit_test(zipf_weights),		  cmocka_unit_test(zipf_is_skewed),
+		cmocka_unit_test(bad_values_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
