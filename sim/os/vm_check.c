@@ -76,7 +76,7 @@ static enum exit_status check_era(const struct vm_setup *setup, const struct s2_
 
 	if (setup->walker == KVM_WALKER_FAKE_PGD && !setup->host_va_bits)
 		return diag_set(diag, STATUS_BAD_INPUT,
-				"host.walker: fake_pgd needs the host's levels: set host.va_bits");
+				"host.walker: fake-pgd needs the host's levels: set host.va_bits");
 	return refusal ? diag_set(diag, STATUS_BAD_INPUT, "%s", refusal) : STATUS_OK;
 }
 

@@ -90,7 +90,7 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.kernel = kernel_of(config->host.kernel),
 		.dic = config->core.dic != 0,
 		.era = strcmp(config->host.era, "2014") == 0 ? KVM_ERA_2014 : KVM_ERA_NOW,
-		.walker = strcmp(config->host.walker, "fake_pgd") == 0 ? KVM_WALKER_FAKE_PGD
+		.walker = strcmp(config->host.walker, "fake-pgd") == 0 ? KVM_WALKER_FAKE_PGD
 								       : KVM_WALKER_STAGE2,
 		.user_skew = config->host.user_skew,
 		.split_chunk_bytes = config->host.split_chunk,

@@ -50,7 +50,7 @@ static const struct choice {
 	{ "kernel_map", "pages", "by pages, as rodata=full makes the linear map" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
-	{ "table_walker", "fake_pgd",
+	{ "table_walker", "fake-pgd",
 	  "the host's own: levels above the entry level exist for software only" },
 	{ "table_walker", "stage2", "those that the hardware has" },
 	{ "thp", "always", "a PMD wherever one can be had" },

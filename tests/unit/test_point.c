@@ -183,7 +183,7 @@ static void software_levels(void **state)
 {
 	struct trace_reader *trace = random_trace(TRACE_PAGE_RUNS, 5000);
 	struct stats real = run("host.va_bits=48 host.walker=stage2", trace);
-	const struct stats fake = run("host.va_bits=48 host.walker=fake_pgd", trace);
+	const struct stats fake = run("host.va_bits=48 host.walker=fake-pgd", trace);
 
 	(void)state;
 	assert_int_equal(real.v[STAT_s2_fake_bytes], 0);
@@ -268,7 +268,7 @@ static void impossible_configurations(void **state)
 	refused("walk_cache.s2.entries=10 walk_cache.s2.ways=4", "walk_cache.s2.entries");
 	refused("cache.llc.size=512 cache.llc.ways=16", "cache.llc.size");
 	refused("stage2.ipa_bits=48 stage2.start_level=2", "stage 2");
-	refused("host.walker=fake_pgd", "host.va_bits");
+	refused("host.walker=fake-pgd", "host.va_bits");
 	refused("host.era=2014 stage2.ipa_bits=44", "T0SZ");
 }
 
