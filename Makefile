@@ -185,5 +185,5 @@ FORCE:
 .PHONY: all report studies check check-long bench format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check setup-fuzz $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
--include traces/capture/capture.mk tests/conform/conform.mk tests/fuzz/fuzz.mk
+-include traces/capture/capture.mk tests/conform/conform.mk tests/conform/kvm-live/kvm-live.mk tests/fuzz/fuzz.mk
 -include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

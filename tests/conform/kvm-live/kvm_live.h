@@ -100,4 +100,16 @@ bool tables_translate(const struct tables *t, const struct machine *m, uint64_t 
 /* A "snap" line of `twostage map`. */
 void tables_print(FILE *out, const struct tables *t, unsigned number, uint64_t faults);
 
+/* ---- random.c ---- */
+
+struct random_host {
+	uint64_t state;
+	uint64_t page_bytes;
+	unsigned ipa_limit_bits;
+	bool eager_split; /* KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE: Linux 6.5 on */
+};
+
+/* A "name=" line. */
+void random_setup(struct random_host *r, unsigned number, char *line, size_t line_bytes);
+
 #endif

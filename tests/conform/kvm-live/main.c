@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
+#include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kvm_live.h"
 #include "vmm/guest.h"
@@ -34,6 +34,8 @@ struct session {
 	uint64_t base, bytes;
 	unsigned snaps;
 	bool has_host; /* the line "host" is out */
+	unsigned random_setups;
+	uint64_t seed;
 };
 
 /* The number behind `key` with its unit; 0 without. */
@@ -138,6 +140,7 @@ static bool run_setup(struct session *s, const char *line)
 	s->snaps = 0;
 	if (s->has_host)
 		puts(line);
+	fflush(stdout);
 	if (machine_send(&s->machine, line) && answers(s))
 		return true;
 	fprintf(stderr, "error: no answer to %s\n", line);
@@ -166,6 +169,25 @@ static bool run_file(struct session *s, const char *path)
 	return ok && fflush(stdout) == 0;
 }
 
+static bool run_random(struct session *s)
+{
+	const unsigned minor = (unsigned)number_after(s->ready, "kernel=6.");
+	struct random_host r = { .state = s->seed,
+				 .page_bytes = number_after(s->ready, "page=") << 10,
+				 .ipa_limit_bits = (unsigned)number_after(s->ready, "ipa_limit="),
+				 .eager_split = minor >= 5 };
+	char line[LINE_BYTES];
+	bool ok = true;
+
+	if (s->random_setups)
+		printf("\n# Made from seed %" PRIu64 ".\n", s->seed);
+	for (unsigned i = 0; i < s->random_setups && ok; i++) {
+		random_setup(&r, i, line, sizeof(line));
+		ok = run_setup(s, line);
+	}
+	return ok && fflush(stdout) == 0;
+}
+
 static bool run(struct session *s, const struct machine_setup *setup, unsigned timeout_s,
 		char **files)
 {
@@ -183,50 +205,68 @@ static bool run(struct session *s, const struct machine_setup *setup, unsigned t
 	ok = ok && run_setup(s, probe);
 	for (; ok && *files; files++)
 		ok = run_file(s, *files);
+	ok = ok && run_random(s);
 	gdb_close(&s->gdb);
 	machine_stop(&s->machine);
 	return ok;
 }
 
-int main(int argc, char **argv)
+struct options {
+	struct machine_setup machine;
+	unsigned timeout_s, random_setups;
+	uint64_t seed;
+};
+
+static bool parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "qemu", 1, 0, 'q' }, { "cpu", 1, 0, 'c' },	 { "kernel", 1, 0, 'k' },
-		{ "vmm", 1, 0, 'v' },  { "timeout", 1, 0, 't' }, { 0 },
+		{ "qemu", 1, 0, 'q' },	  { "cpu", 1, 0, 'c' },
+		{ "kernel", 1, 0, 'k' },  { "vmm", 1, 0, 'v' },
+		{ "timeout", 1, 0, 't' }, { "random", 1, 0, 'r' },
+		{ "seed", 1, 0, 's' },	  { 0 },
 	};
-	struct machine_setup setup = { .qemu = "qemu-system-aarch64",
-				       .cpu = "max",
-				       .ram_bytes = UINT64_C(6) << 30 };
-	struct session s = { 0 };
-	unsigned timeout_s = 600;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'q':
-			setup.qemu = optarg;
-			break;
-		case 'c':
-			setup.cpu = optarg;
-			break;
-		case 'k':
-			setup.kernel = optarg;
-			break;
-		case 'v':
-			setup.vmm = optarg;
-			break;
-		case 't':
-			timeout_s = (unsigned)atoi(optarg);
-			break;
-		default:
-			return 64;
-		}
+		if (option == 'q')
+			o->machine.qemu = optarg;
+		else if (option == 'c')
+			o->machine.cpu = optarg;
+		else if (option == 'k')
+			o->machine.kernel = optarg;
+		else if (option == 'v')
+			o->machine.vmm = optarg;
+		else if (option == 't')
+			o->timeout_s = (unsigned)strtoul(optarg, NULL, 0);
+		else if (option == 'r')
+			o->random_setups = (unsigned)strtoul(optarg, NULL, 0);
+		else if (option == 's')
+			o->seed = strtoull(optarg, NULL, 0);
+		else
+			return false;
 	}
-	if (!setup.kernel || !setup.vmm || optind == argc) {
+	return o->machine.kernel && o->machine.vmm;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .machine = { .qemu = "qemu-system-aarch64",
+					  .cpu = "max",
+					  .ram_bytes = UINT64_C(6) << 30 },
+			     .timeout_s = 900,
+			     .seed = 1 };
+	struct session s = { 0 };
+
+	/* Who starts us and is killed would leave a machine behind. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (!parse_options(&o, argc, argv)) {
 		fprintf(stderr, "usage: kvm-live --kernel FILE --vmm FILE [--cpu MODEL] "
-				"[--qemu PROGRAM] [--timeout SECONDS] FILE...\n");
+				"[--qemu PROGRAM] [--timeout SECONDS] [--random SET-UPS] "
+				"[--seed N] [FILE...]\n");
 		return 64;
 	}
-	s.cpu = setup.cpu;
-	return run(&s, &setup, timeout_s, argv + optind) ? 0 : 70;
+	s.cpu = o.machine.cpu;
+	s.random_setups = o.random_setups;
+	s.seed = o.seed;
+	return run(&s, &o.machine, o.timeout_s, argv + optind) ? 0 : 70;
 }
