@@ -158,9 +158,17 @@ static enum exit_status access_range(struct vm *vm, const struct map_step *step,
 	return STATUS_OK;
 }
 
+/* A range outside the slot changes nothing. */
+static enum exit_status host_step(enum kvm_errno error, struct diag *diag)
+{
+	return error == KVM_E_NOMEM ? no_memory(diag) : STATUS_OK;
+}
+
 static enum exit_status run_step(struct session *s, struct vm *vm, const struct map_step *step,
 				 bool *stuck, struct diag *diag)
 {
+	const uint64_t user = vm->slot->setup.user + step->offset;
+
 	switch (step->kind) {
 	case MAP_STEP_ACCESS:
 		return access_range(vm, step, stuck, diag);
@@ -177,6 +185,10 @@ static enum exit_status run_step(struct session *s, struct vm *vm, const struct 
 		/* A range that KVM refuses changes nothing. */
 		kvm_mmu_clear_log(vm->slot, step->offset, step->stride);
 		break;
+	case MAP_STEP_DISCARD:
+		return host_step(kvm_mmu_discard(vm->slot, user, user + step->stride), diag);
+	case MAP_STEP_COLLAPSE:
+		return host_step(kvm_mmu_collapse(vm->slot, user), diag);
 	case MAP_STEP_SNAP:
 		return take_snap(s, vm, diag);
 	case MAP_STEP_END:

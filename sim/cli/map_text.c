@@ -352,7 +352,8 @@ static const struct {
 	{ "r", MAP_STEP_ACCESS, ACCESS_LOAD, 3 },  { "w", MAP_STEP_ACCESS, ACCESS_STORE, 3 },
 	{ "x", MAP_STEP_ACCESS, ACCESS_FETCH, 3 }, { "logon", MAP_STEP_LOG_ON, 0, 0 },
 	{ "logoff", MAP_STEP_LOG_OFF, 0, 0 },	   { "getlog", MAP_STEP_GET_LOG, 0, 0 },
-	{ "clrlog", MAP_STEP_CLEAR_LOG, 0, 2 },	   { "snap", MAP_STEP_SNAP, 0, 0 },
+	{ "clrlog", MAP_STEP_CLEAR_LOG, 0, 2 },	   { "discard", MAP_STEP_DISCARD, 0, 2 },
+	{ "collapse", MAP_STEP_COLLAPSE, 0, 1 },   { "snap", MAP_STEP_SNAP, 0, 0 },
 };
 
 enum exit_status map_next_step(const struct map_reader *reader, const char **script,
@@ -374,8 +375,8 @@ enum exit_status map_next_step(const struct map_reader *reader, const char **scr
 	if (i == sizeof(steps) / sizeof(steps[0]))
 		return line_bad(
 			&reader->line, diag,
-			"script step '%.*s'; expected r, w, x, logon, logoff, getlog, clrlog or "
-			"snap",
+			"script step '%.*s'; expected r, w, x, logon, logoff, getlog, clrlog, "
+			"discard, collapse or snap",
 			(int)(length < 40 ? length : 40), at);
 	*script = at + length;
 	for (unsigned k = 0; k < steps[i].numbers && ok; k++)

@@ -23,7 +23,8 @@ enum kvm_backing {
  */
 typedef void kvm_invalidate_fn(void *ctx, uint64_t first, uint64_t end);
 
-/* Called when user addresses [user, user + 2^size_bits) have got memory of their own, at pa. */
+/* Called when user addresses [user, user + 2^size_bits) have got memory of their own, at pa; or
+ * lost it. */
 typedef void kvm_placed_fn(void *ctx, uint64_t user, unsigned size_bits, pa_t pa);
 
 struct kvm_memory {
@@ -43,7 +44,8 @@ struct kvm_memory {
 	uint64_t huge_fallbacks; /* THP: chunks that no huge frame was there for */
 	kvm_invalidate_fn *invalidate;
 	void *invalidate_ctx;
-	kvm_placed_fn *placed; /* may be NULL */
+	kvm_placed_fn *placed;	/* may be NULL */
+	kvm_placed_fn *dropped; /* may be NULL; not called at the end */
 	void *placed_ctx;
 };
 
@@ -87,5 +89,17 @@ enum kvm_memory_result { KVM_MEMORY_OK, KVM_MEMORY_NO_FRAMES, KVM_MEMORY_NO_MEMO
  */
 enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 				      enum access_kind access, struct kvm_pin *pin);
+
+/*
+ * madvise(MADV_DONTNEED) of user addresses [first, end): what lies in it altogether is given back.
+ * A huge page that lies in it in part is split for good, a hugetlb page stays.
+ */
+enum kvm_memory_result kvm_memory_discard(struct kvm_memory *memory, uint64_t first, uint64_t end);
+
+/*
+ * khugepaged (collapse_huge_page): if the PMD's worth of THP memory around `user` is made of pages,
+ * one of them written, copy them to a huge frame. KVM_MEMORY_OK also where there is nothing to do.
+ */
+enum kvm_memory_result kvm_memory_collapse(struct kvm_memory *memory, uint64_t user);
 
 #endif

@@ -243,6 +243,25 @@ void kvm_mmu_unmap_user(struct kvm_slot *slot, uint64_t first, uint64_t end)
 	}
 }
 
+enum kvm_errno kvm_mmu_discard(struct kvm_slot *slot, uint64_t first, uint64_t end)
+{
+	const uint64_t user = slot->setup.user, user_end = user + slot->setup.bytes;
+
+	if (slot->pinned)
+		return KVM_E_INVAL;
+	if (kvm_memory_discard(&slot->memory, first > user ? first : user,
+			       end < user_end ? end : user_end) != KVM_MEMORY_OK)
+		return KVM_E_NOMEM;
+	return KVM_E_NONE;
+}
+
+enum kvm_errno kvm_mmu_collapse(struct kvm_slot *slot, uint64_t user)
+{
+	if (slot->pinned || user - slot->setup.user >= slot->setup.bytes)
+		return KVM_E_INVAL;
+	return kvm_memory_collapse(&slot->memory, user) == KVM_MEMORY_OK ? KVM_E_NONE : KVM_E_NOMEM;
+}
+
 /* kvm_age_gfn(), kvm_test_age_gfn(): up to v6.4 only the leaf at the first address was looked at.
  */
 static bool age(struct kvm_slot *slot, uint64_t first, uint64_t end, enum kvm_age what)

@@ -135,6 +135,14 @@ enum kvm_errno kvm_mmu_clear_log(struct kvm_slot *slot, uint64_t offset, uint64_
 /* MMU notifier invalidate_range: drop what maps user addresses [first, end). */
 void kvm_mmu_unmap_user(struct kvm_slot *slot, uint64_t first, uint64_t end);
 
+/*
+ * The host takes memory of the slot back (MADV_DONTNEED of user addresses [first, end)), or
+ * khugepaged makes a huge page of the pages around `user`. KVM_E_INVAL: the slot is pinned;
+ * KVM_E_NOMEM: no frames, or no memory of our own, for it.
+ */
+enum kvm_errno kvm_mmu_discard(struct kvm_slot *slot, uint64_t first, uint64_t end);
+enum kvm_errno kvm_mmu_collapse(struct kvm_slot *slot, uint64_t user);
+
 /* MMU notifier test_young, clear_young (flush: clear_flush_young) of user addresses [first, end).
  */
 bool kvm_mmu_test_young(struct kvm_slot *slot, uint64_t first, uint64_t end);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whole VMs under random accesses, dirty logging, ageing and MMU notifiers. At all times: no frame
- * is lost, used twice or mapped where it does not belong; a page that may be written while its
- * slot logs is in the log; no TLB entry grants what the tables do not.
+ * Whole VMs under random accesses, dirty logging, ageing, MMU notifiers, discards and khugepaged.
+ * At all times: no frame is lost, used twice or mapped where it does not belong; a page that may be
+ * written while its slot logs is in the log; no TLB entry grants what the tables do not.
  */
 #include "unit.h"
 
@@ -57,6 +57,34 @@ static void placed(void *ctx, uint64_t user, unsigned size_bits, pa_t pa)
 			continue;
 		assert_int_equal(w->pa[page], 0);
 		w->pa[page] = pa.v + at + 1;
+	}
+}
+
+/* The rest of a frame of which a part is given back, in pieces of that size. */
+static void dropped(void *ctx, uint64_t user, unsigned size_bits, pa_t pa)
+{
+	struct world *w = ctx;
+	const uint64_t bytes = UINT64_C(1) << size_bits;
+	unsigned i = 0;
+	struct range whole;
+
+	while (i < w->placed_count && pa.v - w->placed[i].first >= w->placed[i].bytes)
+		i++;
+	assert_in_range(i, 0, w->placed_count - 1);
+	whole = w->placed[i];
+	w->placed[i] = w->placed[--w->placed_count];
+	for (uint64_t at = whole.first; at < whole.first + whole.bytes; at += bytes) {
+		assert_in_range(w->placed_count, 0, MAX_PLACED - 1);
+		if (at != pa.v)
+			w->placed[w->placed_count++] = (struct range){ at, bytes };
+	}
+	for (uint64_t at = 0; at < bytes; at += UINT64_C(1) << page_of(w)) {
+		const uint64_t page = (user + at - w->slot->setup.user) >> page_of(w);
+
+		if (user + at < w->slot->setup.user || page >= w->pages)
+			continue;
+		assert_int_equal(w->pa[page], pa.v + at + 1);
+		w->pa[page] = 0;
 	}
 }
 
@@ -225,7 +253,7 @@ static void operate(struct world *w)
 	const uint64_t offset = random_offset(w), bytes = UINT64_C(1) << page_of(w);
 	const uint64_t count = chance(&w->rng, 1, 8) ? w->pages : 1 + pick(&w->rng, 700);
 	const uint64_t user = w->slot->setup.user + offset, ipa = w->slot->setup.base + offset;
-	const unsigned what = pick(&w->rng, 40);
+	const unsigned what = pick(&w->rng, 43);
 
 	if (what < 30)
 		assert_int_equal(kvm_mmu_access(&w->mmu, ipa, pick(&w->rng, 3)), KVM_ACCESS_OK);
@@ -240,6 +268,10 @@ static void operate(struct world *w)
 		kvm_mmu_unmap_user(w->slot, user, user + count * bytes);
 	else if (what < 38)
 		kvm_mmu_clear_young(w->slot, user, user + count * bytes, what == 36);
+	else if (what < 41)
+		assert_int_equal(kvm_mmu_discard(w->slot, user, user + count * bytes), KVM_E_NONE);
+	else if (what == 41) /* without a free huge frame nothing happens */
+		kvm_mmu_collapse(w->slot, user);
 	else
 		kvm_mmu_test_young(w->slot, user, user + count * bytes);
 }
@@ -312,6 +344,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	w->mmu.tlbi_ctx = w;
 	assert_int_equal(kvm_mmu_add_slot(&w->mmu, &slot, &w->slot), KVM_E_NONE);
 	w->slot->memory.placed = placed;
+	w->slot->memory.dropped = dropped;
 	w->slot->memory.placed_ctx = w;
 	for (unsigned i = 0; i < operations; i++) {
 		operate(w);
