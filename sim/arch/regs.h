@@ -17,6 +17,7 @@ struct mmu_regs {
 #define SCTLR_EL1_C (UINT64_C(1) << 2)
 #define SCTLR_EL1_I (UINT64_C(1) << 12)
 
+#define TCR_EL1_AS (UINT64_C(1) << 36) /* 16-bit ASIDs */
 #define TCR_EL1_HA (UINT64_C(1) << 39)
 #define TCR_EL1_HD (UINT64_C(1) << 40)
 

@@ -44,6 +44,8 @@ void vm_count_guest(const struct vm *vm, struct stats *stats)
 	v[STAT_s1_thp_faults] += vm->s1_thp_faults;
 	v[STAT_s1_cow_faults] += vm->s1_cow_faults;
 	v[STAT_s1_cow_copies] += vm->s1_cow_copies;
+	v[STAT_asid_allocations] += vm->asids.allocations;
+	v[STAT_asid_rollovers] += vm->asids.rollovers;
 	v[STAT_s1_fallbacks] += vm->s1_fallbacks;
 	v[STAT_s1_contiguous_mapped] += contiguous_leaves(&vm->high);
 	for (const struct space *space = vm->newest; space; space = space->older)

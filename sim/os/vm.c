@@ -16,6 +16,8 @@ static bool init_stage1(struct vm *vm)
 	vm->regs.sctlr_el1 = SCTLR_EL1_M | SCTLR_EL1_C | SCTLR_EL1_I;
 	vm->regs.mair_el1 = 0xff;
 	vm->regs.tcr_el1 = geometry_tcr(cpu, &vm->s1_geometry, vm->setup.ipa_bits);
+	if (vm_allocates_asids(vm))
+		vm->regs.tcr_el1 &= ~TCR_EL1_AS;
 	if (vm->setup.dirty_state == DIRTY_HARDWARE)
 		vm->regs.tcr_el1 |= TCR_EL1_HA | TCR_EL1_HD;
 	vm->regs.ttbr1_el1 =
@@ -42,6 +44,7 @@ struct vm *vm_create(const struct vm_setup *asked, struct phys_mem *mem, struct 
 		vm_destroy(vm);
 		return NULL;
 	}
+	vm->asid_bits = setup->asid_bits ? setup->asid_bits : setup->cpu.asid_bits;
 	vm->memory_first = setup->memory_base;
 	vm->memory_end = vm_memory_end(setup);
 	vm->table_unit_bits =
@@ -75,6 +78,7 @@ void vm_destroy(struct vm *vm)
 	free(vm->guest_state);
 	guest_memory_fini(&vm->guest_memory);
 	page_shares_fini(&vm->shares);
+	vm_fini_asids(vm);
 	free(vm->free_tables);
 	for (size_t i = 0; i < vm->chunks_count; i++)
 		free(vm->chunks[i]);
@@ -91,11 +95,6 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 	struct space *space;
 	uint64_t root = 0;
 
-	if (asid >> cpu->asid_bits) {
-		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: this core has %u bits of ASID", asid,
-			 cpu->asid_bits);
-		return NULL;
-	}
 	if (!vm->image && !vm_alloc_table(vm, &root)) {
 		diag_set(diag, STATUS_BAD_INPUT, "ASID %u: no guest memory for its tables", asid);
 		return NULL;
@@ -115,7 +114,7 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 	space->asid = asid;
 	space->mmu = (struct mmu_space){
 		.regime = &space->regime,
-		.context = { .vmid = vm->vmid, .asid = asid },
+		.context = { .vmid = vm->vmid, .asid = vm_allocates_asids(vm) ? 0 : asid },
 		.os = space,
 	};
 	space->older = vm->newest;

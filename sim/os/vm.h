@@ -47,6 +47,7 @@ struct vm_setup {
 	const struct guest_ops *guest;
 	uint32_t thp_permille, contiguous_permille, fragmentation_permille; /* of the guest */
 	enum guest_kernel_map kernel_map;
+	unsigned asid_bits; /* that the guest uses; 0: all that the core has */
 	const struct host_ops *host;
 	struct os_costs costs; /* what handling faults and switching takes */
 	uint64_t seed;
@@ -78,6 +79,17 @@ const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag
  */
 enum exit_status vm_set_tables(struct vm *vm, uint16_t asid, uint64_t ttbr0, uint64_t ttbr1,
 			       struct diag *diag);
+
+/*
+ * The same for a vCPU that runs it from now on. Where the guest has 8-bit ASIDs, it gets one as
+ * Linux gives them, after a rollover with the TLBs of this vCPU flushed; else the trace's ASID is
+ * its own.
+ */
+const struct mmu_space *vm_enter(struct vm *vm, uint32_t vcpu, uint16_t asid, struct diag *diag);
+bool vm_allocates_asids(const struct vm *vm);
+
+/* What TLBs know an address space of the trace by; 0, which none has, if it never ran. */
+uint16_t vm_hardware_asid(const struct vm *vm, uint16_t asid);
 
 /* The VM's TLB maintenance acts on `mmu` from now on. NULL: on nothing. */
 void vm_attach(struct vm *vm, struct mmu *mmu);

@@ -153,8 +153,14 @@ static enum exit_status check_memory(const struct vm_setup *setup, bool s1_ds, s
 static enum exit_status check_guest(const struct vm_setup *setup, struct diag *diag)
 {
 	const struct guest_setup guest = vm_guest_setup(setup);
+	const unsigned asid_bits = setup->asid_bits;
 	const char *why = setup->guest->refuse ? setup->guest->refuse(&guest) : NULL;
 
+	if (asid_bits && ((asid_bits != 8 && asid_bits != 16) || asid_bits > setup->cpu.asid_bits))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"guest.asid_bits: %u; ASIDs have 8 or 16 bits, on this core at "
+				"most %u",
+				asid_bits, setup->cpu.asid_bits);
 	return why ? diag_set(diag, STATUS_BAD_INPUT, "%s", why) : STATUS_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "mmu/regime.h"
 #include "os/guest_image.h"
 #include "os/guest_memory.h"
+#include "os/id_alloc.h"
 #include "os/kvm_mmu.h"
 #include "os/page_shares.h"
 #include "os/vm.h"
@@ -15,7 +16,8 @@
 enum {
 	LEVEL_NONE = -2,
 	TABLE_CHUNK_BITS = 21,
-	ASIDS = 1 << 16,
+	ASID_BITS_MAX = 16,
+	ASIDS = 1 << ASID_BITS_MAX,
 	MEMORY_AUTO_BITS = 40, /* guest.memory 0: at most 1 TiB */
 	SLOT_ALIGN_BITS = 30,  /* of the end of that: whole PUD blocks */
 };
@@ -28,6 +30,7 @@ struct space {
 	uint64_t ttbr0, ttbr1; /* of a VM with an image */
 	struct vm *vm;
 	uint16_t asid;	     /* by which the trace knows it */
+	uint64_t id;	     /* in vm->asids */
 	struct space *older; /* made before this one */
 };
 
@@ -62,6 +65,9 @@ struct vm {
 	struct pgtable high;   /* TTBR1_EL1 */
 	struct guest_setup guest;
 	struct guest_memory guest_memory;
+	unsigned asid_bits;
+	struct id_alloc asids;	   /* once `running` is there */
+	struct space **running;	   /* by vCPU; NULL: ASIDs are the trace's, or nothing ran yet */
 	struct page_shares shares; /* pages that more than one address space maps */
 	struct guest_image *image; /* NULL: the guest's tables are made here */
 	bool image_no_memory;	   /* a page of it could not be placed */
@@ -157,6 +163,10 @@ void vm_image_space(struct space *space);
 /* A stage-1 fault, which an image has no answer to. */
 enum mmu_fault_result vm_image_fault(struct vm *vm, const struct mmu_request *request,
 				     const struct fault *fault);
+
+/* ---- vm_asid.c ---------------------------------------------------------------------------- */
+
+void vm_fini_asids(struct vm *vm);
 
 /* ---- vm_check.c --------------------------------------------------------------------------- */
 

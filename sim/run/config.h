@@ -61,7 +61,7 @@ struct config {
 	struct {
 		const char *policy, *dirty_state, *kernel_map;
 		const struct image_file *image; /* NULL: none */
-		uint64_t thp_permille, contiguous_permille, fragmentation_permille;
+		uint64_t asid_bits, thp_permille, contiguous_permille, fragmentation_permille;
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {

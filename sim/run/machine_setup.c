@@ -99,6 +99,7 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.dirty_state = machine_dirty_state(config),
 		.image = config->guest.image ? image_file_path(config->guest.image) : NULL,
 		.guest = guest_find(config->guest.policy),
+		.asid_bits = (unsigned)config->guest.asid_bits,
 		.thp_permille = (uint32_t)config->guest.thp_permille,
 		.contiguous_permille = (uint32_t)config->guest.contiguous_permille,
 		.fragmentation_permille = (uint32_t)config->guest.fragmentation_permille,

@@ -15,8 +15,10 @@ static void choose_loop(struct replay *replay, const struct trace_info *info)
 	replay->scheduled = host_session_schedules(&replay->session);
 	replay->track_stores = machine_dirty_state(&replay->machine->config) == DIRTY_HARDWARE ||
 			       host_session_watches_stores(&replay->session) || info->has_forks;
-	/* A hint that hits does not say which VM runs: of no account while each keeps its VMID. */
+	/* A hint that hits does not say which VM and address space run: of no account while each
+	 * keeps its VMID and ASID. */
 	replay->fast = lru && !replay->track_stores &&
+		       !vm_allocates_asids(replay->machine->vms[0]) &&
 		       (replay->scheduled || machine_vmids_suffice(replay->machine));
 	replay->columns = COLUMN_KEY;
 	if (replay->track_stores)
@@ -83,7 +85,7 @@ bool replay_request(struct replay *replay, const struct trace_key *key, struct m
 	if (replay->machine->running[key->vcpu] != vm)
 		machine_run_vm(replay->machine, key->vcpu, vm);
 	*request = (struct mmu_request){
-		.space = vm_space(replay->machine->vms[vm], key->asid, replay->diag),
+		.space = vm_enter(replay->machine->vms[vm], key->vcpu, key->asid, replay->diag),
 		.va = va_of(va_sign_extend(key->va)),
 		.kind = key->stream == STREAM_FETCH ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = key->ipa,

@@ -6,11 +6,13 @@
 
 #include "mmu/tlbi.h"
 
+enum { ASID_SHIFT = 48 }; /* in Xt of a TLBI by VA or ASID */
+
 static void unmap(struct replay *replay, const struct trace_event *event, struct vm *vm)
 {
 	const struct tlb_match match = {
 		.scope = TLB_SCOPE_VA,
-		.context = { .vmid = vm_vmid(vm), .asid = event->asid },
+		.context = { .vmid = vm_vmid(vm), .asid = vm_hardware_asid(vm, event->asid) },
 		.first = va_sign_extend(event->args[0]),
 		.last = va_sign_extend(event->args[0] + event->args[1] - 1),
 	};
@@ -22,11 +24,14 @@ static void unmap(struct replay *replay, const struct trace_event *event, struct
 }
 
 static enum exit_status invalidate(struct replay *replay, const struct trace_event *event,
-				   const struct mmu_space *space)
+				   const struct vm *vm, const struct mmu_space *space)
 {
+	const uint16_t asid = (uint16_t)(event->args[1] >> ASID_SHIFT);
+	const uint64_t renamed = (event->args[1] & low_mask(ASID_SHIFT)) |
+				 (uint64_t)vm_hardware_asid(vm, asid) << ASID_SHIFT;
 	const struct tlbi tlbi = {
 		.encoding = (uint32_t)event->args[0],
-		.xt = event->args[1],
+		.xt = vm_allocates_asids(vm) ? renamed : event->args[1],
 		.vmid = space->context.vmid,
 		.regime = space->regime,
 	};
@@ -51,6 +56,9 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 		return STATUS_OK;
 	case EVENT_CONTEXT_SWITCH:
 		replay->machine->context_switches++;
+		if (vm_allocates_asids(own) && event->vcpu < replay->mmu->shape.vcpus &&
+		    !vm_enter(own, event->vcpu, event->asid, replay->diag))
+			return replay->diag->status;
 		return vm_set_tables(own, event->asid, event->args[0], event->args[1],
 				     replay->diag);
 	case EVENT_FORK:
@@ -65,7 +73,7 @@ static enum exit_status run_event(struct replay *replay, const struct trace_even
 	if (!space)
 		return replay->diag->status;
 	if (event->type == EVENT_TLBI)
-		return invalidate(replay, event, space);
+		return invalidate(replay, event, own, space);
 	unmap(replay, event, own);
 	return STATUS_OK;
 }

@@ -79,7 +79,8 @@ void rig_destroy(struct rig *rig)
 const struct tlb_leaf *rig_access(struct rig *rig, struct rig_access access)
 {
 	const struct mmu_request request = {
-		.space = vm_space(rig->machine.vms[access.vm], access.asid, &rig->diag),
+		.space =
+			vm_enter(rig->machine.vms[access.vm], access.vcpu, access.asid, &rig->diag),
 		.va = va_of(access.va),
 		.kind = access.kind,
 		.known_ipa = UINT64_MAX,

@@ -326,6 +326,8 @@ static void impossible_machines(void **state)
 	refused("host.backing=512M", "host.backing");
 	refused("host.backing=64G", "host.backing");
 	refused("guest.pages=64K", "guest.pages");
+	refused("guest.asid_bits=16 core.id_aa64mmfr0=0x1105", "guest.asid_bits");
+	refused("guest.asid_bits=9", "guest.asid_bits");
 	refused("guest.pages=1G stage1.va_bits=30", "guest.pages");
 	refused("guest.memory=1T", "beyond 40 bits");
 	refused("guest.memory_base=0x10000000000", "leaves no room");
@@ -403,7 +405,6 @@ static void impossible_accesses(void **state)
 	no_access("stage1.va_bits=39", 1, UINT64_C(1) << 39, "stage1.va_bits");
 	no_access("stage1.va_bits=39", 1, ~low_mask(39) - 1, "stage1.va_bits");
 	no_access("stage1.va_bits=48", 1, UINT64_C(1) << 55, "stage1.va_bits");
-	no_access("core.id_aa64mmfr0=0x1105", 256, 0x1000, "8 bits of ASID");
 	no_access("guest.pages=2M guest.memory=2M", 1, 0x1000, "guest");
 	no_access("guest.pages=1G guest.memory=1026M", 1, 0x1000, "guest memory exhausted");
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest's ASIDs where it has fewer than the trace has address spaces:
+ * check_and_switch_context(). */
+#include "os/vm_private.h"
+
+#include <stdlib.h>
+
+bool vm_allocates_asids(const struct vm *vm)
+{
+	return vm->asid_bits < ASID_BITS_MAX;
+}
+
+uint16_t vm_hardware_asid(const struct vm *vm, uint16_t asid)
+{
+	if (!vm_allocates_asids(vm))
+		return asid;
+	return vm->spaces[asid] ? vm->spaces[asid]->mmu.context.asid : 0;
+}
+
+/* At the first switch: now the number of vCPUs is known. */
+static bool start(struct vm *vm, struct diag *diag)
+{
+	const uint32_t vcpus = vm->mmu->shape.vcpus;
+
+	if (vm->running)
+		return true;
+	if (!id_alloc_init(&vm->asids, vm->asid_bits, vcpus, ID_FLUSH_PENDING)) {
+		diag_set(diag, STATUS_BAD_INPUT, "%u bits of ASID do not suffice for %u vCPUs",
+			 vm->asid_bits, vcpus);
+		return false;
+	}
+	vm->running = calloc(vcpus, sizeof(struct space *));
+	if (!vm->running)
+		diag_set(diag, STATUS_INTERNAL, "out of memory");
+	return vm->running != NULL;
+}
+
+const struct mmu_space *vm_enter(struct vm *vm, uint32_t vcpu, uint16_t asid, struct diag *diag)
+{
+	const struct mmu_space *found = vm_space(vm, asid, diag);
+	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
+	struct space *space = vm->spaces[asid];
+
+	if (!found || !vm_allocates_asids(vm) || !vm->mmu)
+		return found;
+	if (!start(vm, diag))
+		return NULL;
+	if (vm->running[vcpu] == space)
+		return found;
+	vm->running[vcpu] = space;
+	if (id_alloc_enter(&vm->asids, vcpu, &space->id))
+		mmu_invalidate(vm->mmu, vcpu, &all, WALK_CACHE_STAGE1);
+	space->mmu.context.asid = id_alloc_index(&vm->asids, space->id);
+	space->regime.asid = space->mmu.context.asid;
+	return found;
+}
+
+void vm_fini_asids(struct vm *vm)
+{
+	if (vm->running)
+		id_alloc_fini(&vm->asids);
+	free(vm->running);
+}
