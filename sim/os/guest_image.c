@@ -148,12 +148,13 @@ static enum exit_status check_regs(const char *path, const struct guest_image_re
 	return status;
 }
 
-static enum exit_status parse_regs(const char *path, char *text, struct guest_image_regs *regs,
-				   struct diag *diag)
+enum exit_status guest_image_parse_regs(const char *path, char *text, struct guest_image_regs *regs,
+					struct diag *diag)
 {
 	struct line line = { .path = path };
 	bool seen[KEYS] = { false };
 
+	*regs = (struct guest_image_regs){ 0 };
 	for (char *next = text; next;) {
 		line.text = next;
 		line.number++;
@@ -200,7 +201,7 @@ static enum exit_status read_regs(const char *path, struct guest_image_regs *reg
 	text[n] = '\0';
 	fclose(in);
 	if (status == STATUS_OK)
-		status = parse_regs(path, text, regs, diag);
+		status = guest_image_parse_regs(path, text, regs, diag);
 	free(text);
 	return status;
 }

@@ -17,6 +17,13 @@ struct guest_image_regs {
 	uint64_t ttbr0_el1, ttbr1_el1, tcr_el1, mair_el1, sctlr_el1;
 };
 
+/*
+ * Reads the text of FILE.regs, which is changed on the way. `path` is for the diagnostics.
+ * STATUS_BAD_INPUT with line and column.
+ */
+enum exit_status guest_image_parse_regs(const char *path, char *text, struct guest_image_regs *regs,
+					struct diag *diag);
+
 struct guest_image;
 
 /*
