@@ -103,36 +103,27 @@ uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level)
 	return desc & DESC_VALID ? desc : 0;
 }
 
-uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint64_t last)
-{
-	int level;
-	pa_t entry;
-	const uint64_t desc = last_entry(table, ia, &level, &entry);
-	const uint64_t size_mask = low_mask(level_shift(table->format.granule, level));
-	const uint64_t begin = ia & ~size_mask, end = ia | size_mask;
-
-	/* Writing to a word that exists cannot run out of memory. */
-	if ((desc & DESC_VALID) && begin >= first && end <= last &&
-	    phys_write64(table->mem, entry, 0))
-		table->leaves[level]--;
-	return end - ia + 1;
-}
-
 unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
 {
 	const enum granule granule = table->format.granule;
 	const unsigned span_bits = desc_contiguous_bits(granule, 3);
-	int level;
-	pa_t entry;
+	uint64_t at = table->root;
 
-	if (last_entry(table, ia, &level, &entry) & DESC_VALID)
+	for (int level = table->start_level; level < 3; level++) {
+		const uint64_t desc = phys_read64(table->mem, entry_of(table, at, level, ia));
+
+		if (!(desc & DESC_VALID))
+			return level_shift(granule, level);
+		if (desc_kind(&table->format, desc, level) != DESC_KIND_TABLE)
+			return 0;
+		at = desc_address(&table->format, desc);
+	}
+	if (phys_read64(table->mem, entry_of(table, at, 3, ia)) & DESC_VALID)
 		return 0;
-	if (level < 3)
-		return level_shift(granule, level);
-	/* The neighbours lie in the same table, but it need not be contiguous in memory. */
-	for (uint64_t at = ia & ~low_mask(span_bits); at <= (ia | low_mask(span_bits));
-	     at += UINT64_C(1) << granule)
-		if (last_entry(table, at, &level, &entry) & DESC_VALID)
+	/* The neighbours lie in the same table, which need not be contiguous in memory. */
+	for (uint64_t n = ia & ~low_mask(span_bits); n <= (ia | low_mask(span_bits));
+	     n += UINT64_C(1) << granule)
+		if (phys_read64(table->mem, entry_of(table, at, 3, n)) & DESC_VALID)
 			return granule;
 	return span_bits;
 }

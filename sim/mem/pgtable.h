@@ -98,8 +98,4 @@ bool pgtable_split(struct pgtable *table, uint64_t ia);
 void pgtable_prune(struct pgtable *table, uint64_t first, uint64_t last,
 		   void (*release)(void *ctx, uint64_t address), void *ctx);
 
-/* Clear the leaf that maps ia if it lies in [first, last] altogether. Returns the bytes from ia to
- * the end of what was looked at (leaf, or hole), so that a caller can go on behind it. */
-uint64_t pgtable_clear(struct pgtable *table, uint64_t ia, uint64_t first, uint64_t last);
-
 #endif

@@ -169,24 +169,58 @@ static void step_clear(struct fixture *f, struct rng *rng)
 	const uint64_t ia = f->model.n && chance(rng, 3, 4)
 				    ? f->model.leaf[rng_below(rng, f->model.n)].ia
 				    : random_ia(f, rng);
-	const uint64_t length = low_mask(f->g + pick(rng, 24));
-	const uint64_t first = ia & ~low_mask(f->g), last = (first + length) & low_mask(f->ia_bits);
 	struct leaf *leaf = model_find(f, ia);
-	const uint64_t step = pgtable_clear(&f->table, ia, first, last);
 
-	if (leaf) {
-		const uint64_t end = leaf->ia | leaf_mask(f, leaf->level);
-
-		assert_int_equal(step, end - ia + 1);
-		if (leaf->ia >= first && end <= last)
-			*leaf = f->model.leaf[--f->model.n];
-	} else {
-		/* What was looked at holds no leaf. */
-		assert_true(step > 0 && step <= UINT64_C(1) << f->ia_bits);
-		for (size_t i = 0; i < f->model.n; i++)
-			assert_false(f->model.leaf[i].ia >= ia && f->model.leaf[i].ia - ia < step);
-	}
+	pgtable_replace(&f->table, ia, 0);
+	if (leaf)
+		*leaf = f->model.leaf[--f->model.n];
 	check_found(f, ia);
+}
+
+/* The first leaf in a range that begins anywhere. */
+static void check_next(struct fixture *f, uint64_t ia, struct rng *rng)
+{
+	const uint64_t room = low_mask(f->ia_bits) - ia,
+		       want_bytes = rng_next(rng) >> pick(rng, 64);
+	const uint64_t last = ia + (want_bytes < room ? want_bytes : room);
+	const struct leaf *first = NULL;
+	struct pgtable_leaf found;
+
+	for (size_t i = 0; i < f->model.n; i++) {
+		const struct leaf *leaf = &f->model.leaf[i];
+
+		if (leaf->ia <= last && (leaf->ia | leaf_mask(f, leaf->level)) >= ia &&
+		    (!first || leaf->ia < first->ia))
+			first = leaf;
+	}
+	assert_int_equal(pgtable_next(&f->table, ia, last, &found), first != NULL);
+	if (!first)
+		return;
+	assert_int_equal(found.ia, first->ia);
+	assert_int_equal(found.level, first->level);
+	assert_int_equal(found.bits, level_shift(f->g, first->level));
+	assert_int_equal(desc_leaf_address(&f->table.format, found.desc, found.bits), first->oa);
+}
+
+/* A leaf fits where no table is, at level 3 a contiguous set where all its places are free. */
+static void check_hole(struct fixture *f, uint64_t ia)
+{
+	const unsigned span_bits = desc_contiguous_bits(f->g, 3);
+	const uint64_t first = ia & ~low_mask(span_bits);
+	unsigned want = span_bits;
+	int level = f->start_level;
+
+	while (level < 3 && table_inside(f, ia, level))
+		level++;
+	if (level < 3)
+		want = level_shift(f->g, level);
+	for (uint64_t at = first; level == 3 && at >> span_bits == first >> span_bits;
+	     at += UINT64_C(1) << f->g)
+		if (model_find(f, at))
+			want = f->g;
+	if (model_find(f, ia))
+		want = 0;
+	assert_int_equal(pgtable_hole_bits(&f->table, ia), want);
 }
 
 static void check_counts(struct fixture *f)
@@ -243,6 +277,9 @@ static void run_random(enum granule g, bool ds, unsigned pa_bits, unsigned ia_bi
 		else
 			step_map(f, &rng);
 		check_found(f, random_ia(f, &rng));
+		check_next(f, random_ia(f, &rng), &rng);
+		if (step % 8 == 0)
+			check_hole(f, random_ia(f, &rng));
 	}
 	check_counts(f);
 	destroy(f);
@@ -322,12 +359,80 @@ static void address_zero(void **state)
 	assert_int_equal(pgtable_find(&f->table, 0xfff, &level), DESC_AF | DESC_TABLE | DESC_VALID);
 	assert_int_equal(pgtable_find(&f->table, 0x1000, &level), 0);
 	assert_int_equal(level, 3);
-	assert_int_equal(pgtable_clear(&f->table, 0, 0, 0xffe), 0x1000);
+	pgtable_replace(&f->table, 0x1000, 0);
 	assert_int_equal(f->table.leaves[3], 1);
-	assert_int_equal(pgtable_clear(&f->table, 0x234, 0, 0xfff), 0xdcc);
+	pgtable_replace(&f->table, 0x234, 0);
 	assert_int_equal(f->table.leaves[3], 0);
 	assert_int_equal(pgtable_map(&f->table, 0, 3, 0x5000, DESC_AF), PGTABLE_OK);
 	destroy(f);
+}
+
+struct released {
+	uint64_t address[8];
+	unsigned n;
+};
+
+static void release(void *ctx, uint64_t address)
+{
+	struct released *released = ctx;
+
+	assert_true(released->n < 8);
+	released->address[released->n++] = address;
+}
+
+/* A block becomes a table that says the same; without leaves it goes, and those above it. */
+static void split_and_prune(enum granule g, unsigned ia_bits, int start_level)
+{
+	struct fixture *f = make(g, false, 48, ia_bits, start_level);
+	const unsigned block_bits = level_shift(g, 2);
+	const uint64_t ia = UINT64_C(3) << block_bits, oa = UINT64_C(5) << block_bits;
+	const uint64_t pages = UINT64_C(1) << granule_stride(g),
+		       tables = (uint64_t)(2 - start_level);
+	const uint64_t attributes = DESC_AF | S1_NG | S1_PXN | DESC_DBM;
+	struct released released = { 0 };
+	struct pgtable_leaf leaf;
+
+	assert_int_equal(pgtable_map(&f->table, ia, 2, oa, attributes), PGTABLE_OK);
+	f->pool.left = 0;
+	assert_false(pgtable_split(&f->table, ia + 123));
+	assert_true(pgtable_next(&f->table, ia, ia, &leaf));
+	assert_int_equal(leaf.level, 2);
+	f->pool.left = -1;
+	assert_true(pgtable_split(&f->table, ia + 123));
+	assert_int_equal(f->table.leaves[2], 0);
+	assert_int_equal(f->table.leaves[3], pages);
+	assert_int_equal(f->table.pages, tables + 1);
+	for (uint64_t i = 0; i < pages; i++) {
+		assert_true(pgtable_next(&f->table, ia + (i << g), UINT64_MAX >> 16, &leaf));
+		assert_int_equal(leaf.ia, ia + (i << g));
+		assert_int_equal(leaf.desc, (oa + (i << g)) | attributes | DESC_TABLE | DESC_VALID);
+	}
+	/* One leaf is left: nothing goes. */
+	for (uint64_t i = 1; i < pages; i++)
+		pgtable_replace(&f->table, ia + (i << g), 0);
+	pgtable_prune(&f->table, 0, low_mask(ia_bits), release, &released);
+	assert_int_equal(released.n, 0);
+	pgtable_replace(&f->table, ia, 0);
+	pgtable_prune(&f->table, 0, ia - 1, release, &released);
+	assert_int_equal(released.n, 0);
+	pgtable_prune(&f->table, ia + 5, ia + 5, release, &released);
+	assert_int_equal(released.n, tables + 1);
+	assert_int_equal(f->table.pages, 0);
+	assert_int_equal(pgtable_hole_bits(&f->table, ia), level_shift(g, start_level));
+	/* Nothing of the tables that went is remembered. */
+	assert_int_equal(pgtable_map(&f->table, ia, 3, oa, attributes), PGTABLE_OK);
+	assert_int_equal(f->table.pages, tables + 1);
+	destroy(f);
+}
+
+static void splitting(void **state)
+{
+	(void)state;
+	split_and_prune(GRANULE_4K, 48, 0);
+	split_and_prune(GRANULE_4K, 39, 1);
+	split_and_prune(GRANULE_4K, 30, 2);
+	split_and_prune(GRANULE_16K, 47, 1);
+	split_and_prune(GRANULE_64K, 42, 2);
 }
 
 /* Without tables left a map fails, changes no leaf, and goes through once there are some again. */
@@ -361,6 +466,7 @@ int main(void)
 		cmocka_unit_test(granules_and_forms), cmocka_unit_test(wide_forms),
 		cmocka_unit_test(concatenated_roots), cmocka_unit_test(occupied),
 		cmocka_unit_test(address_zero),	      cmocka_unit_test(allocation_failure),
+		cmocka_unit_test(splitting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
