@@ -39,7 +39,7 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "host.kernel=6.1", "host.kernel=6.6", "host.kernel=6.12" },
 	{ "host.thp=never", "host.thp=always" },
 	{ "host.log_start=0", "host.log_start=700 host.log_sync=300 host.log_stop=2500",
-	  "host.log_start=1000 host.split_chunk=2M", "host.log_start=100 host.log_sync=97" },
+	  "host.log_start=1000 host.split_chunk=2M", "host.log_start=100 host.log_sync=900" },
 	{ "host.age_period=0", "host.age_period=400 host.age_flush=yes",
 	  "host.age_period=333 host.age_flush=no" },
 	{ "host.scan_period=0", "host.scan_period=500 host.scan_size=2M" },
@@ -102,7 +102,7 @@ static void write_traces(void)
 
 static void matrix(void **state)
 {
-	unsigned wanted = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 800;
+	unsigned wanted = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 500;
 	unsigned possible = 0, drawn = 0, used[AXES][MAX_CHOICES] = { { 0 } };
 	struct rng rng = { 2024 };
 
