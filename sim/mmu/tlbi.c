@@ -115,52 +115,53 @@ static struct span range_span(const struct regime *regime, uint64_t xt, bool ipa
 	return (struct span){ .first = first, .last = last < first ? UINT64_MAX : last };
 }
 
-bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
+enum tlbi_target mmu_tlbi_decode(const struct tlbi *tlbi, struct tlb_match *match,
+				 enum walk_cache_scope *scope)
 {
+	static const enum tlb_scope scopes[] = {
+		[TLBI_VMALL] = TLB_SCOPE_VMID, [TLBI_S12] = TLB_SCOPE_VMID,
+		[TLBI_ALL] = TLB_SCOPE_ALL,    [TLBI_ASID] = TLB_SCOPE_ASID,
+		[TLBI_VA] = TLB_SCOPE_VA,      [TLBI_VAA] = TLB_SCOPE_VAA,
+	};
 	const struct tlbi_form form = form_of(tlbi->encoding);
 	const bool ipa = form.kind == TLBI_IPA;
 	const struct span span = form.range ? range_span(tlbi->regime, tlbi->xt, ipa)
 					    : page_span(tlbi->regime, tlbi->xt, ipa);
-	struct tlb_match match = {
+
+	if (form.kind == TLBI_NONE)
+		return TLBI_UNKNOWN;
+	if (form.kind == TLBI_OTHER || span.none)
+		return TLBI_NOTHING;
+	*match = (struct tlb_match){
+		.scope = ipa ? TLB_SCOPE_VMID : scopes[form.kind],
 		.context = { .vmid = tlbi->vmid, .asid = (uint16_t)bits(tlbi->xt, 63, 48) },
 		.first = span.first,
 		.last = span.last,
 	};
-	enum walk_cache_scope scope = form.last_level ? WALK_CACHE_KEEP : WALK_CACHE_STAGE1;
+	*scope = form.last_level					 ? WALK_CACHE_KEEP
+		 : form.kind == TLBI_S12 || form.kind == TLBI_ALL || ipa ? WALK_CACHE_BOTH
+									 : WALK_CACHE_STAGE1;
+	return ipa ? TLBI_STAGE2 : TLBI_ENTRIES;
+}
 
-	switch (form.kind) {
-	case TLBI_NONE:
+bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
+{
+	enum walk_cache_scope scope;
+	struct tlb_match match;
+
+	switch (mmu_tlbi_decode(tlbi, &match, &scope)) {
+	case TLBI_UNKNOWN:
 		return false;
-	case TLBI_OTHER:
+	case TLBI_NOTHING:
 		return true;
-	case TLBI_IPA:
-		if (!span.none)
-			mmu_invalidate_ipa(mmu, MMU_ALL_VCPUS, tlbi->vmid,
-					   form.last_level ? WALK_POINTS_LEAVES : WALK_POINTS_ALL,
-					   span.first, span.last);
+	case TLBI_STAGE2:
+		mmu_invalidate_ipa(mmu, MMU_ALL_VCPUS, tlbi->vmid,
+				   scope == WALK_CACHE_KEEP ? WALK_POINTS_LEAVES : WALK_POINTS_ALL,
+				   match.first, match.last);
 		return true;
-	case TLBI_VMALL:
-		match.scope = TLB_SCOPE_VMID;
-		break;
-	case TLBI_S12:
-		match.scope = TLB_SCOPE_VMID;
-		scope = WALK_CACHE_BOTH;
-		break;
-	case TLBI_ALL:
-		match.scope = TLB_SCOPE_ALL;
-		scope = WALK_CACHE_BOTH;
-		break;
-	case TLBI_ASID:
-		match.scope = TLB_SCOPE_ASID;
-		break;
-	case TLBI_VA:
-		match.scope = TLB_SCOPE_VA;
-		break;
-	case TLBI_VAA:
-		match.scope = TLB_SCOPE_VAA;
+	case TLBI_ENTRIES:
 		break;
 	}
-	if (!span.none || !form.range)
-		mmu_invalidate(mmu, MMU_ALL_VCPUS, &match, scope);
+	mmu_invalidate(mmu, MMU_ALL_VCPUS, &match, scope);
 	return true;
 }
