@@ -196,6 +196,70 @@ static void software_levels(void **state)
 	trace_close(trace);
 }
 
+/* ---- costs of software ---------------------------------------------------------------------- */
+
+static const struct {
+	const char *key;
+	enum stat_id row;
+} costs[] = {
+	{ "cost.guest_fault", STAT_guest_fault_cycles },
+	{ "cost.exit", STAT_exit_cycles },
+	{ "cost.fault", STAT_fault_cycles },
+	{ "cost.zero_4k", STAT_zero_cycles },
+	{ "cost.table_page", STAT_table_cycles },
+	{ "cost.pte_update", STAT_split_cycles },
+	{ "cost.tlbi", STAT_tlbi_cycles },
+	{ "cost.dvm", STAT_tlbi_cycles },
+	{ "cost.vm_switch", STAT_switch_cycles },
+	{ "cost.context_switch", STAT_switch_cycles },
+	{ "cost.mmio", STAT_mmio_cycles },
+};
+
+enum { COSTS = sizeof(costs) / sizeof(costs[0]) };
+
+static bool is_software(unsigned id)
+{
+	return (id >= STAT_software_cycles && id <= STAT_mmio_cycles) ||
+	       id == STAT_before_software_cycles || id == STAT_during_software_cycles ||
+	       id == STAT_after_software_cycles;
+}
+
+/* The host logs, and all costs are 0 but for one. */
+static struct stats run_cost(const struct trace_reader *trace, const char *key, unsigned cycles)
+{
+	char text[500] = "host.backing=2M host.log_start=1500 host.log_stop=3500 "
+			 "host.log_sync=500";
+
+	for (size_t i = 0; i < COSTS; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s=%u", costs[i].key,
+			 strcmp(costs[i].key, key) == 0 ? cycles : 0);
+	return run(text, trace);
+}
+
+/* Each cost is in its row and the sums, in proportion, and in nothing that hardware does. */
+static void costs_apart(void **state)
+{
+	struct trace_reader *trace = random_trace(TRACE_PAGE_RUNS, 5000);
+	const struct stats free_of_charge = run_cost(trace, "", 0);
+
+	(void)state;
+	for (unsigned id = 0; id < STAT_COUNT; id++)
+		assert_true(!is_software(id) || free_of_charge.v[id] == 0);
+	for (size_t i = 0; i < COSTS; i++) {
+		const struct stats one = run_cost(trace, costs[i].key, 7);
+		const struct stats two = run_cost(trace, costs[i].key, 14);
+
+		assert_int_equal(one.v[costs[i].row], one.v[STAT_software_cycles]);
+		/* No device is emulated here. */
+		if (one.v[costs[i].row] == 0 && costs[i].row != STAT_mmio_cycles)
+			fail_msg("%s changes nothing", costs[i].key);
+		for (unsigned id = 0; id < STAT_COUNT; id++)
+			assert_int_equal(two.v[id],
+					 is_software(id) ? 2 * one.v[id] : free_of_charge.v[id]);
+	}
+	trace_close(trace);
+}
+
 /* ---- progress ------------------------------------------------------------------------------- */
 
 struct steps {
@@ -323,10 +387,15 @@ static void policies_on_raw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(identities),	   cmocka_unit_test(logging),
-		cmocka_unit_test(software_levels), cmocka_unit_test(translation_cycles),
-		cmocka_unit_test(seeds),	   cmocka_unit_test(interruption),
-		cmocka_unit_test(failures),	   cmocka_unit_test(impossible_configurations),
+		cmocka_unit_test(identities),
+		cmocka_unit_test(logging),
+		cmocka_unit_test(costs_apart),
+		cmocka_unit_test(software_levels),
+		cmocka_unit_test(translation_cycles),
+		cmocka_unit_test(seeds),
+		cmocka_unit_test(interruption),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(impossible_configurations),
 		cmocka_unit_test(policies_on_raw),
 	};
 
