@@ -136,7 +136,13 @@ static const char *section_title(size_t row)
 	case STAT_l1i_splintered:
 		return "Entries";
 	case STAT_s1_faults:
-		return "Faults and tables";
+		return "Faults";
+	case STAT_software_cycles:
+		return "Software";
+	case STAT_before_lookups:
+		return "Dirty logging";
+	case STAT_table_pages_s1:
+		return "Tables";
 	case STAT_s1_mapped_4k:
 		return "Leaves mapped at the end";
 	default:

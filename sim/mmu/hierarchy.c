@@ -9,25 +9,13 @@
 /* No legal access faults more often than each table and the page themselves: twice five levels. */
 enum { MAX_RETRIES = 64 };
 
-/* The statistics that a walk adds to as it goes: neighbours in the table. */
-enum {
-	WALK_FIRST = STAT_walk_reads_s1_lm1,
-	WALK_LAST = STAT_walk_cache_s2_misses,
-	WALK_COUNTS = WALK_LAST - WALK_FIRST + 1,
-	WALK_LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1, /* of one stage */
-};
-
-/*
- * What one walk did so far; goes into the statistics when it completes. One for each vCPU, empty
- * between walks: clearing it anew for each would cost as much as counting.
- */
-struct walk_account {
+/* The walker of a vCPU: what its hooks want to know, and what the walk under way did so far. */
+struct mmu_walker {
 	struct mmu *mmu;
 	struct mmu_vcpu *vcpu;
 	struct walk_hooks hooks;
 	uint32_t s1_context, s2_context;
-	uint64_t cycles;
-	uint64_t count[WALK_COUNTS]; /* of the statistics from WALK_FIRST to WALK_LAST */
+	struct walk_account account;
 };
 
 static uint32_t slots_of(const struct tlb_shape *shape)
@@ -35,75 +23,65 @@ static uint32_t slots_of(const struct tlb_shape *shape)
 	return shape->sets * shape->ways;
 }
 
-static inline void account_add(struct walk_account *account, unsigned stat, bool add)
-{
-	account->count[stat - WALK_FIRST] += add;
-}
-
 static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
 {
-	struct walk_account *account = ctx;
-	struct walk_cache *cache = stage == 1 ? &account->vcpu->s1 : &account->vcpu->s2;
-	const uint32_t context = stage == 1 ? account->s1_context : account->s2_context;
+	struct mmu_walker *walker = ctx;
+	struct walk_account *account = &walker->account;
+	struct walk_cache *cache = stage == 1 ? &walker->vcpu->s1 : &walker->vcpu->s2;
+	const uint32_t context = stage == 1 ? walker->s1_context : walker->s2_context;
 	const bool hit = walk_cache_probe(cache, context, ia, out);
 
 	account->cycles += hit ? cache->hit_cycles : 0;
 	if (stage == 1)
-		account_add(account, STAT_walk_cache_s1_hits, hit);
+		account->s1_hits += hit;
 	else if (!hit)
-		account_add(account, STAT_walk_cache_s2_misses, cache->ways != 0);
+		account->s2_misses += cache->ways != 0;
+	else if (out->leaf)
+		account->s2_leaf_hits++;
 	else
-		account_add(account,
-			    out->leaf ? STAT_walk_cache_s2_leaf_hits
-				      : STAT_walk_cache_s2_table_hits,
-			    true);
+		account->s2_table_hits++;
 	return hit;
 }
 
 /* Stage-1 leaves belong to the TLBs, not to the walk cache. */
 static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)
 {
-	struct walk_account *account = ctx;
+	struct mmu_walker *walker = ctx;
 
 	if (stage == 2)
-		walk_cache_learn(&account->vcpu->s2, account->s2_context, ia, point);
+		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
 	else if (!point->leaf)
-		walk_cache_learn(&account->vcpu->s1, account->s1_context, ia, point);
+		walk_cache_learn(&walker->vcpu->s1, walker->s1_context, ia, point);
 }
 
 static void hook_read(void *ctx, const struct walk_read *read)
 {
-	struct walk_account *account = ctx;
-	struct mmu *mmu = account->mmu;
+	struct mmu_walker *walker = ctx;
+	struct mmu *mmu = walker->mmu;
 	const struct latency_result found =
 		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
 
-	const unsigned by_level = read->stage == 1 ? STAT_walk_reads_s1_l0 : STAT_walk_reads_s2_l0;
-
-	account->cycles += found.cycles;
-	account_add(account, by_level + (unsigned)read->level, true);
-	account_add(account, STAT_walk_reads_l1d + found.found_in, true);
-	account_add(account, STAT_walk_reads_s2_final, read->stage == 2 && read->for_level == 4);
+	account_read(&walker->account, read, found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
 
-static bool account_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
+static bool walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 {
 	const bool caches = vcpu->s1.ways || vcpu->s2.ways;
-	struct walk_account *account = calloc(1, sizeof(*account));
+	struct mmu_walker *walker = calloc(1, sizeof(*walker));
 
-	if (!account)
+	if (!walker)
 		return false;
-	account->mmu = mmu;
-	account->vcpu = vcpu;
-	account->hooks = (struct walk_hooks){
-		.ctx = account,
+	walker->mmu = mmu;
+	walker->vcpu = vcpu;
+	walker->hooks = (struct walk_hooks){
+		.ctx = walker,
 		.probe = caches ? hook_probe : NULL,
 		.learn = caches ? hook_learn : NULL,
 		.read = hook_read,
 	};
-	vcpu->account = account;
+	vcpu->walker = walker;
 	return true;
 }
 
@@ -129,7 +107,7 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 			       shape->s1_granule) &&
 	       walk_cache_init(&vcpu->s2, shape->s2.entries, shape->s2.ways, shape->s2.hit_cycles,
 			       shape->s2_granule) &&
-	       account_init(mmu, vcpu);
+	       walker_init(mmu, vcpu);
 }
 
 bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
@@ -142,10 +120,12 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 	mmu->mem = mem;
 	mmu->os = *os;
 	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
+	mmu->latencies = calloc(1, sizeof(*mmu->latencies));
 	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
 	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
 	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
-	if (!mmu->vcpu || !mmu->latency_state || !mmu->l1_generation || !mmu->l1_stamp) {
+	if (!mmu->vcpu || !mmu->latencies || !mmu->latency_state || !mmu->l1_generation ||
+	    !mmu->l1_stamp) {
 		mmu_fini(mmu);
 		return false;
 	}
@@ -169,43 +149,18 @@ void mmu_fini(struct mmu *mmu)
 		tlb_fini(&vcpu->l2);
 		walk_cache_fini(&vcpu->s1);
 		walk_cache_fini(&vcpu->s2);
-		free(vcpu->account);
+		free(vcpu->walker);
 	}
 	free(mmu->vcpu);
+	free(mmu->latencies);
 	free(mmu->latency_state);
 	free(mmu->l1_generation);
 	free(mmu->l1_stamp);
 	mmu->vcpu = NULL;
+	mmu->latencies = NULL;
 	mmu->latency_state = NULL;
 	mmu->l1_generation = NULL;
 	mmu->l1_stamp = NULL;
-}
-
-static void account_commit(struct walk_account *account)
-{
-	struct mmu *mmu = account->mmu;
-	uint64_t *v = mmu->stats.v;
-
-	v[STAT_walks]++;
-	v[STAT_walk_cycles] += account->cycles;
-	for (unsigned i = 0; i < WALK_COUNTS; i++) {
-		v[WALK_FIRST + i] += account->count[i];
-		account->count[i] = 0;
-	}
-	histogram_add(&mmu->walk_latency, account->cycles);
-	account->cycles = 0;
-}
-
-/* Counts and cycles of a walk that faulted go nowhere but into the retries. */
-static void account_discard(struct walk_account *account)
-{
-	uint64_t *v = account->mmu->stats.v;
-
-	v[STAT_walk_retries]++;
-	for (unsigned i = 0; i < 2 * WALK_LEVELS; i++)
-		v[STAT_retry_reads] += account->count[STAT_walk_reads_s1_lm1 - WALK_FIRST + i];
-	memset(account->count, 0, sizeof(account->count));
-	account->cycles = 0;
 }
 
 /* The exception level whose permissions count (docs/model.md): user pages below, kernel above. */
@@ -252,22 +207,24 @@ static enum mmu_fault_result walk(struct mmu *mmu, const struct mmu_request *req
 		.kind = request->kind,
 		.el = level_of(request),
 	};
-	struct walk_account *account = mmu->vcpu[request->vcpu].account;
+	struct mmu_walker *walker = mmu->vcpu[request->vcpu].walker;
 	struct translation result;
 
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
 		enum mmu_fault_result handled;
 
 		/* A fault may end with another VMID. */
-		account->s2_context = (uint32_t)space->context.vmid << 16;
-		account->s1_context = account->s2_context | space->context.asid;
-		mmu_walk(space->regime, mmu->mem, &access, &account->hooks, &result);
+		walker->s2_context = (uint32_t)space->context.vmid << 16;
+		walker->s1_context = walker->s2_context | space->context.asid;
+		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
-			account_commit(account);
+			account_commit(&walker->account, &mmu->stats, mmu->latencies,
+				       account_leaf_of(mmu->shape.s1_granule, result.s1_bits),
+				       account_leaf_of(mmu->shape.s2_granule, result.s2_bits));
 			leaf_of(request, &result, leaf);
 			return MMU_FAULT_HANDLED;
 		}
-		account_discard(account);
+		account_discard(&walker->account, &mmu->stats);
 		handled = handle_fault(mmu, request, &result);
 		if (handled != MMU_FAULT_HANDLED)
 			return handled;
@@ -462,17 +419,6 @@ static void finish_splintered(struct mmu *mmu)
 
 void mmu_finish(struct mmu *mmu)
 {
-	uint64_t *v = mmu->stats.v;
-
-	for (unsigned level = 0; level < 5; level++) {
-		v[STAT_walk_reads_s1] += v[STAT_walk_reads_s1_lm1 + level];
-		v[STAT_walk_reads_s2] += v[STAT_walk_reads_s2_lm1 + level];
-	}
-	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
-	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
-	v[STAT_walk_cycles_p50] = histogram_quantile(&mmu->walk_latency, 500);
-	v[STAT_walk_cycles_p90] = histogram_quantile(&mmu->walk_latency, 900);
-	v[STAT_walk_cycles_p99] = histogram_quantile(&mmu->walk_latency, 990);
-	v[STAT_walk_cycles_max] = mmu->walk_latency.max;
+	account_finish(mmu->latencies, &mmu->stats);
 	finish_splintered(mmu);
 }

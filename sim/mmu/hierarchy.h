@@ -10,7 +10,7 @@
 #define TWOSTAGE_MMU_HIERARCHY_H
 
 #include "mem/latency.h"
-#include "mmu/histogram.h"
+#include "mmu/account.h"
 #include "mmu/stats.h"
 #include "mmu/tlb.h"
 #include "mmu/walk.h"
@@ -63,7 +63,7 @@ struct mmu_vcpu {
 	struct tlb l1[2]; /* by enum mmu_stream */
 	struct tlb l2;
 	struct walk_cache s1, s2;
-	struct walk_account *account; /* of the walk under way: hierarchy.c */
+	struct mmu_walker *walker; /* the walk under way: hierarchy.c */
 };
 
 enum mmu_stream { MMU_FETCH, MMU_DATA };
@@ -80,7 +80,7 @@ struct mmu {
 	struct mmu_os os;
 	struct smmu *smmu; /* that broadcast TLBIs reach, too (DVM); not owned; NULL: none */
 	void *latency_state;
-	struct histogram walk_latency;
+	struct walk_latencies *latencies;
 	struct stats stats; /* counts of what happened here; mmu_finish() adds the derived ones */
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);

@@ -72,6 +72,16 @@ static const char *reads(const struct config *config, const struct stats *stats)
 	return NULL;
 }
 
+/* Of `n` statistics, each `step` rows behind the one before. */
+static uint64_t sum(const struct stats *stats, unsigned first, unsigned n, unsigned step)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		total += stats->v[first + i * step];
+	return total;
+}
+
 static const char *cycles(const struct config *config, const struct stats *stats)
 {
 	uint64_t l1 = S(fetches) * config->tlb.l1i.hit_cycles +
@@ -81,6 +91,18 @@ static const char *cycles(const struct config *config, const struct stats *stats
 			      : 0;
 
 	HOLDS(S(translation_cycles) == l1 + l2 + S(walk_cycles));
+	HOLDS(sum(stats, STAT_reads_s1_lm1_l1d, 40, 1) == S(walk_reads));
+	HOLDS(sum(stats, STAT_reads_s1_l3_l1d, 4, 1) == S(walk_reads_s1_l3));
+	HOLDS(sum(stats, STAT_reads_s2_l2_l1d, 4, 1) == S(walk_reads_s2_l2));
+	HOLDS(sum(stats, STAT_reads_s1_lm1_dram, 10, 4) == S(walk_reads_dram));
+	HOLDS(sum(stats, STAT_read_cycles_s1_lm1_l1d, 40, 1) +
+		      S(walk_cache_s1_hits) * config->walk_cache.s1.hit_cycles +
+		      (S(walk_cache_s2_leaf_hits) + S(walk_cache_s2_table_hits)) *
+			      config->walk_cache.s2.hit_cycles ==
+	      S(walk_cycles));
+	HOLDS(sum(stats, STAT_walks_page_page, 9, 6) == S(walks));
+	HOLDS(sum(stats, STAT_walk_cycles_page_page, 9, 6) == S(walk_cycles));
+	HOLDS(S(walk_cycles_page_page_max) <= S(walk_cycles_max));
 	HOLDS(S(walk_cycles_p50) <= S(walk_cycles_p90));
 	HOLDS(S(walk_cycles_p90) <= S(walk_cycles_p99));
 	HOLDS(S(walk_cycles_p99) <= S(walk_cycles_max));

@@ -325,7 +325,7 @@ static void cycles_add_up(void **state)
 	assert_int_equal(v[STAT_walk_reads_dram], v[STAT_walk_reads]);
 	assert_true(v[STAT_walk_reads_s2_final] < v[STAT_walk_reads_s2]);
 	assert_int_equal(v[STAT_walk_cache_s1_hits] + v[STAT_walk_cache_s1_misses], v[STAT_walks]);
-	assert_int_equal(rig->machine.mmu.walk_latency.total, v[STAT_walks]);
+	assert_int_equal(rig->machine.mmu.latencies->all.total, v[STAT_walks]);
 	assert_true(v[STAT_walk_cycles_p50] <= v[STAT_walk_cycles_p90] &&
 		    v[STAT_walk_cycles_p90] <= v[STAT_walk_cycles_p99] &&
 		    v[STAT_walk_cycles_p99] <= v[STAT_walk_cycles_max]);

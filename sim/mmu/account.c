@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/account.h"
+
+#include "arch/types.h"
+
+/* Rows of one pair of leaf sizes, and of the next pair. */
+enum {
+	PAIR_WALKS = STAT_walks_page_page,
+	PAIR_ROWS = STAT_walks_page_pmd - STAT_walks_page_page,
+	PLACES = FOUND_COUNT,
+};
+
+enum account_leaf account_leaf_of(enum granule granule, unsigned bits)
+{
+	if (bits <= (unsigned)granule)
+		return LEAF_PAGE;
+	return bits <= level_shift(granule, 2) ? LEAF_PMD : LEAF_PUD;
+}
+
+static void account_clear(struct walk_account *account)
+{
+	account->cycles = 0;
+	account->reads = 0;
+	account->s1_hits = account->s2_leaf_hits = 0;
+	account->s2_table_hits = account->s2_misses = 0;
+}
+
+void account_commit(struct walk_account *account, struct stats *stats,
+		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2)
+{
+	uint64_t *v = stats->v;
+	uint64_t *pair = v + PAIR_WALKS + (unsigned)(s1 * LEAF_SIZES + s2) * PAIR_ROWS;
+
+	v[STAT_walks]++;
+	v[STAT_walk_cycles] += account->cycles;
+	pair[0]++;
+	pair[1] += account->cycles;
+	for (uint32_t i = 0; i < account->reads; i++) {
+		const struct account_read *read = &account->read[i];
+		const unsigned row = read->level * (unsigned)PLACES + read->place;
+
+		v[STAT_walk_reads_s1_lm1 + read->level]++;
+		v[STAT_walk_reads_l1d + read->place]++;
+		v[STAT_reads_s1_lm1_l1d + row]++;
+		v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
+		v[STAT_walk_reads_s2_final] += read->final;
+	}
+	v[STAT_walk_cache_s1_hits] += account->s1_hits;
+	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
+	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
+	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+	histogram_add(&latencies->all, account->cycles);
+	histogram_add(&latencies->by_leaf[s1][s2], account->cycles);
+	account_clear(account);
+}
+
+void account_discard(struct walk_account *account, struct stats *stats)
+{
+	stats->v[STAT_walk_retries]++;
+	stats->v[STAT_retry_reads] += account->reads;
+	account_clear(account);
+}
+
+static void finish_histogram(const struct histogram *histogram, uint64_t *p50)
+{
+	p50[0] = histogram_quantile(histogram, 500);
+	p50[1] = histogram_quantile(histogram, 900);
+	p50[2] = histogram_quantile(histogram, 990);
+	p50[3] = histogram->max;
+}
+
+void account_finish(const struct walk_latencies *latencies, struct stats *stats)
+{
+	uint64_t *v = stats->v, *pair = v + PAIR_WALKS;
+
+	for (unsigned level = 0; level < 5; level++) {
+		v[STAT_walk_reads_s1] += v[STAT_walk_reads_s1_lm1 + level];
+		v[STAT_walk_reads_s2] += v[STAT_walk_reads_s2_lm1 + level];
+	}
+	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
+	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
+	finish_histogram(&latencies->all, v + STAT_walk_cycles_p50);
+	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++, pair += PAIR_ROWS)
+		finish_histogram(&latencies->by_leaf[i / LEAF_SIZES][i % LEAF_SIZES], pair + 2);
+}

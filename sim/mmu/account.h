@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What one walk did so far: descriptor reads and walk-cache lookups. It goes into the statistics
+ * when the walk completes, and nowhere but into the retries when it ends in a fault.
+ */
+#ifndef TWOSTAGE_MMU_ACCOUNT_H
+#define TWOSTAGE_MMU_ACCOUNT_H
+
+#include "mem/latency.h"
+#include "mmu/histogram.h"
+#include "mmu/stats.h"
+#include "mmu/walk.h"
+
+/* More than any walk makes: 35 reads, and an update of each leaf. */
+enum { ACCOUNT_READS = 64 };
+
+/* Leaf sizes of a stage. */
+enum account_leaf { LEAF_PAGE, LEAF_PMD, LEAF_PUD, LEAF_SIZES };
+
+struct account_read {
+	uint8_t level; /* STAT_walk_reads_s1_lm1 + level is its row */
+	uint8_t place; /* enum found_in */
+	bool final;    /* stage 2, for the final IPA */
+	uint32_t cycles;
+};
+
+struct walk_account {
+	uint64_t cycles;
+	uint32_t reads;
+	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses; /* of walk caches */
+	struct account_read read[ACCOUNT_READS];
+};
+
+/* Latencies of walks, all and by the leaves they led to. */
+struct walk_latencies {
+	struct histogram all;
+	struct histogram by_leaf[LEAF_SIZES][LEAF_SIZES]; /* stage 1, stage 2 */
+};
+
+static inline void account_read(struct walk_account *account, const struct walk_read *read,
+				struct latency_result found)
+{
+	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
+
+	account->cycles += found.cycles;
+	if (account->reads == ACCOUNT_READS)
+		return;
+	account->read[account->reads++] = (struct account_read){
+		.level = (uint8_t)((read->stage - 1) * LEVELS + read->level + 1),
+		.place = (uint8_t)found.found_in,
+		.final = read->stage == 2 && read->for_level == 4,
+		.cycles = found.cycles,
+	};
+}
+
+/* The size of a leaf of 2^bits bytes; bits 0 (the stage is off) counts as a page. */
+enum account_leaf account_leaf_of(enum granule granule, unsigned bits);
+
+/* A completed walk; the account is empty afterwards. */
+void account_commit(struct walk_account *account, struct stats *stats,
+		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+
+/* A walk that ended in a fault; likewise. */
+void account_discard(struct walk_account *account, struct stats *stats);
+
+/* Sums and percentiles. Once, at the end. */
+void account_finish(const struct walk_latencies *latencies, struct stats *stats);
+
+#endif
