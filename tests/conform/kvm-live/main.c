@@ -179,6 +179,9 @@ static bool run_random(struct session *s)
 	char line[LINE_BYTES];
 	bool ok = true;
 
+	/* Level 0 with 16K pages: QEMU 7.2 takes it for illegal, no guest begins there. */
+	if (r.page_bytes == 16384 && r.ipa_limit_bits > 51)
+		r.ipa_limit_bits = 51;
 	if (s->random_setups)
 		printf("\n# Made from seed %" PRIu64 ".\n", s->seed);
 	for (unsigned i = 0; i < s->random_setups && ok; i++) {
