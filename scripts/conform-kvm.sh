@@ -7,6 +7,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 70
 B=${B:-build}
+QEMU=${QEMU:-qemu-system-aarch64}
 TWOSTAGE=${TWOSTAGE:-$B/twostage}
 live=$B/tests/conform/kvm-live
 cases=tests/conform/kvm-live
@@ -26,12 +27,22 @@ cases_of() {
 	esac
 }
 
+# header KERNEL CPU
+header() {
+	image=$(sh scripts/conform-kernel.sh "$1")
+	echo "# What KVM built: $(cat "${image%/*}/package")"
+	echo "# under $("$QEMU" --version | head -n 1), -cpu $2."
+	echo "# Read out of the machine's memory by scripts/conform-kvm.sh (docs/conform.md)."
+	echo
+}
+
 # begin KERNEL CPU - sets $job. A child of this shell itself, as it ends with its parent.
 begin() {
+	header "$1" "$2" >"$out/$1-$2.part"
 	# shellcheck disable=SC2046
 	"$live/kvm-live" --kernel "$(sh scripts/conform-kernel.sh "$1")" --vmm "$live/vmm" --cpu "$2" \
-		--qemu "${QEMU:-qemu-system-aarch64}" --random "${RANDOM_SETUPS:-100}" \
-		--seed "${SEED:-1}" $(cases_of "$1") >"$out/$1-$2.part" 2>"$out/$1-$2.log" &
+		--qemu "$QEMU" --random "${RANDOM_SETUPS:-100}" \
+		--seed "${SEED:-1}" $(cases_of "$1") >>"$out/$1-$2.part" 2>"$out/$1-$2.log" &
 	job=$!
 	jobs="$jobs $job"
 }

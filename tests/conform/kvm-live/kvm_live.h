@@ -62,7 +62,7 @@ struct gdb {
 	size_t packet_room;
 };
 
-/* Learns the numbers and lets the machine, which a connection stops, run on. */
+/* Learns the numbers and lets the machine, which QEMU does not start by itself, run. */
 bool gdb_open(struct gdb *gdb, const struct machine *m);
 void gdb_close(struct gdb *gdb);
 /* Stops the machine and reads the registers; false after a message. */

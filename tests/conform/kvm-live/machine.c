@@ -52,7 +52,7 @@ static _Noreturn void exec_qemu(const struct machine_setup *setup, const struct 
 		"-object", object, "-m", memory, "-cpu", setup->cpu, "-accel", "tcg", "-smp", "1",
 		"-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none",
 		"-chardev", gdb, "-gdb", "chardev:g", "-kernel", setup->kernel, "-initrd",
-		initramfs, "-no-reboot", "-append",
+		initramfs, "-no-reboot", "-S", "-append",
 		/* With panic=-1 a crash ends QEMU. */
 		"console=ttyAMA0 quiet loglevel=1 panic=-1 hugepagesz=1G hugepages=3 nokaslr", NULL
 	};
