@@ -13,9 +13,13 @@ enum {
 	MAX_PAGES = 1u << 28, /* so that slots have 32 bits */
 };
 
-static uint32_t ones(uint64_t word)
+/* Bits that are 1. Not every host that this is built for has an instruction for it. */
+static inline uint32_t ones(uint64_t word)
 {
-	return (uint32_t)__builtin_popcountll(word);
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 
 static void toggle(struct lru_stack *stack, uint32_t slot)
@@ -175,10 +179,15 @@ static void hole_take(struct lru_stack *stack)
 
 /* ---- pages --------------------------------------------------------------------------------- */
 
+static uint32_t hash_of(const struct lru_stack *stack, uint64_t key)
+{
+	return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (2 * stack->max_pages - 1);
+}
+
 static uint32_t *entry_of(const struct lru_stack *stack, uint64_t key)
 {
 	const uint32_t mask = 2 * stack->max_pages - 1;
-	uint32_t at = (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+	uint32_t at = hash_of(stack, key);
 
 	while (stack->table[at] && stack->key[stack->table[at] - 1] != key)
 		at = (at + 1) & mask;
@@ -244,6 +253,11 @@ void lru_stack_fini(struct lru_stack *stack)
 uint32_t lru_stack_find(const struct lru_stack *stack, uint64_t key)
 {
 	return *entry_of(stack, key) - 1; /* 0: LRU_STACK_NONE */
+}
+
+void lru_stack_prefetch_name(const struct lru_stack *stack, uint64_t key)
+{
+	__builtin_prefetch(&stack->table[hash_of(stack, key)]);
 }
 
 uint32_t lru_stack_name(struct lru_stack *stack, uint64_t key)

@@ -64,6 +64,24 @@ static inline void lru_stack_access(struct lru_stack *stack, uint32_t page)
 		lru_stack_use(stack, page);
 }
 
+/*
+ * Fetch into the host's caches what an access to the page will want, in two steps some accesses
+ * apart. Of use for stacks that exceed them.
+ */
+enum lru_stack_step { LRU_STACK_TIME, LRU_STACK_BITS };
+
+static inline void lru_stack_prefetch(const struct lru_stack *stack, uint32_t page,
+				      enum lru_stack_step step)
+{
+	if (step == LRU_STACK_TIME)
+		__builtin_prefetch(&stack->time[page], 1);
+	else if (stack->time[page] < stack->slots)
+		__builtin_prefetch(&stack->bits[stack->time[page] >> 6], 1);
+}
+
+/* The same for lru_stack_name() and lru_stack_find(). */
+void lru_stack_prefetch_name(const struct lru_stack *stack, uint64_t key);
+
 /* The page is invalidated; nothing happens if it is not in the stack. */
 void lru_stack_drop(struct lru_stack *stack, uint32_t page);
 

@@ -6,6 +6,12 @@
 
 #include "run/mrc_private.h"
 
+enum {
+	PREFETCH_TIME = 16, /* records ahead */
+	PREFETCH_BITS = 8,
+	LARGE_PAGES = 1 << 14,
+};
+
 static enum exit_status no_memory(struct mrc_pass *pass)
 {
 	return diag_set(pass->diag, STATUS_INTERNAL, "out of memory");
@@ -61,39 +67,86 @@ static enum exit_status name_contexts(struct mrc_pass *pass, const struct trace_
 	return STATUS_OK;
 }
 
+static uint32_t stack_of(const struct mrc_pass *pass, size_t size, const struct trace_key *key)
+{
+	return (uint32_t)((size * pass->vcpus + key->vcpu) * 2 + key->stream);
+}
+
+/* The page of key `index` of the block. */
+static uint64_t page_key(const struct mrc_pass *pass, size_t size, const struct trace_block *block,
+			 uint32_t index)
+{
+	const uint64_t va = block->keys[index].va & low_mask(56);
+
+	return (uint64_t)pass->context[index] << MRC_NUMBER_BITS |
+	       va >> pass->setup->page_bits[size];
+}
+
+static void prefetch_name(const struct mrc_pass *pass, size_t size, const struct trace_block *block,
+			  uint32_t index)
+{
+	const struct lru_stack *stack;
+
+	if (index >= block->n_keys)
+		return;
+	stack = &pass->stack[stack_of(pass, size, &block->keys[index])];
+	if (stack->max_pages)
+		lru_stack_prefetch_name(stack, page_key(pass, size, block, index));
+}
+
 /* The places of the block's keys, for one page size. */
 static enum exit_status name_pages(struct mrc_pass *pass, size_t size,
 				   const struct trace_block *block)
 {
-	const unsigned page_bits = pass->setup->page_bits[size];
-
 	for (uint32_t i = 0; i < block->n_keys; i++) {
 		const struct trace_key *key = &block->keys[i];
-		const uint64_t number = (key->va & low_mask(56)) >> page_bits;
 		struct mrc_place *place = &pass->place[i];
 		struct lru_stack *stack;
 
+		prefetch_name(pass, size, block, i + PREFETCH_TIME);
 		place->stack = UINT32_MAX;
 		if (!pass->setup->stream[key->stream])
 			continue;
-		place->stack = (uint32_t)((size * pass->vcpus + key->vcpu) * 2 + key->stream);
+		place->stack = stack_of(pass, size, key);
 		stack = &pass->stack[place->stack];
 		if (!stack->max_pages && !lru_stack_init(stack))
 			return no_memory(pass);
-		place->page = lru_stack_name(stack, (uint64_t)pass->context[i] << MRC_NUMBER_BITS |
-							    number);
+		place->page = lru_stack_name(stack, page_key(pass, size, block, i));
 		if (place->page == LRU_STACK_NONE)
 			return no_memory(pass);
 	}
 	return STATUS_OK;
 }
 
-static void use_records(struct mrc_pass *pass, const struct trace_block *block, uint32_t first,
-			uint32_t end)
+static inline void prefetch(const struct mrc_pass *pass, struct mrc_place place,
+			    enum lru_stack_step step)
 {
+	if (place.stack != UINT32_MAX)
+		lru_stack_prefetch(&pass->stack[place.stack], place.page, step);
+}
+
+/* Do the stacks of a page size exceed a host's caches? */
+static bool is_large(const struct mrc_pass *pass, size_t size)
+{
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < (size_t)pass->vcpus * 2; i++)
+		pages += pass->stack[size * pass->vcpus * 2 + i].pages;
+	return pages >= LARGE_PAGES;
+}
+
+static void use_records(struct mrc_pass *pass, size_t size, const struct trace_block *block,
+			uint32_t first, uint32_t end)
+{
+	const bool large = is_large(pass, size);
+
 	for (uint32_t i = first; i < end; i++) {
 		const struct mrc_place place = pass->place[block->key[i]];
 
+		if (large && i + PREFETCH_TIME < end) {
+			prefetch(pass, pass->place[block->key[i + PREFETCH_TIME]], LRU_STACK_TIME);
+			prefetch(pass, pass->place[block->key[i + PREFETCH_BITS]], LRU_STACK_BITS);
+		}
 		if (place.stack != UINT32_MAX)
 			lru_stack_access(&pass->stack[place.stack], place.page);
 	}
@@ -108,12 +161,12 @@ static enum exit_status use_block(struct mrc_pass *pass, const struct trace_bloc
 
 		status = name_pages(pass, size, block);
 		for (uint32_t e = 0; e < block->n_events && status == STATUS_OK; e++) {
-			use_records(pass, block, done, block->events[e].before);
+			use_records(pass, size, block, done, block->events[e].before);
 			done = block->events[e].before;
 			status = mrc_event(pass, size, &block->events[e]);
 		}
 		if (status == STATUS_OK)
-			use_records(pass, block, done, block->n_records);
+			use_records(pass, size, block, done, block->n_records);
 	}
 	return status;
 }
