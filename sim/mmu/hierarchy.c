@@ -1,88 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mmu/hierarchy.h"
+#include "mmu/hierarchy_private.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "mmu/smmu.h"
-
-/* No legal access faults more often than each table and the page themselves: twice five levels. */
-enum { MAX_RETRIES = 64 };
-
-/* The walker of a vCPU: what its hooks want to know, and what the walk under way did so far. */
-struct mmu_walker {
-	struct mmu *mmu;
-	struct mmu_vcpu *vcpu;
-	struct walk_hooks hooks;
-	uint32_t s1_context, s2_context;
-	struct walk_account account;
-};
 
 static uint32_t slots_of(const struct tlb_shape *shape)
 {
 	return shape->sets * shape->ways;
 }
 
-static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
+static bool walk_caches_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shape)
 {
-	struct mmu_walker *walker = ctx;
-	struct walk_account *account = &walker->account;
-	struct walk_cache *cache = stage == 1 ? &walker->vcpu->s1 : &walker->vcpu->s2;
-	const uint32_t context = stage == 1 ? walker->s1_context : walker->s2_context;
-	const bool hit = walk_cache_probe(cache, context, ia, out);
+	const struct walk_cache_shape *s1 = &shape->s1, *s2 = &shape->s2;
+	const enum walk_cache_place s2_place =
+		s2->place == WALK_CACHE_IN_S1 && s1->place == WALK_CACHE_IN_L2 ? WALK_CACHE_IN_L2
+									       : s2->place;
+	bool done;
 
-	account->cycles += hit ? cache->hit_cycles : 0;
-	if (stage == 1)
-		account->s1_hits += hit;
-	else if (!hit)
-		account->s2_misses += cache->ways != 0;
-	else if (out->leaf)
-		account->s2_leaf_hits++;
+	if (s1->entries && s1->place == WALK_CACHE_IN_L2)
+		done = walk_cache_init_in_tlb(&vcpu->s1, &vcpu->l2, 1, s1->hit_cycles,
+					      shape->s1_granule);
 	else
-		account->s2_table_hits++;
-	return hit;
-}
-
-/* Stage-1 leaves belong to the TLBs, not to the walk cache. */
-static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)
-{
-	struct mmu_walker *walker = ctx;
-
-	if (stage == 2)
-		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
-	else if (!point->leaf)
-		walk_cache_learn(&walker->vcpu->s1, walker->s1_context, ia, point);
-}
-
-static void hook_read(void *ctx, const struct walk_read *read)
-{
-	struct mmu_walker *walker = ctx;
-	struct mmu *mmu = walker->mmu;
-	const struct latency_result found =
-		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
-
-	account_read(&walker->account, read, found);
-	if (mmu->watch)
-		mmu->watch(mmu->watch_ctx, read, found);
-}
-
-static bool walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
-{
-	const bool caches = vcpu->s1.ways || vcpu->s2.ways;
-	struct mmu_walker *walker = calloc(1, sizeof(*walker));
-
-	if (!walker)
+		done = walk_cache_init(&vcpu->s1, s1->entries, s1->ways, s1->hit_cycles,
+				       shape->s1_granule);
+	if (!done)
 		return false;
-	walker->mmu = mmu;
-	walker->vcpu = vcpu;
-	walker->hooks = (struct walk_hooks){
-		.ctx = walker,
-		.probe = caches ? hook_probe : NULL,
-		.learn = caches ? hook_learn : NULL,
-		.read = hook_read,
-	};
-	vcpu->walker = walker;
-	return true;
+	if (s2->entries && s2_place == WALK_CACHE_IN_S1)
+		walk_cache_init_joined(&vcpu->s2, &vcpu->s1, s2->hit_cycles, shape->s2_granule);
+	else if (s2->entries && s2_place == WALK_CACHE_IN_L2)
+		done = walk_cache_init_in_tlb(&vcpu->s2, &vcpu->l2, 2, s2->hit_cycles,
+					      shape->s2_granule);
+	else
+		done = walk_cache_init(&vcpu->s2, s2->entries, s2->ways, s2->hit_cycles,
+				       shape->s2_granule);
+	vcpu->s1.limits = s1->limits;
+	vcpu->s2.limits = s2->limits;
+	return done;
 }
 
 /* `first`: index of this vCPU's first L1 slot. */
@@ -102,12 +55,8 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 	l2.seed += index;
 	return tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
 	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
-	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) &&
-	       walk_cache_init(&vcpu->s1, shape->s1.entries, shape->s1.ways, shape->s1.hit_cycles,
-			       shape->s1_granule) &&
-	       walk_cache_init(&vcpu->s2, shape->s2.entries, shape->s2.ways, shape->s2.hit_cycles,
-			       shape->s2_granule) &&
-	       walker_init(mmu, vcpu);
+	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
+	       mmu_walker_init(mmu, vcpu);
 }
 
 bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
@@ -163,75 +112,6 @@ void mmu_fini(struct mmu *mmu)
 	mmu->l1_stamp = NULL;
 }
 
-/* The exception level whose permissions count (docs/model.md): user pages below, kernel above. */
-static uint8_t level_of(const struct mmu_request *request)
-{
-	return (uint8_t)(request->va.v >> 55 & 1);
-}
-
-static void leaf_of(const struct mmu_request *request, const struct translation *result,
-		    struct tlb_leaf *leaf)
-{
-	const uint8_t el1 = level_of(request);
-	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
-	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
-
-	*leaf = (struct tlb_leaf){
-		.pa = pa_of(result->pa.v & ~low_mask(bits)),
-		.size_bits = bits,
-		.leaf_bits = bits,
-		.s1_bits = s1,
-		.s2_bits = s2,
-		.perms = result->perms,
-		.global = result->global,
-		.dirty_clear = result->dirty_clear || !(result->perms & (el1 ? PERM_W1 : PERM_W0)),
-		.no_fetch = !(result->perms & (el1 ? PERM_X1 : PERM_X0)),
-	};
-}
-
-static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_request *request,
-					  const struct translation *result)
-{
-	if (result->fault.stage == 1)
-		return mmu->os.s1_fault(mmu->os.ctx, request, &result->fault);
-	return mmu->os.s2_fault(mmu->os.ctx, request, ipa_of(result->fault.ipa), &result->fault);
-}
-
-/* Walk until it completes, or until the OS emulates the access or gives up. */
-static enum mmu_fault_result walk(struct mmu *mmu, const struct mmu_request *request,
-				  struct tlb_leaf *leaf)
-{
-	const struct mmu_space *space = request->space;
-	const struct access access = {
-		.va = request->va,
-		.kind = request->kind,
-		.el = level_of(request),
-	};
-	struct mmu_walker *walker = mmu->vcpu[request->vcpu].walker;
-	struct translation result;
-
-	for (int tries = 0; tries < MAX_RETRIES; tries++) {
-		enum mmu_fault_result handled;
-
-		/* A fault may end with another VMID. */
-		walker->s2_context = (uint32_t)space->context.vmid << 16;
-		walker->s1_context = walker->s2_context | space->context.asid;
-		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
-		if (result.fault.type == FAULT_NONE) {
-			account_commit(&walker->account, &mmu->stats, mmu->latencies,
-				       account_leaf_of(mmu->shape.s1_granule, result.s1_bits),
-				       account_leaf_of(mmu->shape.s2_granule, result.s2_bits));
-			leaf_of(request, &result, leaf);
-			return MMU_FAULT_HANDLED;
-		}
-		account_discard(&walker->account, &mmu->stats);
-		handled = handle_fault(mmu, request, &result);
-		if (handled != MMU_FAULT_HANDLED)
-			return handled;
-	}
-	return MMU_FAULT_FAILED;
-}
-
 static enum mmu_stream stream_of(const struct mmu_request *request)
 {
 	return request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA;
@@ -250,14 +130,6 @@ static bool allows(const struct tlb_leaf *leaf, enum access_kind kind)
 	return kind == ACCESS_LOAD || !(kind == ACCESS_STORE ? leaf->dirty_clear : leaf->no_fetch);
 }
 
-/* Give the entry of va what a new walk found. Its page, size and replacement state stay. */
-static void renew(struct tlb *tlb, uint32_t slot, const struct tlb_leaf *leaf)
-{
-	tlb->leaf[slot].perms = leaf->perms;
-	tlb->leaf[slot].dirty_clear = leaf->dirty_clear;
-	tlb->leaf[slot].no_fetch = leaf->no_fetch;
-}
-
 uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
 		    uint32_t slot)
 {
@@ -272,16 +144,14 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 
 	own.vcpu = vcpu;
 	mmu->stats.v[STAT_dirty_rewalks]++;
-	result = walk(mmu, &own, &leaf);
+	result = mmu_walk_for(mmu, &own, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return no_slot(mmu, result);
 	l2_slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
 	if (l2_slot != TLB_NONE)
-		renew(l2, l2_slot, &leaf);
-	if (l1->generation[slot] == generation) {
-		renew(l1, slot, &leaf);
-		return slot;
-	}
+		tlb_renew(l2, l2_slot, context, request->va, &leaf);
+	if (l1->generation[slot] == generation)
+		return tlb_renew(l1, slot, context, request->va, &leaf);
 	/* A TLBI on the way took the entries. */
 	if (l2->shape.sets && l2_slot == TLB_NONE)
 		tlb_fill(l2, context, request->va, &leaf);
@@ -309,7 +179,7 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 		return slot;
 	}
 	mmu->stats.v[STAT_l2_tlb_misses]++;
-	result = walk(mmu, request, &leaf);
+	result = mmu_walk_for(mmu, request, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return no_slot(mmu, result);
 	if (l2->shape.sets)
@@ -332,78 +202,6 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	if (!allows(&l1->leaf[slot], request->kind))
 		return mmu_rewalk(mmu, vcpu, request, slot);
 	return slot;
-}
-
-/* The vCPUs that an operation reaches: first to end. */
-static uint32_t first_of(uint32_t vcpu)
-{
-	return vcpu == MMU_ALL_VCPUS ? 0 : vcpu;
-}
-
-static uint32_t end_of(const struct mmu *mmu, uint32_t vcpu)
-{
-	return vcpu == MMU_ALL_VCPUS ? mmu->shape.vcpus : vcpu + 1;
-}
-
-static void count_tlbi(struct mmu *mmu, uint32_t vcpu)
-{
-	mmu->stats.v[STAT_tlbis]++;
-	mmu->stats.v[STAT_tlbis_broadcast] += vcpu == MMU_ALL_VCPUS;
-}
-
-/* The SMMU's entries are of stage 2 alone: what names VAs or stage 1 does not concern it. */
-static void tell_smmu(const struct mmu *mmu, const struct tlb_match *match)
-{
-	const struct smmu_tlbi tlbi = {
-		.scope = match->scope == TLB_SCOPE_ALL ? SMMU_SCOPE_ALL : SMMU_SCOPE_VMID,
-		.vmid = match->context.vmid,
-	};
-
-	smmu_invalidate(mmu->smmu, &tlbi);
-}
-
-void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
-		    enum walk_cache_scope scope)
-{
-	const uint32_t context = (uint32_t)match->context.vmid << 16 | match->context.asid;
-	const uint32_t mask = match->scope == TLB_SCOPE_ALL ? 0
-			      : match->scope == TLB_SCOPE_ASID || match->scope == TLB_SCOPE_VA
-				      ? UINT32_MAX
-				      : UINT32_C(0xffff0000);
-	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
-
-	count_tlbi(mmu, vcpu);
-	if (mmu->smmu && vcpu == MMU_ALL_VCPUS && scope == WALK_CACHE_BOTH)
-		tell_smmu(mmu, match);
-	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++) {
-		struct mmu_vcpu *own = &mmu->vcpu[i];
-
-		tlb_invalidate(&own->l1[MMU_FETCH], match);
-		tlb_invalidate(&own->l1[MMU_DATA], match);
-		if (own->l2.shape.sets)
-			tlb_invalidate(&own->l2, match);
-		if (scope != WALK_CACHE_KEEP)
-			walk_cache_invalidate(&own->s1, context, mask, WALK_POINTS_ALL,
-					      by_va ? match->first : 0,
-					      by_va ? match->last : UINT64_MAX);
-		if (scope == WALK_CACHE_BOTH)
-			walk_cache_invalidate(&own->s2, context, mask & UINT32_C(0xffff0000),
-					      WALK_POINTS_ALL, 0, UINT64_MAX);
-	}
-}
-
-void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
-			uint64_t first, uint64_t last)
-{
-	count_tlbi(mmu, vcpu);
-	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
-		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
-				      points, first, last);
-	if (mmu->smmu && vcpu == MMU_ALL_VCPUS) {
-		const struct smmu_tlbi tlbi = { SMMU_SCOPE_IPA, vmid, first, last, points };
-
-		smmu_invalidate(mmu->smmu, &tlbi);
-	}
 }
 
 static void finish_splintered(struct mmu *mmu)

@@ -46,8 +46,20 @@ struct mmu_os {
 					  const struct fault *fault);
 };
 
+enum walk_cache_place {
+	WALK_CACHE_OWN,	  /* a structure of its own */
+	WALK_CACHE_IN_L2, /* in the L2 TLB, with its entries, index and replacement */
+	WALK_CACHE_IN_S1, /* stage 2 only: in the stage-1 walk cache */
+};
+
+/* The walks whose stage-2 translations a stage-2 cache serves. */
+enum walk_cache_serves { WALK_CACHE_SERVES_ALL, WALK_CACHE_SERVES_TABLES, WALK_CACHE_SERVES_DATA };
+
 struct walk_cache_shape {
 	uint32_t entries, ways, hit_cycles; /* entries = 0: none; ways = 0: fully associative */
+	enum walk_cache_place place;	    /* else than OWN: entries and ways are those there */
+	enum walk_cache_serves serves;	    /* stage 2 only */
+	struct walk_cache_limits limits;
 };
 
 struct mmu_shape {

@@ -22,6 +22,13 @@ static uint64_t global_tag(struct tlb_context context)
 	return (uint64_t)context.vmid << 17 | 1;
 }
 
+enum { KIND_SHIFT = 40 };
+
+static uint64_t walk_tag(const struct tlb_walk_tag *tag)
+{
+	return UINT64_C(1) << (KIND_SHIFT + (unsigned)tag->kind) | context_tag(tag->context);
+}
+
 static uint64_t key_of(va_t va, unsigned size_bits)
 {
 	return va.v >> size_bits << (size_bits - 6) | size_bits;
@@ -147,30 +154,43 @@ static uint32_t find_indexed(const struct tlb *tlb, uint64_t key, uint64_t own, 
 	return slot;
 }
 
+/* One size, in its set. */
+static inline uint32_t find_size(const struct tlb *tlb, va_t va, unsigned size_bits, uint64_t own,
+				 uint64_t global)
+{
+	const uint64_t key = key_of(va, size_bits);
+	const uint32_t ways = tlb->shape.ways;
+	uint32_t first;
+
+	if (tlb->bucket)
+		return find_indexed(tlb, key, own, global);
+	first = set_of(tlb, va, size_bits) * ways;
+	for (uint32_t slot = first; slot < first + ways; slot++)
+		if (tlb->key[slot] == key &&
+		    (tlb->context[slot] == own || tlb->context[slot] == global))
+			return slot;
+	return TLB_NONE;
+}
+
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 {
 	const uint64_t own = context_tag(context), global = global_tag(context);
-	const uint32_t ways = tlb->shape.ways;
 
 	for (uint64_t sizes = tlb->resident; sizes; sizes &= sizes - 1) {
-		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
-		const uint64_t key = key_of(va, size_bits);
-		uint32_t first;
+		const uint32_t slot =
+			find_size(tlb, va, (unsigned)__builtin_ctzll(sizes), own, global);
 
-		if (tlb->bucket) {
-			const uint32_t found = find_indexed(tlb, key, own, global);
-
-			if (found != TLB_NONE)
-				return found;
-			continue;
-		}
-		first = set_of(tlb, va, size_bits) * ways;
-		for (uint32_t slot = first; slot < first + ways; slot++)
-			if (tlb->key[slot] == key &&
-			    (tlb->context[slot] == own || tlb->context[slot] == global))
-				return slot;
+		if (slot != TLB_NONE)
+			return slot;
 	}
 	return TLB_NONE;
+}
+
+uint32_t tlb_find_walk(const struct tlb *tlb, const struct tlb_walk_tag *tag)
+{
+	const uint64_t own = walk_tag(tag);
+
+	return find_size(tlb, va_of(tag->ia), tag->size_bits, own, own);
 }
 
 static inline void slot_release(struct tlb *tlb, uint32_t slot)
@@ -182,6 +202,8 @@ static inline void slot_release(struct tlb *tlb, uint32_t slot)
 	tlb->key[slot] = KEY_INVALID;
 	tlb->generation[slot]++;
 	tlb->used--;
+	if (tlb->context[slot] >> KIND_SHIFT)
+		return;
 	if (--tlb->count[size_bits] == 0)
 		tlb->resident &= ~(UINT64_C(1) << size_bits);
 }
@@ -206,6 +228,25 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 	return slot;
 }
 
+/* Claims a slot for an entry, of whatever kind the tag says. */
+static uint32_t put(struct tlb *tlb, va_t va, unsigned size_bits, uint64_t tag)
+{
+	const uint32_t set = set_of(tlb, va, size_bits);
+	const uint32_t slot = slot_claim(tlb, set);
+
+	tlb->key[slot] = key_of(va, size_bits);
+	tlb->context[slot] = tag;
+	tlb->generation[slot]++;
+	tlb->used++;
+	if (tlb->bucket)
+		index_add(tlb, slot);
+	if (tlb->stamp)
+		tlb->stamp[slot] = ++tlb->clock;
+	else
+		tlb->shape.repl->on_fill(tlb->repl_state, set, slot - set * tlb->shape.ways);
+	return slot;
+}
+
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const struct tlb_leaf *leaf)
 {
 	const uint64_t leaf_mask = low_mask(leaf->size_bits);
@@ -215,27 +256,60 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 		return TLB_NONE;
 
 	const unsigned size_bits = 63u - (unsigned)__builtin_clzll(fitting);
-	const uint32_t set = set_of(tlb, va, size_bits);
-	const uint32_t slot = slot_claim(tlb, set);
+	const uint64_t tag = leaf->global ? global_tag(context) : context_tag(context);
+	const uint32_t slot = put(tlb, va, size_bits, tag);
 	const uint64_t inside = leaf_mask & ~low_mask(size_bits);
 
 	tlb->splintered += size_bits < leaf->leaf_bits;
-	tlb->key[slot] = key_of(va, size_bits);
-	tlb->context[slot] = leaf->global ? global_tag(context) : context_tag(context);
-	tlb->generation[slot]++;
 	tlb->leaf[slot] = *leaf;
 	tlb->leaf[slot].pa = pa_of(leaf->pa.v | (va.v & inside));
 	tlb->leaf[slot].size_bits = (uint8_t)size_bits;
-	tlb->used++;
 	tlb->count[size_bits]++;
 	tlb->resident |= UINT64_C(1) << size_bits;
-	if (tlb->bucket)
-		index_add(tlb, slot);
-	if (tlb->stamp)
-		tlb->stamp[slot] = ++tlb->clock;
-	else
-		tlb->shape.repl->on_fill(tlb->repl_state, set, slot - set * tlb->shape.ways);
 	return slot;
+}
+
+uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, va_t va,
+		   const struct tlb_leaf *leaf)
+{
+	struct tlb_leaf *entry = &tlb->leaf[slot];
+	const uint64_t tag = leaf->global ? global_tag(context) : context_tag(context);
+	const uint64_t inside = low_mask(leaf->size_bits) & ~low_mask(entry->size_bits);
+
+	if (tag != tlb->context[slot] || leaf->size_bits < entry->size_bits ||
+	    (leaf->pa.v | (va.v & inside)) != entry->pa.v) {
+		slot_release(tlb, slot);
+		return tlb_fill(tlb, context, va, leaf);
+	}
+	entry->perms = leaf->perms;
+	entry->dirty_clear = leaf->dirty_clear;
+	entry->no_fetch = leaf->no_fetch;
+	return slot;
+}
+
+uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag)
+{
+	return put(tlb, va_of(tag->ia), tag->size_bits, walk_tag(tag));
+}
+
+bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
+{
+	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
+
+	if (key == KEY_INVALID || !(context >> KIND_SHIFT))
+		return false;
+	*tag = (struct tlb_walk_tag){
+		.kind = (enum tlb_walk_kind)__builtin_ctzll(context >> KIND_SHIFT),
+		.context = { .vmid = (uint16_t)(context >> 17), .asid = (uint16_t)(context >> 1) },
+		.ia = (key & ~UINT64_C(63)) << 6,
+		.size_bits = key & 63,
+	};
+	return true;
+}
+
+void tlb_drop(struct tlb *tlb, uint32_t slot)
+{
+	slot_release(tlb, slot);
 }
 
 /*
@@ -251,6 +325,8 @@ static bool slot_matches(const struct tlb *tlb, uint32_t slot, const struct tlb_
 	const uint64_t last = first | low_mask(reach_bits);
 	const bool overlaps = first <= match->last && match->first <= last;
 
+	if (context >> KIND_SHIFT)
+		return false;
 	if (match->scope == TLB_SCOPE_ALL)
 		return true;
 	if (context >> 17 != match->context.vmid)

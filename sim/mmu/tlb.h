@@ -46,9 +46,11 @@ struct tlb {
 	void *repl_state;  /* NULL when the policy is LRU, which lives in stamp and clock */
 	uint64_t *stamp;   /* per slot: time of last use; NULL when the policy is not LRU */
 	uint64_t clock;
-	uint64_t *key;	      /* per slot: page << 6 | size_bits; KEY_INVALID */
-	bool owns_arrays;     /* generation and stamp */
-	uint64_t *context;    /* per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global */
+	uint64_t *key;	  /* per slot: page << 6 | size_bits; KEY_INVALID */
+	bool owns_arrays; /* generation and stamp */
+	/* Per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global; 1 << (40 + kind) above
+	 * them for what is no VA to PA entry. */
+	uint64_t *context;
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
 	/* Fully associative and not small: slots by a hash of their key, and victims by turns, so
@@ -57,9 +59,9 @@ struct tlb {
 	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
 	uint32_t *next;		 /* per slot: the next of its chain */
 	unsigned bucket_bits;	 /* log2 of their number */
-	uint32_t used;		 /* valid entries */
-	uint64_t resident;	 /* bit n: an entry of 2^n bytes is valid */
-	uint32_t count[64];	 /* valid entries by size */
+	uint32_t used;		 /* valid entries of all kinds */
+	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
+	uint32_t count[64];	 /* those by size */
 	uint64_t splintered;	 /* fills smaller than the leaf */
 };
 
@@ -95,6 +97,35 @@ static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
 		  const struct tlb_leaf *leaf);
 
+/*
+ * A new walk for va, which `slot` translates, found `leaf`. Where that is the same translation with
+ * other permissions the entry takes these, and its replacement state stays; else (no TLBI came
+ * after a change) the entry goes and `leaf` is filled in. Returns the slot, as tlb_fill().
+ */
+uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, va_t va,
+		   const struct tlb_leaf *leaf);
+
+/*
+ * What walk caches keep in a TLB that they share: entries that compete with those of VA to PA for
+ * its ways, but are never found by tlb_find(). What they hold is the walk cache's to keep, by slot.
+ */
+enum tlb_walk_kind { TLB_S1_TABLE, TLB_S2_TABLE, TLB_S2_LEAF };
+
+struct tlb_walk_tag {
+	enum tlb_walk_kind kind;
+	struct tlb_context context;
+	uint64_t ia;	   /* any address that the entry speaks for */
+	uint8_t size_bits; /* log2 of what it speaks for */
+};
+
+/* As tlb_find(): the slot, or TLB_NONE. */
+uint32_t tlb_find_walk(const struct tlb *tlb, const struct tlb_walk_tag *tag);
+/* No entry with this tag may be present. Returns the slot. */
+uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag);
+/* Does the slot hold an entry of a walk cache? *tag then says which, ia being its first byte. */
+bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag);
+void tlb_drop(struct tlb *tlb, uint32_t slot);
+
 /* What an invalidation matches; fields not used by `scope` are ignored. */
 enum tlb_scope {
 	TLB_SCOPE_ALL,	/* all VMIDs: ALLE1 */
@@ -112,7 +143,7 @@ struct tlb_match {
 
 /*
  * Returns the number of entries removed. By VA: every entry of a stage-1 leaf that has a byte in
- * first..last, also where the leaf is held in smaller pieces.
+ * first..last, also where the leaf is held in smaller pieces. Entries of walk caches stay.
  */
 uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match);
 

@@ -7,12 +7,19 @@
 /* A leaf and a table may cover the same bytes of IA, so the kind is part of the key. */
 enum { KEY_LEAF = 1 };
 
-bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways, uint32_t hit_cycles,
-		     enum granule granule)
+#define KEY_STAGE2 (UINT64_C(1) << 62)
+
+static void init_empty(struct walk_cache *cache, uint32_t hit_cycles, enum granule granule)
 {
 	memset(cache, 0, sizeof(*cache));
 	cache->granule = granule;
 	cache->hit_cycles = hit_cycles;
+}
+
+bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways, uint32_t hit_cycles,
+		     enum granule granule)
+{
+	init_empty(cache, hit_cycles, granule);
 	if (!entries)
 		return true;
 	cache->ways = ways ? ways : entries;
@@ -26,9 +33,34 @@ bool walk_cache_init(struct walk_cache *cache, uint32_t entries, uint32_t ways, 
 	return false;
 }
 
+void walk_cache_init_joined(struct walk_cache *cache, struct walk_cache *store, uint32_t hit_cycles,
+			    enum granule granule)
+{
+	init_empty(cache, hit_cycles, granule);
+	cache->ways = store->ways;
+	cache->sets = store->sets;
+	cache->set_mask = store->set_mask;
+	cache->masked = store->masked;
+	cache->tag = KEY_STAGE2;
+	cache->store = store;
+}
+
+bool walk_cache_init_in_tlb(struct walk_cache *cache, struct tlb *tlb, int stage,
+			    uint32_t hit_cycles, enum granule granule)
+{
+	init_empty(cache, hit_cycles, granule);
+	cache->ways = tlb->shape.ways;
+	cache->sets = tlb->shape.sets;
+	cache->tag = stage == 2 ? KEY_STAGE2 : 0;
+	cache->tlb = tlb;
+	cache->points = calloc(tlb->slots, sizeof(*cache->points));
+	return cache->points;
+}
+
 void walk_cache_fini(struct walk_cache *cache)
 {
 	free(cache->slots);
+	free(cache->points);
 	memset(cache, 0, sizeof(*cache));
 }
 
@@ -39,17 +71,79 @@ static unsigned point_bits(const struct walk_cache *cache, const struct walk_poi
 	return level_shift(cache->granule, point->leaf ? point->level : point->level - 1);
 }
 
-/* 52 bits of prefix at most (12 <= size_bits), 6 of size, 1 of kind. */
-static uint64_t key_of(uint64_t ia, unsigned size_bits, bool leaf)
+/* log2 of what the entry for a point covers; 0: the cache keeps none. */
+static unsigned entry_bits(const struct walk_cache *cache, const struct walk_point *point)
 {
-	return ia >> size_bits << 7 | (uint64_t)size_bits << 1 | (leaf ? KEY_LEAF : 0);
+	const unsigned size_bits = point_bits(cache, point);
+	uint64_t sizes;
+
+	if (!point->leaf)
+		return cache->limits.no_levels >> (point->level + 1) & 1 ? 0 : size_bits;
+	if (!cache->limits.no_sizes)
+		return size_bits;
+	sizes = ~cache->limits.no_sizes & (low_mask(size_bits) << 1 | 1) & ~low_mask(GRANULE_4K);
+	return sizes ? 63u - (unsigned)__builtin_clzll(sizes) : 0;
 }
 
-static struct walk_cache_slot *set_of(const struct walk_cache *cache, uint64_t prefix)
+/* 52 bits of prefix at most (12 <= size_bits), 6 of size, 1 of kind. */
+static uint64_t key_of(const struct walk_cache *cache, uint64_t ia, unsigned size_bits, bool leaf)
+{
+	return cache->tag | ia >> size_bits << 7 | (uint64_t)size_bits << 1 | (leaf ? KEY_LEAF : 0);
+}
+
+/* What holds the slots and the clock. */
+static struct walk_cache *store_of(struct walk_cache *cache)
+{
+	return cache->store ? cache->store : cache;
+}
+
+static struct walk_cache_slot *set_of(struct walk_cache *cache, uint64_t prefix)
 {
 	const uint64_t set = cache->masked ? prefix & cache->set_mask : prefix % cache->sets;
 
-	return cache->slots + set * cache->ways;
+	return store_of(cache)->slots + set * cache->ways;
+}
+
+static struct tlb_walk_tag tlb_tag_of(const struct walk_cache *cache, uint32_t context, uint64_t ia,
+				      unsigned size_bits, bool leaf)
+{
+	return (struct tlb_walk_tag){
+		.kind = !cache->tag ? TLB_S1_TABLE
+			: leaf	    ? TLB_S2_LEAF
+				    : TLB_S2_TABLE,
+		.context = { .vmid = (uint16_t)(context >> 16), .asid = (uint16_t)context },
+		.ia = ia,
+		.size_bits = (uint8_t)size_bits,
+	};
+}
+
+static bool probe_tlb(struct walk_cache *cache, uint32_t context, uint64_t ia, unsigned size_bits,
+		      bool leaf, struct walk_point *out)
+{
+	const struct tlb_walk_tag tag = tlb_tag_of(cache, context, ia, size_bits, leaf);
+	const uint32_t slot = tlb_find_walk(cache->tlb, &tag);
+
+	if (slot == TLB_NONE)
+		return false;
+	tlb_touch(cache->tlb, slot);
+	*out = cache->points[slot];
+	return true;
+}
+
+static bool probe_slots(struct walk_cache *cache, uint32_t context, uint64_t ia, unsigned size_bits,
+			bool leaf, struct walk_point *out)
+{
+	const uint64_t key = key_of(cache, ia, size_bits, leaf);
+	struct walk_cache_slot *slot = set_of(cache, ia >> size_bits);
+
+	for (const struct walk_cache_slot *end = slot + cache->ways; slot < end; slot++) {
+		if (slot->key != key || slot->context != context)
+			continue;
+		slot->stamp = ++store_of(cache)->clock;
+		*out = slot->point;
+		return true;
+	}
+	return false;
 }
 
 static bool probe_sizes(struct walk_cache *cache, uint32_t context, uint64_t ia, uint64_t sizes,
@@ -57,16 +151,10 @@ static bool probe_sizes(struct walk_cache *cache, uint32_t context, uint64_t ia,
 {
 	for (; sizes; sizes &= sizes - 1) {
 		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
-		const uint64_t key = key_of(ia, size_bits, leaf);
-		struct walk_cache_slot *slot = set_of(cache, ia >> size_bits);
 
-		for (const struct walk_cache_slot *end = slot + cache->ways; slot < end; slot++) {
-			if (slot->key != key || slot->context != context)
-				continue;
-			slot->stamp = ++cache->clock;
-			*out = slot->point;
+		if (cache->tlb ? probe_tlb(cache, context, ia, size_bits, leaf, out)
+			       : probe_slots(cache, context, ia, size_bits, leaf, out))
 			return true;
-		}
 	}
 	return false;
 }
@@ -79,16 +167,25 @@ bool walk_cache_probe(struct walk_cache *cache, uint32_t context, uint64_t ia,
 	       probe_sizes(cache, context, ia, cache->table_sizes, false, out);
 }
 
-void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
-		      const struct walk_point *point)
+static void learn_in_tlb(struct walk_cache *cache, uint32_t context, uint64_t ia,
+			 unsigned size_bits, const struct walk_point *point)
 {
-	const unsigned size_bits = point_bits(cache, point);
-	const uint64_t key = key_of(ia, size_bits, point->leaf);
-	struct walk_cache_slot *slot, *oldest;
+	const struct tlb_walk_tag tag = tlb_tag_of(cache, context, ia, size_bits, point->leaf);
+	uint32_t slot = tlb_find_walk(cache->tlb, &tag);
 
-	if (!cache->ways)
-		return;
-	oldest = slot = set_of(cache, ia >> size_bits);
+	if (slot == TLB_NONE)
+		slot = tlb_fill_walk(cache->tlb, &tag);
+	else
+		tlb_touch(cache->tlb, slot);
+	cache->points[slot] = *point;
+}
+
+static void learn_in_slots(struct walk_cache *cache, uint32_t context, uint64_t ia,
+			   unsigned size_bits, const struct walk_point *point)
+{
+	const uint64_t key = key_of(cache, ia, size_bits, point->leaf);
+	struct walk_cache_slot *slot = set_of(cache, ia >> size_bits), *oldest = slot;
+
 	for (const struct walk_cache_slot *end = slot + cache->ways; slot < end; slot++) {
 		if (slot->key == key && slot->context == context) {
 			oldest = slot;
@@ -99,24 +196,81 @@ void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 	oldest->key = key;
 	oldest->context = context;
 	oldest->point = *point;
-	oldest->stamp = ++cache->clock;
+	oldest->stamp = ++store_of(cache)->clock;
+}
+
+void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
+		      const struct walk_point *point)
+{
+	const unsigned size_bits = cache->ways ? entry_bits(cache, point) : 0;
+
+	if (!size_bits)
+		return;
+	if (cache->tlb)
+		learn_in_tlb(cache, context, ia, size_bits, point);
+	else
+		learn_in_slots(cache, context, ia, size_bits, point);
 	*(point->leaf ? &cache->leaf_sizes : &cache->table_sizes) |= UINT64_C(1) << size_bits;
+}
+
+/* What an invalidation names. */
+struct named {
+	uint32_t context, mask;
+	enum walk_points points;
+	uint64_t first, last;
+};
+
+/* Is an entry for 2^size_bits bytes from `begin` on, which holds `point`, among them? */
+static bool is_named(const struct walk_cache *cache, const struct named *named, uint32_t context,
+		     uint64_t begin, unsigned size_bits, const struct walk_point *point)
+{
+	const unsigned own_bits = point_bits(cache, point);
+	const unsigned reach_bits = own_bits > size_bits ? own_bits : size_bits;
+	const uint64_t start = begin & ~low_mask(reach_bits);
+
+	if ((context ^ named->context) & named->mask)
+		return false;
+	if (named->points == WALK_POINTS_LEAVES && !point->leaf)
+		return false;
+	return start <= named->last && (start | low_mask(reach_bits)) >= named->first;
+}
+
+static void invalidate_in_tlb(struct walk_cache *cache, const struct named *named)
+{
+	const bool stage2 = cache->tag != 0;
+	struct tlb_walk_tag tag;
+
+	for (uint32_t slot = 0; slot < cache->tlb->slots; slot++) {
+		if (!tlb_walk_at(cache->tlb, slot, &tag) || (tag.kind != TLB_S1_TABLE) != stage2)
+			continue;
+		if (is_named(cache, named, (uint32_t)tag.context.vmid << 16 | tag.context.asid,
+			     tag.ia, tag.size_bits, &cache->points[slot]))
+			tlb_drop(cache->tlb, slot);
+	}
+}
+
+static void invalidate_in_slots(struct walk_cache *cache, const struct named *named)
+{
+	for (uint32_t i = 0; i < cache->sets * cache->ways; i++) {
+		struct walk_cache_slot *slot = &store_of(cache)->slots[i];
+		const unsigned size_bits = slot->key >> 1 & 63;
+		const uint64_t begin = (slot->key & ~KEY_STAGE2) >> 7 << size_bits;
+
+		if (!slot->key || (slot->key & KEY_STAGE2) != cache->tag ||
+		    !is_named(cache, named, slot->context, begin, size_bits, &slot->point))
+			continue;
+		slot->key = 0;
+		slot->stamp = 0;
+	}
 }
 
 void walk_cache_invalidate(struct walk_cache *cache, uint32_t context, uint32_t mask,
 			   enum walk_points points, uint64_t first, uint64_t last)
 {
-	for (uint32_t i = 0; i < cache->sets * cache->ways; i++) {
-		struct walk_cache_slot *slot = &cache->slots[i];
-		const unsigned size_bits = slot->key >> 1 & 63;
-		const uint64_t begin = slot->key >> 7 << size_bits;
-		const uint64_t end = begin | low_mask(size_bits);
+	const struct named named = { context, mask, points, first, last };
 
-		if (!slot->key || ((slot->context ^ context) & mask) || begin > last || end < first)
-			continue;
-		if (points == WALK_POINTS_LEAVES && !(slot->key & KEY_LEAF))
-			continue;
-		slot->key = 0;
-		slot->stamp = 0;
-	}
+	if (cache->tlb)
+		invalidate_in_tlb(cache, &named);
+	else
+		invalidate_in_slots(cache, &named);
 }

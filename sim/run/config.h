@@ -36,6 +36,9 @@ struct walk_cache_config {
 	uint64_t entries; /* 0: none */
 	uint64_t ways;	  /* 0: fully associative */
 	uint64_t hit_cycles;
+	const char *place, *serves;
+	uint64_t page_sizes; /* stage 2: bit n set: holds leaves of 2^n bytes */
+	uint64_t levels;     /* bit n set: holds pointers to tables of level n - 1 */
 };
 
 struct cache_config {

@@ -131,6 +131,16 @@ static struct walk_cache_shape walk_cache_shape_of(const struct walk_cache_confi
 		.entries = (uint32_t)cache->entries,
 		.ways = (uint32_t)cache->ways,
 		.hit_cycles = (uint32_t)cache->hit_cycles,
+		.place = !cache->place || !strcmp(cache->place, "own") ? WALK_CACHE_OWN
+			 : !strcmp(cache->place, "s1")		       ? WALK_CACHE_IN_S1
+								       : WALK_CACHE_IN_L2,
+		.serves = !cache->serves || !strcmp(cache->serves, "all") ? WALK_CACHE_SERVES_ALL
+			  : !strcmp(cache->serves, "tables")		  ? WALK_CACHE_SERVES_TABLES
+								: WALK_CACHE_SERVES_DATA,
+		.limits = {
+			.no_sizes = cache->page_sizes ? ~cache->page_sizes : 0,
+			.no_levels = (uint8_t)~cache->levels,
+		},
 	};
 }
 
@@ -220,6 +230,29 @@ static enum exit_status check_l1(const char *what, const struct tlb_config *tlb,
 			what, (unsigned long)(UINT64_C(1) << (page - 10)));
 }
 
+static enum exit_status check_walk_caches(const struct config *config, struct diag *diag)
+{
+	const struct walk_cache_config *s1 = &config->walk_cache.s1, *s2 = &config->walk_cache.s2;
+	const bool s1_in_l2 = s1->entries && strcmp(s1->place, "l2_tlb") == 0;
+	const bool s2_in_l2 = s2->entries && strcmp(s2->place, "l2_tlb") == 0;
+	enum exit_status status = STATUS_OK;
+
+	if ((s1_in_l2 || s2_in_l2) && !config->tlb.l2.entries)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"walk_cache.s%d.place: l2_tlb, but tlb.l2.entries says that there "
+				"is none",
+				s1_in_l2 ? 1 : 2);
+	if (s2->entries && !s1->entries && strcmp(s2->place, "s1") == 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"walk_cache.s2.place: s1, but walk_cache.s1.entries says that "
+				"there is none");
+	if (!s1_in_l2)
+		status = check_ways("walk_cache.s1", s1->entries, s1->ways, diag);
+	if (status == STATUS_OK && strcmp(s2->place, "own") == 0)
+		status = check_ways("walk_cache.s2", s2->entries, s2->ways, diag);
+	return status;
+}
+
 static enum exit_status check_cache(const char *what, const struct cache_config *cache,
 				    struct diag *diag)
 {
@@ -283,11 +316,7 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 	if (status == STATUS_OK)
 		status = check_host(config, &setup.cpu, diag);
 	if (status == STATUS_OK)
-		status = check_ways("walk_cache.s1", config->walk_cache.s1.entries,
-				    config->walk_cache.s1.ways, diag);
-	if (status == STATUS_OK)
-		status = check_ways("walk_cache.s2", config->walk_cache.s2.entries,
-				    config->walk_cache.s2.ways, diag);
+		status = check_walk_caches(config, diag);
 	if (status == STATUS_OK)
 		status = check_cache("cache.l1d", &config->cache.l1d, diag);
 	if (status == STATUS_OK)

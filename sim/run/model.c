@@ -23,7 +23,7 @@ static enum exit_status list_text(const struct param *param, const struct yaml_t
 {
 	size_t used = 1;
 
-	if (param->type != PARAM_SIZES)
+	if (param->type != PARAM_SIZES && param->type != PARAM_LEVELS)
 		return yaml_tree_error(tree, node, diag, "%s takes one value, not a list",
 				       param->key);
 	strcpy(text, "[");
@@ -32,8 +32,9 @@ static enum exit_status list_text(const struct param *param, const struct yaml_t
 		int n;
 
 		if (item->kind != YAML_SCALAR)
-			return yaml_tree_error(tree, item, diag, "%s: a page size was expected",
-					       param->key);
+			return yaml_tree_error(tree, item, diag, "%s: a %s was expected",
+					       param->key,
+					       param->type == PARAM_SIZES ? "page size" : "level");
 		n = snprintf(text + used, PARAM_TEXT_MAX - used, "%s%s", i ? ", " : "", item->text);
 		if (n < 0 || used + (size_t)n + 2 > PARAM_TEXT_MAX)
 			return yaml_tree_error(tree, item, diag, "%s: the list is too long",

@@ -50,6 +50,14 @@ static const struct choice {
 	{ "kernel_map", "pages", "by pages, as rodata=full makes the linear map" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
+	{ "s1_place", "l2_tlb", "in the level-2 TLB, whose entries it then shares" },
+	{ "s1_place", "own", "a structure of its own" },
+	{ "s2_place", "l2_tlb", "in the level-2 TLB, whose entries it then shares" },
+	{ "s2_place", "own", "a structure of its own" },
+	{ "s2_place", "s1", "in the stage-1 walk cache: one unified structure" },
+	{ "s2_serves", "all", "all stage-2 translations of walks" },
+	{ "s2_serves", "data", "only that of the final IPA" },
+	{ "s2_serves", "tables", "only those that locate stage-1 tables: a nested TLB" },
 	{ "table_walker", "fake-pgd",
 	  "the host's own: levels above the entry level exist for software only" },
 	{ "table_walker", "stage2", "those that the hardware has" },
@@ -161,6 +169,35 @@ static bool parse_sizes(const char *text, uint64_t *mask)
 	return *text == '\0';
 }
 
+/* "[0, 3]" or "0,3", each -1 to 3, as a mask of level + 1; "none". */
+static bool parse_levels(const char *text, uint64_t *mask)
+{
+	const bool bracket = *text == '[';
+
+	*mask = 0;
+	if (strcmp(text, "none") == 0)
+		return true;
+	text += bracket;
+	for (;;) {
+		bool minus;
+
+		text += strspn(text, " ");
+		minus = *text == '-';
+		text += minus;
+		if (minus ? *text != '1' : *text < '0' || *text > '3')
+			return false;
+		*mask |= UINT64_C(1) << (minus ? 0 : *text - '0' + 1);
+		text++;
+		text += strspn(text, " ");
+		if (*text != ',')
+			break;
+		text++;
+	}
+	if (bracket && *text++ != ']')
+		return false;
+	return *text == '\0';
+}
+
 static bool parse_page(const char *text, uint64_t *page)
 {
 	static const char *const names[] = { "base", "pmd", "pud" };
@@ -216,6 +253,8 @@ static bool parse_value(const struct param *param, const char *text, union param
 		return parse_number(text, end, &value->number);
 	case PARAM_SIZES:
 		return parse_sizes(text, &value->number);
+	case PARAM_LEVELS:
+		return parse_levels(text, &value->number);
 	case PARAM_PAGE:
 		return parse_page(text, &value->number);
 	case PARAM_LEVEL:
@@ -262,6 +301,9 @@ void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX])
 		break;
 	case PARAM_SIZES:
 		snprintf(text, PARAM_TEXT_MAX, "page sizes from 4K to 4T, such as [4K, 2M]");
+		break;
+	case PARAM_LEVELS:
+		snprintf(text, PARAM_TEXT_MAX, "levels from -1 to 3, such as [1, 2, 3], or none");
 		break;
 	case PARAM_PAGE:
 		snprintf(text, PARAM_TEXT_MAX, "base, pmd, pud or a page size such as 4K, 2M, 1G");
@@ -371,6 +413,17 @@ static void format_sizes(uint64_t mask, char text[PARAM_TEXT_MAX])
 	snprintf(text + used, PARAM_TEXT_MAX - used, "]");
 }
 
+static void format_levels(uint64_t mask, char text[PARAM_TEXT_MAX])
+{
+	size_t used = 0;
+
+	for (int level = -1; level <= 3; level++)
+		if (mask >> (level + 1) & 1)
+			used += (size_t)snprintf(text + used, PARAM_TEXT_MAX - used, "%s%d",
+						 used ? ", " : "[", level);
+	snprintf(text + used, PARAM_TEXT_MAX - used, used ? "]" : "none");
+}
+
 static void format_page(uint64_t page, char text[PARAM_TEXT_MAX])
 {
 	static const char *const names[] = { "base", "pmd", "pud" };
@@ -404,6 +457,9 @@ void param_text_format(const struct param *param, union param_value value,
 		return;
 	case PARAM_SIZES:
 		format_sizes(number, text);
+		return;
+	case PARAM_LEVELS:
+		format_levels(number, text);
 		return;
 	case PARAM_PAGE:
 		format_page(number, text);

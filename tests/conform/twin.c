@@ -276,6 +276,23 @@ static struct tlb_shape tlb_shape(struct rng *r, uint32_t sets, uint32_t ways)
 				   .seed = 1 };
 }
 
+/* Where walk caches lie and what they hold must not matter to any answer. */
+static void place_walk_caches(struct rng *r, struct mmu_shape *shape)
+{
+	static const uint64_t sizes[] = { 0, ~UINT64_C(0x40200000), ~UINT64_C(0x20012000) };
+
+	if (shape->l2.sets && rng_chance(r, 40))
+		shape->s1.place = WALK_CACHE_IN_L2;
+	if (shape->l2.sets && rng_chance(r, 40))
+		shape->s2.place = WALK_CACHE_IN_L2;
+	else if (shape->s1.entries && rng_chance(r, 30))
+		shape->s2.place = WALK_CACHE_IN_S1;
+	shape->s1.limits.no_levels = rng_chance(r, 30) ? (uint8_t)rng_below(r, 32) : 0;
+	shape->s2.limits.no_levels = rng_chance(r, 30) ? (uint8_t)rng_below(r, 32) : 0;
+	shape->s2.limits.no_sizes = sizes[rng_below(r, 3)];
+	shape->s2.serves = (enum walk_cache_serves)rng_below(r, 3);
+}
+
 static void make_mmu(struct twin *w)
 {
 	struct mmu_os os = { w, no_s1_fault, no_s2_fault };
@@ -287,6 +304,7 @@ static void make_mmu(struct twin *w)
 	shape.l2 = tlb_shape(r, rng_chance(r, 70) ? 4 : 0, 3);
 	shape.s1 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0, .ways = 4 };
 	shape.s2 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0 };
+	place_walk_caches(r, &shape);
 	shape.s1_granule = (enum granule)w->regimes[0].s1[0].granule_bits;
 	shape.s2_granule = (enum granule)w->regimes[0].s2.granule_bits;
 	if (!mmu_init(&w->mmu, &shape, w->engine.mem, &os))

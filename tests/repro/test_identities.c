@@ -53,9 +53,15 @@ static const char *const axes[][MAX_CHOICES] = {
 	  "tlb.l2.entries=60 tlb.l2.ways=5 tlb.l2.page_sizes=[4K,2M]",
 	  "tlb.l2.entries=128 tlb.l2.ways=8 tlb.l2.replacement=srrip" },
 	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16",
-	  "walk_cache.s1.entries=8 walk_cache.s1.ways=full walk_cache.s1.hit_cycles=3" },
+	  "walk_cache.s1.entries=8 walk_cache.s1.ways=full walk_cache.s1.hit_cycles=3",
+	  "walk_cache.s1.entries=8 walk_cache.s1.levels=[3]",
+	  "walk_cache.s1.entries=1 walk_cache.s1.ways=1 walk_cache.s1.place=l2_tlb" },
 	{ "walk_cache.s2.entries=none", "walk_cache.s2.entries=16",
-	  "walk_cache.s2.entries=8 walk_cache.s2.ways=full walk_cache.s2.hit_cycles=2" },
+	  "walk_cache.s2.entries=8 walk_cache.s2.ways=full walk_cache.s2.hit_cycles=2",
+	  "walk_cache.s2.entries=1 walk_cache.s2.place=l2_tlb walk_cache.s2.page_sizes=[2M,1G]",
+	  "walk_cache.s2.entries=16 walk_cache.s2.place=s1 walk_cache.s2.levels=[2,3]",
+	  "walk_cache.s2.entries=16 walk_cache.s2.levels=none "
+	  "walk_cache.s2.page_sizes=[4K,2M,32M]" },
 	{ "latency.model=fixed latency.fixed_cycles=7", "latency.model=caches",
 	  "latency.model=caches cache.l1d.size=8K cache.l2.size=64K cache.llc.size=0" },
 };

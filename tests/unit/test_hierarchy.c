@@ -284,6 +284,59 @@ static void walk_caches_spare_reads(void **state)
 	rig_destroy(rig);
 }
 
+/*
+ * One walk, all of it known before: 4 stage-1 levels, stage 2 with pages. Neoverse N1's IPA entries
+ * are blocks, so stage 2 of pages is walked in full, by as many reads as the IPA size gives levels:
+ * here the last table is known with its PA, and the page's IPA is not.
+ */
+static uint64_t reads_again(const char *settings)
+{
+	struct rig *rig = rig_make(settings, 1, 1);
+	const struct tlb_match vmid = { .scope = TLB_SCOPE_VMID, .context = { .vmid = 1 } };
+
+	rig_load(rig, 0x1000);
+	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &vmid, WALK_CACHE_KEEP);
+	rig->reads = 0;
+	rig_load(rig, 0x1000);
+	const uint64_t reads = rig->reads;
+
+	rig_destroy(rig);
+	return reads;
+}
+
+#define N1                                                                                         \
+	"walk_cache.s1.place=l2_tlb walk_cache.s2.place=l2_tlb walk_cache.s2.levels=none "         \
+	"walk_cache.s2.page_sizes=[2M,32M,512M,1G] "
+#define ONLY_S2 "walk_cache.s1.entries=none "
+
+static void what_walk_caches_hold(void **state)
+{
+	(void)state;
+	assert_int_equal(reads_again(N1 "stage2.ipa_bits=40 host.backing=4K"), 1 + 3);
+	assert_int_equal(reads_again(N1 "stage2.ipa_bits=48 host.backing=4K"), 1 + 4);
+	assert_int_equal(reads_again(N1 "stage2.ipa_bits=48 host.backing=2M"), 1);
+	/* A nested TLB: the four tables are found, the page is not, and the other way round. */
+	assert_int_equal(reads_again(ONLY_S2 "stage2.ipa_bits=48 host.backing=4K "
+					     "walk_cache.s2.levels=none "
+					     "walk_cache.s2.serves=tables"),
+			 4 + 4);
+	assert_int_equal(reads_again(ONLY_S2 "stage2.ipa_bits=48 host.backing=4K "
+					     "walk_cache.s2.levels=none walk_cache.s2.serves=data"),
+			 4 + 4 * 4);
+	/* Table pointers alone: of stage 1 the last, of stage 2 the last, for the page. */
+	assert_int_equal(reads_again("stage2.ipa_bits=48 host.backing=4K "
+				     "walk_cache.s2.page_sizes=[4T]"),
+			 1 + 1);
+	assert_int_equal(reads_again("stage2.ipa_bits=48 host.backing=4K "
+				     "walk_cache.s1.levels=[1] walk_cache.s2.levels=none "
+				     "walk_cache.s2.page_sizes=[4T]"),
+			 /* the level-1 table, whose PA is known; levels 2 and 3; the page */
+			 1 + 2 * (4 + 1) + 4);
+	/* All of it in one structure is as good, while there is room. */
+	assert_int_equal(reads_again("stage2.ipa_bits=48 host.backing=4K walk_cache.s2.place=s1"),
+			 1);
+}
+
 static void without_walk_caches(void **state)
 {
 	struct rig *rig = rig_make("stage2.ipa_bits=48 host.backing=4K walk_cache.s1.entries=none "
@@ -406,6 +459,7 @@ int main(void)
 		cmocka_unit_test(preset_never_walks_again),
 		cmocka_unit_test(vcpus_are_private),
 		cmocka_unit_test(walk_caches_spare_reads),
+		cmocka_unit_test(what_walk_caches_hold),
 		cmocka_unit_test(without_walk_caches),
 		cmocka_unit_test(cycles_add_up),
 		cmocka_unit_test(places_add_up),

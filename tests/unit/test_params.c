@@ -80,6 +80,9 @@ static void accepted_forms(void **state)
 	accept("tlb.l1d.page_sizes", "[2M, 4K]", "[4K, 2M]");
 	accept("tlb.l1d.page_sizes", "4K,2M,4K", "[4K, 2M]");
 	accept("tlb.l1d.page_sizes", "[ 4T ]", "[4T]");
+	accept("walk_cache.s1.levels", "3, -1,0", "[-1, 0, 3]");
+	accept("walk_cache.s1.levels", "[2]", "[2]");
+	accept("walk_cache.s1.levels", "none", "none");
 	accept("guest.pages", "pmd", "pmd");
 	accept("guest.pages", "2M", "2M");
 	accept("host.backing", "1G", "1G");
@@ -112,6 +115,10 @@ static void refused_values(void **state)
 	refuse("tlb.l1d.page_sizes", "[3K]", "page sizes from 4K");
 	refuse("tlb.l1d.page_sizes", "[4K,]", "page sizes from 4K");
 	refuse("tlb.l1d.page_sizes", "[8T]", "page sizes from 4K");
+	refuse("walk_cache.s1.levels", "[]", "levels from -1 to 3");
+	refuse("walk_cache.s1.levels", "[4]", "levels from -1 to 3");
+	refuse("walk_cache.s1.levels", "-2", "levels from -1 to 3");
+	refuse("walk_cache.s1.levels", "[1, 2", "levels from -1 to 3");
 	refuse("guest.pages", "bse", "did you mean 'base'?");
 	refuse("stage2.start_level", "4", "auto, plain or a level");
 	refuse("stage2.start_level", "-2", "auto, plain or a level");

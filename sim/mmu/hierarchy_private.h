@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between the files of the hierarchy: hierarchy.c, hierarchy_walk.c, hierarchy_tlbi.c. */
+#ifndef TWOSTAGE_MMU_HIERARCHY_PRIVATE_H
+#define TWOSTAGE_MMU_HIERARCHY_PRIVATE_H
+
+#include "mmu/hierarchy.h"
+
+/* Makes vcpu->walker, which the caller frees. False when out of memory. */
+bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu);
+
+/* Walk until it completes, or until the OS emulates the access or gives up. */
+enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
+				   struct tlb_leaf *leaf);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The walks of the hierarchy: what each reads, costs and finds, and the faults it takes. */
+#include "mmu/hierarchy_private.h"
+
+#include <stdlib.h>
+
+#include "mmu/account.h"
+#include "mmu/regime.h"
+
+/* No legal access faults more often than each table and the page themselves: twice five levels. */
+enum { MAX_RETRIES = 64 };
+
+/* The walker of a vCPU: what its hooks want to know, and what the walk under way did so far. */
+struct mmu_walker {
+	struct mmu *mmu;
+	struct mmu_vcpu *vcpu;
+	struct walk_hooks hooks;
+	uint32_t s1_context, s2_context;
+	bool final; /* stage 1 is done: the next stage-2 translation is that of the access */
+	struct walk_account account;
+};
+
+/* Does the stage-2 cache take part in the translation under way? */
+static bool serves(const struct mmu_walker *walker)
+{
+	const enum walk_cache_serves whom = walker->mmu->shape.s2.serves;
+
+	return whom == WALK_CACHE_SERVES_ALL || (whom == WALK_CACHE_SERVES_DATA) == walker->final;
+}
+
+static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
+{
+	struct mmu_walker *walker = ctx;
+	struct walk_account *account = &walker->account;
+	struct walk_cache *cache = stage == 1 ? &walker->vcpu->s1 : &walker->vcpu->s2;
+	const uint32_t context = stage == 1 ? walker->s1_context : walker->s2_context;
+	bool hit;
+
+	if (stage == 2 && !serves(walker))
+		return false;
+	hit = walk_cache_probe(cache, context, ia, out);
+	account->cycles += hit ? cache->hit_cycles : 0;
+	if (stage == 1)
+		account->s1_hits += hit;
+	else if (!hit)
+		account->s2_misses += cache->ways != 0;
+	else if (out->leaf)
+		account->s2_leaf_hits++;
+	else
+		account->s2_table_hits++;
+	return hit;
+}
+
+/* Stage-1 leaves belong to the TLBs, not to the walk cache. */
+static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)
+{
+	struct mmu_walker *walker = ctx;
+
+	if (stage == 1 && point->leaf)
+		walker->final = true;
+	else if (stage == 1)
+		walk_cache_learn(&walker->vcpu->s1, walker->s1_context, ia, point);
+	else if (serves(walker))
+		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
+}
+
+static void hook_read(void *ctx, const struct walk_read *read)
+{
+	struct mmu_walker *walker = ctx;
+	struct mmu *mmu = walker->mmu;
+	const struct latency_result found =
+		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
+
+	account_read(&walker->account, read, found);
+	if (mmu->watch)
+		mmu->watch(mmu->watch_ctx, read, found);
+}
+
+bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
+{
+	const bool caches = vcpu->s1.ways || vcpu->s2.ways;
+	struct mmu_walker *walker = calloc(1, sizeof(*walker));
+
+	if (!walker)
+		return false;
+	walker->mmu = mmu;
+	walker->vcpu = vcpu;
+	walker->hooks = (struct walk_hooks){
+		.ctx = walker,
+		.probe = caches ? hook_probe : NULL,
+		.learn = caches ? hook_learn : NULL,
+		.read = hook_read,
+	};
+	vcpu->walker = walker;
+	return true;
+}
+
+/* The exception level whose permissions count (docs/model.md): user pages below, kernel above. */
+static uint8_t level_of(const struct mmu_request *request)
+{
+	return (uint8_t)(request->va.v >> 55 & 1);
+}
+
+static void leaf_of(const struct mmu_request *request, const struct translation *result,
+		    struct tlb_leaf *leaf)
+{
+	const uint8_t el1 = level_of(request);
+	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
+	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
+
+	*leaf = (struct tlb_leaf){
+		.pa = pa_of(result->pa.v & ~low_mask(bits)),
+		.size_bits = bits,
+		.leaf_bits = bits,
+		.s1_bits = s1,
+		.s2_bits = s2,
+		.perms = result->perms,
+		.global = result->global,
+		.dirty_clear = result->dirty_clear || !(result->perms & (el1 ? PERM_W1 : PERM_W0)),
+		.no_fetch = !(result->perms & (el1 ? PERM_X1 : PERM_X0)),
+	};
+}
+
+static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_request *request,
+					  const struct translation *result)
+{
+	if (result->fault.stage == 1)
+		return mmu->os.s1_fault(mmu->os.ctx, request, &result->fault);
+	return mmu->os.s2_fault(mmu->os.ctx, request, ipa_of(result->fault.ipa), &result->fault);
+}
+
+enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
+				   struct tlb_leaf *leaf)
+{
+	const struct mmu_space *space = request->space;
+	const struct access access = {
+		.va = request->va,
+		.kind = request->kind,
+		.el = level_of(request),
+	};
+	struct mmu_walker *walker = mmu->vcpu[request->vcpu].walker;
+	struct translation result;
+
+	for (int tries = 0; tries < MAX_RETRIES; tries++) {
+		enum mmu_fault_result handled;
+
+		/* A fault may end with another VMID. */
+		walker->s2_context = (uint32_t)space->context.vmid << 16;
+		walker->s1_context = walker->s2_context | space->context.asid;
+		walker->final = !space->regime->s1_on;
+		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
+		if (result.fault.type == FAULT_NONE) {
+			account_commit(&walker->account, &mmu->stats, mmu->latencies,
+				       account_leaf_of(mmu->shape.s1_granule, result.s1_bits),
+				       account_leaf_of(mmu->shape.s2_granule, result.s2_bits));
+			leaf_of(request, &result, leaf);
+			return MMU_FAULT_HANDLED;
+		}
+		account_discard(&walker->account, &mmu->stats);
+		handled = handle_fault(mmu, request, &result);
+		if (handled != MMU_FAULT_HANDLED)
+			return handled;
+	}
+	return MMU_FAULT_FAILED;
+}
