@@ -51,6 +51,12 @@ static bool run_step(struct vm *vm, const char *step)
 	} else if (strncmp(step, "clrlog:", 7) == 0) {
 		step_numbers(step, n, 2);
 		vm_clear_log(vm, n[0], n[1]);
+	} else if (strncmp(step, "discard:", 8) == 0) {
+		step_numbers(step, n, 2);
+		vm_discard(vm, n[0], n[1]);
+	} else if (strncmp(step, "collapse:", 9) == 0) {
+		step_numbers(step, n, 1);
+		vm_collapse(vm, n[0]);
 	} else {
 		fail("step '%s'", step);
 	}

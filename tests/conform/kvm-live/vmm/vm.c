@@ -16,6 +16,8 @@
 
 /* Since Linux 6.5, later than the headers. */
 #define CAP_EAGER_SPLIT_CHUNK_SIZE 228
+/* Since Linux 6.1. */
+#define MADVISE_COLLAPSE 25
 
 #define CORE_REG(offset)                                                                           \
 	(KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | KVM_REG_ARM_CORE_REG(offset))
@@ -250,4 +252,19 @@ void vm_clear_log(struct vm *vm, uint64_t offset, uint64_t bytes)
 
 	ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
 	free(log.dirty_bitmap);
+}
+
+void vm_discard(struct vm *vm, uint64_t offset, uint64_t bytes)
+{
+	if (madvise((void *)(vm->backing.user + offset), bytes, MADV_DONTNEED) != 0)
+		fail("MADV_DONTNEED: %s", strerror(errno));
+}
+
+/* As khugepaged does, only at once. Memory that cannot be collapsed stays as it is. */
+void vm_collapse(struct vm *vm, uint64_t offset)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), pmd = page * page / 8;
+	const uint64_t address = (vm->backing.user + offset) / pmd * pmd;
+
+	madvise((void *)address, pmd, MADVISE_COLLAPSE);
 }

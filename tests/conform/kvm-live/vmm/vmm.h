@@ -81,5 +81,9 @@ void vm_snap(struct vm *vm);
 void vm_set_logging(struct vm *vm, bool on);
 void vm_get_log(struct vm *vm);
 void vm_clear_log(struct vm *vm, uint64_t offset, uint64_t bytes);
+/* What the host does to the memory behind the slot: gives pages back, makes small pages a huge one.
+ */
+void vm_discard(struct vm *vm, uint64_t offset, uint64_t bytes);
+void vm_collapse(struct vm *vm, uint64_t offset);
 
 #endif
