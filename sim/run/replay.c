@@ -50,7 +50,8 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine,
 	choose_loop(replay, info);
 	replay->hints = calloc(TRACE_BLOCK_RECORDS, sizeof(*replay->hints));
 	replay->stores = calloc(mmu->shape.vcpus, sizeof(*replay->stores));
-	if (!replay->hints || !replay->stores) {
+	replay->last = calloc(mmu->shape.vcpus, 2 * sizeof(*replay->last));
+	if (!replay->hints || !replay->stores || !replay->last) {
 		replay_fini(replay);
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	}
@@ -63,8 +64,10 @@ void replay_fini(struct replay *replay)
 {
 	free(replay->hints);
 	free(replay->stores);
+	free(replay->last);
 	replay->hints = NULL;
 	replay->stores = NULL;
+	replay->last = NULL;
 }
 
 enum exit_status replay_fault_status(struct replay *replay, uint32_t vm)
@@ -289,6 +292,7 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 		return status;
 	if (replay->fast)
 		memset(replay->hints, 0, block->n_keys * sizeof(*replay->hints));
+	replay_forget_records(replay);
 	for (uint32_t e = 0; e <= block->n_events; e++) {
 		const uint32_t end =
 			e < block->n_events ? block->events[e].before : block->n_records;

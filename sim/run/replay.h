@@ -20,6 +20,13 @@ struct replay_store {
 	struct mmu_request request;
 };
 
+/* The last record of a vCPU's stream so far, for runs that are looked up again. */
+struct replay_last {
+	uint32_t seen;	 /* records of the block looked at */
+	uint32_t record; /* among these */
+	uint32_t before; /* in the block before */
+};
+
 struct replay {
 	struct machine *machine;
 	struct mmu *mmu;	     /* the machine's */
@@ -33,6 +40,7 @@ struct replay {
 	uint64_t tlbis;		   /* operations that all open runs know of */
 	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
+	struct replay_last *last;    /* by 2 * vCPU + stream */
 	/*
 	 * The block before the current one (1) or itself (0) with keys and ordinals, read anew;
 	 * NULL: there is none. Asked only when a TLBI falls among runs. May be NULL: then the

@@ -26,6 +26,9 @@ enum exit_status replay_fault_status(struct replay *replay, uint32_t vm);
 /* replay_runs.c: look up again the stores that lie within open runs, in order, up to `ordinal`. */
 enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal);
 
+/* replay_runs.c: another block begins. */
+void replay_forget_records(struct replay *replay);
+
 enum replay_whose {
 	REPLAY_ALL_RUNS,   /* at `ordinal`, before record `index` */
 	REPLAY_OTHER_RUNS, /* at the first access of record `index`, which knows; ordinal unused */

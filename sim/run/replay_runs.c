@@ -2,6 +2,9 @@
 /* Runs that are open: what has to be looked up again within them. */
 #include "run/replay_private.h"
 
+#define RECORD_NONE    UINT32_MAX
+#define RECORD_UNKNOWN (UINT32_MAX - 1)
+
 enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal)
 {
 	for (;;) {
@@ -29,17 +32,17 @@ enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal)
 	}
 }
 
-/* The last record of a vCPU's stream before `end`; UINT32_MAX: none. */
-static uint32_t last_record(const struct trace_block *block, uint32_t end, uint32_t vcpu,
-			    unsigned stream)
+/* The last record of a vCPU's stream in [first, end); RECORD_NONE: none. */
+static uint32_t last_record(const struct trace_block *block, uint32_t first, uint32_t end,
+			    uint32_t vcpu, unsigned stream)
 {
-	for (uint32_t i = end; i-- > 0;) {
+	for (uint32_t i = end; i-- > first;) {
 		const struct trace_key *key = &block->keys[block->key[i]];
 
 		if (key->vcpu == vcpu && key->stream == stream)
 			return i;
 	}
-	return UINT32_MAX;
+	return RECORD_NONE;
 }
 
 /*
@@ -71,21 +74,36 @@ static enum exit_status look_up(struct replay *replay, const struct trace_block 
 	return STATUS_OK;
 }
 
+void replay_forget_records(struct replay *replay)
+{
+	for (uint32_t i = 0; i < 2 * replay->mmu->shape.vcpus; i++)
+		replay->last[i] =
+			(struct replay_last){ .record = RECORD_NONE, .before = RECORD_UNKNOWN };
+}
+
 /* A run of this stream, in the block or, if it has none before `index`, in the one before. */
 static enum exit_status reopen_stream(struct replay *replay, const struct trace_block *block,
 				      uint32_t index, uint64_t ordinal, uint32_t vcpu,
 				      unsigned stream)
 {
+	struct replay_last *last = &replay->last[2 * vcpu + stream];
+	const uint32_t newer = last_record(block, last->seen, index, vcpu, stream);
 	const struct trace_block *before;
-	uint32_t i = last_record(block, index, vcpu, stream);
 
-	if (i != UINT32_MAX)
-		return look_up(replay, block, i, ordinal);
+	last->seen = index;
+	if (newer != RECORD_NONE)
+		last->record = newer;
+	if (last->record != RECORD_NONE)
+		return look_up(replay, block, last->record, ordinal);
+	if (last->before == RECORD_NONE)
+		return STATUS_OK;
 	before = replay->reread ? replay->reread(replay->reread_ctx, 1) : NULL;
 	if (!before)
 		return STATUS_OK;
-	i = last_record(before, before->n_records, vcpu, stream);
-	return i == UINT32_MAX ? STATUS_OK : look_up(replay, before, i, ordinal);
+	if (last->before == RECORD_UNKNOWN)
+		last->before = last_record(before, 0, before->n_records, vcpu, stream);
+	return last->before == RECORD_NONE ? STATUS_OK
+					   : look_up(replay, before, last->before, ordinal);
 }
 
 enum exit_status replay_reopen(struct replay *replay, const struct trace_block *block,
