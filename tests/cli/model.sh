@@ -5,7 +5,8 @@
 : "${TWOSTAGE:?}"
 top=$PWD
 
-for core in neoverse-n1 cortex-a72 cortex-a57 cortex-a53 seattle armv8-max; do
+for core in neoverse-n1 graviton2 neoverse-n2 neoverse-v2 cortex-a76 cortex-a72 cortex-a57 seattle cortex-a55 cortex-a53 apple-m1 \
+	armv8-max; do
 	expect "$core is listed" 0 "^$core " "$TWOSTAGE" model list
 	expect "$core is sound" 0 "^$core: ok, [0-9]+ values with a source" "$TWOSTAGE" model check $core
 done
@@ -17,7 +18,7 @@ expect 'inherited' 0 '^tlb.l1d.entries +32 entries$' "$TWOSTAGE" model show seat
 expect 'as JSON' 0 '^1280$' sh -c '"$TWOSTAGE" model show neoverse-n1 --json | jq ".params[\"tlb.l2.entries\"]"'
 expect 'list as JSON' 0 '^true$' sh -c '"$TWOSTAGE" model list --json | jq "any(.models[]; .name == \"seattle\")"'
 expect 'found from elsewhere' 0 '^seattle: ok' sh -c 'cd / && "$TWOSTAGE" model check seattle'
-expect 'no such model' 66 "no model 'neoverse-n2'; did you mean 'neoverse-n1'\?" "$TWOSTAGE" model show neoverse-n2
+expect 'no such model' 66 "no model 'seatle'; did you mean 'seattle'\?" "$TWOSTAGE" model show seatle
 expect 'no such file' 66 'x/y.yaml: no such file' "$TWOSTAGE" model show x/y.yaml
 
 # wrong NAME TEXT PATTERN: a model that is refused with a line that matches.
