@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,72 +10,17 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/sweep_args.h"
+#include "cli/sweep_slices.h"
 #include "cli/sweep_tables.h"
 #include "run/plan.h"
 #include "run/point.h"
-#include "run/pool.h"
 #include "run/sweep.h"
-
-struct arguments {
-	const char *spec, *database;
-	unsigned n_workers;
-	int dry_run, json, csv;
-};
 
 struct context {
 	const struct plan *plan;
 	struct progress progress;
 };
-
-static unsigned parse_workers(const char *text, struct argp_state *state)
-{
-	char *end;
-	long n;
-
-	errno = 0;
-	n = strtol(text, &end, 10);
-	if (errno || *end || end == text || n < 1 || n > POOL_WORKERS_MAX)
-		argp_error(state, "--jobs %s: a number from 1 to %d expected", text,
-			   POOL_WORKERS_MAX);
-	return (unsigned)n;
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	switch (key) {
-	case 'j':
-		arguments->n_workers = parse_workers(arg, state);
-		return 0;
-	case 'o':
-		arguments->database = arg;
-		return 0;
-	case 'n':
-		arguments->dry_run = 1;
-		return 0;
-	case 'J':
-		arguments->json = 1;
-		return 0;
-	case 'C':
-		arguments->csv = 1;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (arguments->spec)
-			argp_error(state, "one spec at a time");
-		arguments->spec = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which spec?");
-		return 0;
-	case ARGP_KEY_END:
-		if (arguments->csv && arguments->json)
-			argp_error(state, "--csv and --json exclude each other");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static int show_step(void *ctx, const struct sweep_summary *summary)
 {
@@ -111,7 +55,7 @@ static void print_json_params(const struct plan *plan, const char *database)
 }
 
 /* The summary goes to standard error where the tables alone are wanted. */
-static void print_summary(const struct arguments *arguments, const struct plan *plan,
+static void print_summary(const struct sweep_args *arguments, const struct plan *plan,
 			  const struct sweep_summary *summary, const char *database)
 {
 	const size_t n_not_run = summary->n_points - summary->n_ok - summary->n_impossible -
@@ -133,7 +77,7 @@ static void print_summary(const struct arguments *arguments, const struct plan *
 }
 
 /* What the spec's `print:` asks for. */
-static void print_tables(const struct arguments *arguments, const struct plan *plan,
+static void print_tables(const struct sweep_args *arguments, const struct plan *plan,
 			 const char *database, struct diag *diag)
 {
 	const enum sweep_form form = arguments->json  ? SWEEP_JSON
@@ -147,34 +91,81 @@ static void print_tables(const struct arguments *arguments, const struct plan *p
 	fputs(arguments->json ? "}\n" : "", stdout);
 }
 
-static int run_sweep(const struct arguments *arguments, struct plan *plan, const char *database)
+static int run_sweep(const struct sweep_args *arguments, struct plan *plan, const char *database)
 {
 	struct context context = { .plan = plan };
-	struct sweep_options options = { arguments->n_workers, show_step, show_failure, &context };
+	struct sweep_options options = { .n_workers = arguments->n_workers,
+					 .end = plan->n_points,
+					 .step = show_step,
+					 .failed = show_failure,
+					 .ctx = &context };
 	struct sweep_summary summary = { 0 };
 	struct diag diag = DIAG_INIT;
-	struct db *db = db_open(database, DB_WRITE, &diag);
+	struct sweep_place place;
 	enum exit_status status;
 
-	if (!db)
+	if (sweep_place_open(&place, arguments, plan, database, &diag) != STATUS_OK)
 		return output_diag(&diag);
+	sweep_place_narrow(&place, &options);
 	interrupt_catch();
 	progress_init(&context.progress, "points");
-	status = sweep_run(plan, db, &options, &summary, &diag);
+	status = sweep_run(plan, place.db, &options, &summary, &diag);
 	progress_clear(&context.progress);
-	if (db_close(db, &diag) != STATUS_OK && status == STATUS_OK)
+	print_summary(arguments, plan, &summary, db_path(place.db));
+	if (sweep_place_close(&place, &diag) != STATUS_OK && status == STATUS_OK)
 		status = diag.status;
-	print_summary(arguments, plan, &summary, database);
 	if (status == STATUS_INTERRUPTED)
 		diag_set(&diag, status, "interrupted; repeat the command to resume");
-	print_tables(arguments, plan, database, &diag);
+	/* A slice has not all points that tables need. */
+	if (arguments->mode == SWEEP_ALL)
+		print_tables(arguments, plan, database, &diag);
+	else
+		fputs(arguments->json ? "}\n" : "", stdout);
 	if (diag.status != STATUS_OK)
 		return output_diag(&diag);
 	return (int)summary.first_failure;
 }
 
+/* After sweep_merge() all is there: the tables, and what is not there yet counts as not run. */
+static int merge_sweep(const struct sweep_args *arguments, struct plan *plan, const char *database)
+{
+	struct sweep_summary summary = { .n_points = plan->n_points };
+	struct diag diag = DIAG_INIT;
+	size_t n_missing = 0;
+	int status = sweep_merge(plan, database, &n_missing, &diag);
+
+	if (status != STATUS_OK)
+		return output_diag(&diag);
+	summary.n_skipped = plan->n_points - n_missing;
+	print_summary(arguments, plan, &summary, database);
+	print_tables(arguments, plan, database, &diag);
+	if (diag.status != STATUS_OK)
+		return output_diag(&diag);
+	return n_missing ? STATUS_INTERRUPTED : STATUS_OK;
+}
+
+static int submit_sweep(const struct sweep_args *arguments, struct plan *plan, const char *database)
+{
+	struct diag diag = DIAG_INIT;
+	int status;
+
+	switch (sweep_slurm_run(arguments, plan, database, &diag)) {
+	case SWEEP_SLURM_COMPLETE:
+		return merge_sweep(arguments, plan, database);
+	case SWEEP_SLURM_DETACHED:
+		return arguments->detach ? STATUS_OK : STATUS_INTERRUPTED;
+	case SWEEP_SLURM_INCOMPLETE:
+		/* What was run is of use all the same. */
+		status = merge_sweep(arguments, plan, database);
+		return status == STATUS_INTERRUPTED ? STATUS_INTERNAL : status;
+	case SWEEP_SLURM_FAILED:
+		break;
+	}
+	return output_diag(&diag);
+}
+
 /* What a sweep would do, without doing it. */
-static int print_plan(const struct arguments *arguments, const struct plan *plan,
+static int print_plan(const struct sweep_args *arguments, const struct plan *plan,
 		      const char *database)
 {
 	struct diag diag = DIAG_INIT;
@@ -220,7 +211,7 @@ static int print_plan(const struct arguments *arguments, const struct plan *plan
 }
 
 /* -o, or results/NAME.db; NULL on failure. */
-static char *database_path(const struct arguments *arguments, const struct plan *plan,
+static char *database_path(const struct sweep_args *arguments, const struct plan *plan,
 			   struct diag *diag)
 {
 	char *path = NULL;
@@ -238,42 +229,38 @@ static char *database_path(const struct arguments *arguments, const struct plan 
 	return path;
 }
 
+static int dispatch(const struct sweep_args *arguments, struct plan *plan, const char *database)
+{
+	if (arguments->dry_run)
+		return print_plan(arguments, plan, database);
+	switch (arguments->mode) {
+	case SWEEP_MERGE:
+		return merge_sweep(arguments, plan, database);
+	case SWEEP_STATUS:
+		return sweep_status(arguments, plan, database);
+	case SWEEP_SLURM:
+		return submit_sweep(arguments, plan, database);
+	case SWEEP_ALL:
+	case SWEEP_SLICE:
+		break;
+	}
+	return run_sweep(arguments, plan, database);
+}
+
 static int run(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "jobs", 'j', "N", 0, "worker processes; as many as processors if not given", 0 },
-		{ "output", 'o', "DATABASE", 0, "results/NAME.db if not given", 0 },
-		{ "dry-run", 'n', NULL, 0, "list the points and stop", 0 },
-		{ "json", 'J', NULL, 0, "print the summary and the spec's tables as JSON", 0 },
-		{ "csv", 'C', NULL, 0, "print the spec's tables as CSV", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.args_doc = "SPEC.yaml",
-		.doc = "Run all points of a spec into a result database. Points that are there "
-		       "already are skipped: repeat the command to resume. Ends with the tables "
-		       "that the spec's `print:` asks for.",
-	};
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	struct arguments arguments = { .n_workers = processors > 0 ? (unsigned)processors : 1 };
+	struct sweep_args arguments = { 0 };
 	struct diag diag = DIAG_INIT;
 	char *database = NULL;
 	struct plan *plan;
 	int status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	sweep_args_parse(&arguments, argc, argv);
 	plan = plan_load(arguments.spec, &diag);
 	if (plan && plan_open_traces(plan, &diag) == STATUS_OK &&
 	    plan_expand(plan, &diag) == STATUS_OK && sweep_tables_check(plan, &diag) == STATUS_OK)
 		database = database_path(&arguments, plan, &diag);
-	if (!database)
-		status = output_diag(&diag);
-	else if (arguments.dry_run)
-		status = print_plan(&arguments, plan, database);
-	else
-		status = run_sweep(&arguments, plan, database);
+	status = database ? dispatch(&arguments, plan, database) : output_diag(&diag);
 	free(database);
 	plan_free(plan);
 	return status;

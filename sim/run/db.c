@@ -147,7 +147,7 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
 	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
-	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_WRITE ? SQLITE_OPEN_CREATE : 0);
+	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_READ ? 0 : SQLITE_OPEN_CREATE);
 	enum exit_status status = STATUS_OK;
 	struct stat file;
 
@@ -156,7 +156,7 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
 		return db->sql ? db_failure(db, diag) : no_memory(diag);
 	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
-	if (db->access == DB_WRITE)
+	if (db->access != DB_READ)
 		status = create_tables(db, diag);
 	if (status == STATUS_OK)
 		status = db_validate(db, diag);
@@ -164,9 +164,11 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 		return status;
 	if (db->access == DB_READ)
 		return db_execute(db, "PRAGMA query_only = ON", diag);
-	/* Where WAL cannot be had (network file systems) the rollback journal stays. */
-	sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
-	db->wal = true;
+	if (db->access == DB_WRITE) {
+		/* Where WAL cannot be had the rollback journal stays. */
+		sqlite3_exec(db->sql, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+		db->wal = true;
+	}
 	status = db_execute(db, "PRAGMA synchronous = FULL", diag);
 	return status ? status : prepare_writes(db, diag);
 }
@@ -345,7 +347,7 @@ enum exit_status db_put(struct db *db, const struct db_point *point, struct diag
 	return status ? status : db_end(db, put_rows(db, point, diag), diag);
 }
 
-static enum exit_status put_sweep_rows(struct db *db, const char *name,
+static enum exit_status put_sweep_rows(struct db *db, const char *name, size_t first,
 				       const char (*keys)[DB_KEY_TEXT], size_t n_keys,
 				       struct diag *diag)
 {
@@ -361,7 +363,7 @@ static enum exit_status put_sweep_rows(struct db *db, const char *name,
 	}
 	for (size_t i = 0; i < n_keys && status == STATUS_OK; i++) {
 		bind_text(insert, 1, name);
-		sqlite3_bind_int64(insert, 2, (sqlite3_int64)i);
+		sqlite3_bind_int64(insert, 2, (sqlite3_int64)(first + i));
 		bind_text(insert, 3, keys[i]);
 		status = step_once(db, insert, diag);
 	}
@@ -370,10 +372,11 @@ static enum exit_status put_sweep_rows(struct db *db, const char *name,
 	return status;
 }
 
-enum exit_status db_put_sweep(struct db *db, const char *name, const char (*keys)[DB_KEY_TEXT],
-			      size_t n_keys, struct diag *diag)
+enum exit_status db_put_sweep(struct db *db, const char *name, size_t first,
+			      const char (*keys)[DB_KEY_TEXT], size_t n_keys, struct diag *diag)
 {
 	enum exit_status status = db_begin(db, diag);
 
-	return status ? status : db_end(db, put_sweep_rows(db, name, keys, n_keys, diag), diag);
+	return status ? status
+		      : db_end(db, put_sweep_rows(db, name, first, keys, n_keys, diag), diag);
 }

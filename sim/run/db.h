@@ -29,13 +29,15 @@ struct db;
 struct sqlite3;
 struct sqlite3_stmt;
 
-enum db_access { DB_READ, DB_WRITE };
+enum db_access { DB_READ, DB_WRITE, DB_WRITE_SHARED };
 
 /*
  * Open a database. DB_WRITE creates it if it is not there and takes the program's settings (WAL,
- * synchronous=FULL, a busy timeout); DB_READ refuses a file that is not there with STATUS_NO_INPUT.
- * A file that is no database of ours, or of another schema or parameter table, is STATUS_BAD_INPUT.
- * NULL on failure. A process that forks must not use it in the child.
+ * synchronous=FULL, a busy timeout); DB_WRITE_SHARED is the same with the rollback journal, for
+ * folders that several machines see: WAL needs memory that all its users share. DB_READ refuses a
+ * file that is not there with STATUS_NO_INPUT. A file that is no database of ours, or of another
+ * schema or parameter table, is STATUS_BAD_INPUT. NULL on failure. A process that forks must not
+ * use it in the child.
  */
 struct db *db_open(const char *path, enum db_access access, struct diag *diag);
 
@@ -104,9 +106,12 @@ enum exit_status db_end(struct db *db, enum exit_status status, struct diag *dia
  */
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag);
 
-/* Say that `keys`, in this order, are the points of the sweep `name`, in one transaction. */
-enum exit_status db_put_sweep(struct db *db, const char *name, const char (*keys)[DB_KEY_TEXT],
-			      size_t n_keys, struct diag *diag);
+/*
+ * Say that `keys`, in this order, are the points of the sweep `name`, in one transaction. A shard
+ * has a slice of the plan: its points are numbered from `first`.
+ */
+enum exit_status db_put_sweep(struct db *db, const char *name, size_t first,
+			      const char (*keys)[DB_KEY_TEXT], size_t n_keys, struct diag *diag);
 
 /*
  * Visit all points in an order that depends on their contents alone: by model, trace, parameters.

@@ -131,6 +131,8 @@ static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 
 	/* Asked anew each time: another sweep may be filling the same database. */
 	status = db_has(sweep->db, point->key, &found, diag);
+	if (status == STATUS_OK && !found && sweep->options->base)
+		status = db_has(sweep->options->base, point->key, &found, diag);
 	if (status != STATUS_OK)
 		return status;
 	if (found) {
@@ -154,7 +156,7 @@ static enum exit_status begin_points(struct sweep *sweep, struct diag *diag)
 	enum exit_status status = STATUS_OK;
 
 	for (unsigned n = 0; status == STATUS_OK && n < BATCH_MAX &&
-			     sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool);
+			     sweep->next < sweep->options->end && pool_has_room(sweep->pool);
 	     n++)
 		status = begin_point(sweep, diag);
 	return status;
@@ -204,8 +206,8 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 	enum exit_status status = STATUS_OK;
 
 	while (status == STATUS_OK &&
-	       (sweep->next < sweep->plan->n_points || pool_busy(sweep->pool))) {
-		int may_begin = sweep->next < sweep->plan->n_points && pool_has_room(sweep->pool);
+	       (sweep->next < sweep->options->end || pool_busy(sweep->pool))) {
+		int may_begin = sweep->next < sweep->options->end && pool_has_room(sweep->pool);
 		struct pool_event event = { .type = POOL_NOTHING };
 
 		if (!may_begin)
@@ -219,17 +221,17 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 	return status;
 }
 
-static enum exit_status name_sweep(const struct sweep *sweep, struct diag *diag)
+enum exit_status sweep_name(const struct plan *plan, size_t first, size_t end, struct db *db,
+			    struct diag *diag)
 {
-	size_t n = sweep->plan->n_points;
-	char(*keys)[DB_KEY_TEXT] = calloc(n + 1, sizeof(*keys));
+	char(*keys)[DB_KEY_TEXT] = calloc(end - first + 1, sizeof(*keys));
 	enum exit_status status;
 
 	if (!keys)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		memcpy(keys[i], sweep->plan->points[i].key, sizeof(keys[i]));
-	status = db_put_sweep(sweep->db, sweep->plan->name, (const char(*)[DB_KEY_TEXT])keys, n,
+	for (size_t i = first; i < end; i++)
+		memcpy(keys[i - first], plan->points[i].key, sizeof(*keys));
+	status = db_put_sweep(db, plan->name, first, (const char(*)[DB_KEY_TEXT])keys, end - first,
 			      diag);
 	free(keys);
 	return status;
@@ -238,11 +240,15 @@ static enum exit_status name_sweep(const struct sweep *sweep, struct diag *diag)
 enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
 			   struct sweep_summary *summary, struct diag *diag)
 {
-	struct sweep sweep = { .plan = plan, .db = db, .options = options, .summary = summary };
+	struct sweep sweep = { .plan = plan,
+			       .db = db,
+			       .options = options,
+			       .summary = summary,
+			       .next = options->first };
 	enum exit_status status;
 
-	*summary = (struct sweep_summary){ .n_points = plan->n_points };
-	status = name_sweep(&sweep, diag);
+	*summary = (struct sweep_summary){ .n_points = options->end - options->first };
+	status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
 	sweep.pool = pool_create(options->n_workers, sizeof(struct outcome), run_point, plan, diag);

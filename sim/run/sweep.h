@@ -16,6 +16,8 @@ struct sweep_summary {
 
 struct sweep_options {
 	unsigned n_workers;
+	size_t first, end; /* the points of the plan to run */
+	struct db *base;   /* its points count as there already; may be NULL */
 	/* Called often, with how many points are dealt with; non-zero return interrupts. */
 	int (*step)(void *ctx, const struct sweep_summary *summary);
 	/* A point failed; the sweep goes on without it. */
@@ -24,12 +26,19 @@ struct sweep_options {
 };
 
 /*
- * Run all points of an expanded plan that the database lacks. Each result is committed when it
+ * Run those points of an expanded plan that the database lacks. Each result is committed when it
  * comes, so that nothing finished is lost however the program ends. The database's contents do not
  * depend on the number of workers. STATUS_INTERRUPTED when a step asked for it; points that failed
  * are only counted.
  */
 enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
 			   struct sweep_summary *summary, struct diag *diag);
+
+/*
+ * Write down in `db` that points `first` to `end` - 1 of the plan are those of its sweep, in place
+ * of what was said before; sweep_run() does it, too.
+ */
+enum exit_status sweep_name(const struct plan *plan, size_t first, size_t end, struct db *db,
+			    struct diag *diag);
 
 #endif

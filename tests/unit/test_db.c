@@ -142,8 +142,8 @@ static void sweeps_are_replaced(void **state)
 	sqlite3_stmt *query;
 
 	(void)state;
-	assert_int_equal(db_put_sweep(db, "s", keys_of, 2, NULL), STATUS_OK);
-	assert_int_equal(db_put_sweep(db, "s", keys_of + 1, 1, NULL), STATUS_OK);
+	assert_int_equal(db_put_sweep(db, "s", 0, keys_of, 2, NULL), STATUS_OK);
+	assert_int_equal(db_put_sweep(db, "s", 0, keys_of + 1, 1, NULL), STATUS_OK);
 	assert_int_equal(db_prepare(db, "SELECT count(*), max(key) FROM sweep", &query, NULL),
 			 STATUS_OK);
 	assert_int_equal(sqlite3_step(query), SQLITE_ROW);

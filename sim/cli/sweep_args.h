@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of `twostage sweep`. */
+#ifndef TWOSTAGE_CLI_SWEEP_ARGS_H
+#define TWOSTAGE_CLI_SWEEP_ARGS_H
+
+#include <stddef.h>
+
+enum sweep_mode {
+	SWEEP_ALL,    /* all points, here */
+	SWEEP_SLICE,  /* the points of one slice, into its shard */
+	SWEEP_MERGE,  /* the shards into the database */
+	SWEEP_STATUS, /* how far the slices are */
+	SWEEP_SLURM,  /* all slices, as tasks of Slurm */
+};
+
+struct sweep_args {
+	enum sweep_mode mode;
+	const char *spec, *database;
+	unsigned n_workers;
+	unsigned slice;	       /* SWEEP_SLICE: counted from 0 */
+	unsigned n_slices;     /* 0: not given */
+	unsigned task_minutes; /* what a task of Slurm is to be worth */
+	int dry_run, json, csv, detach;
+	char **sbatch; /* options for sbatch */
+	size_t n_sbatch;
+};
+
+/* Wrong command lines end the program with STATUS_USAGE, as argp does. */
+void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv);
+
+#endif

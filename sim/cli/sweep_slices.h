@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sweeps in slices: `twostage sweep --slice, --merge, --status, --slurm`. */
+#ifndef TWOSTAGE_CLI_SWEEP_SLICES_H
+#define TWOSTAGE_CLI_SWEEP_SLICES_H
+
+#include "base/diag.h"
+#include "cli/sweep_args.h"
+#include "run/plan.h"
+#include "run/slice.h"
+#include "run/sweep.h"
+
+/* Where the results of SWEEP_ALL or SWEEP_SLICE go. */
+struct sweep_place {
+	struct db *db;
+	struct db *base;      /* of a slice: the database that shards are merged into, or NULL */
+	struct slices slices; /* of a slice */
+	unsigned slice;
+};
+
+/* Nothing is open after a failure. */
+enum exit_status sweep_place_open(struct sweep_place *place, const struct sweep_args *arguments,
+				  const struct plan *plan, const char *database, struct diag *diag);
+/* Of a slice, only its points. */
+void sweep_place_narrow(const struct sweep_place *place, struct sweep_options *options);
+/* As db_close(). */
+enum exit_status sweep_place_close(struct sweep_place *place, struct diag *diag);
+
+/* Cut as the folder of slices says, or into `n_default` if it is not there; n_default 0: it must be
+ * there. */
+enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const char *database,
+			   unsigned n_default, struct diag *diag);
+
+/* The database if it is there; *base is NULL if not. */
+enum exit_status sweep_open_base(const char *database, struct db **base, struct diag *diag);
+
+/* Merge the shards into the database. *n_missing: points that nobody has run yet. */
+enum exit_status sweep_merge(const struct plan *plan, const char *database, size_t *n_missing,
+			     struct diag *diag);
+
+/* Print how far the slices are. Status: 0 all points are there, STATUS_INTERRUPTED not yet. */
+int sweep_status(const struct sweep_args *arguments, const struct plan *plan, const char *database);
+
+enum sweep_slurm_end {
+	SWEEP_SLURM_COMPLETE,	/* all points are in the shards */
+	SWEEP_SLURM_DETACHED,	/* submitted; interrupted, or not to be waited for */
+	SWEEP_SLURM_INCOMPLETE, /* slices failed again and again; their reasons are printed */
+	SWEEP_SLURM_FAILED,	/* diag says why */
+};
+
+/* sweep_slurm.c: submit, watch, submit again. */
+enum sweep_slurm_end sweep_slurm_run(const struct sweep_args *arguments, const struct plan *plan,
+				     const char *database, struct diag *diag);
+
+#endif

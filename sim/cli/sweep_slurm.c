@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `twostage sweep --slurm`. The queue and the shards say all: a command that was interrupted, or
+ * one that is given twice, finds the tasks by their name and submits only slices that have none.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/slurm.h"
+#include "cli/sweep_slices.h"
+
+enum {
+	/*
+	 * What a processor replays, to guess how long a task takes: from 1.5 million records a
+	 * second where each walks to 60 million where all hit the L1 TLBs.
+	 */
+	RECORDS_PER_SECOND = 3000 * 1000,
+	/* Slurm's default MaxArraySize is 1001, and array indices are less than it. */
+	TASKS_MAX = 1000,
+	/* How often a slice that gets no further is submitted. */
+	TRIES_MAX = 3,
+	POLL_MIN_SECONDS = 1,
+	POLL_MAX_SECONDS = 30,
+};
+
+struct slice_state {
+	size_t n_points, n_done;
+	unsigned tries; /* submissions since n_done last grew */
+	unsigned char complete;
+};
+
+struct watch {
+	struct slices slices;
+	struct slurm_job job;
+	struct db *base;
+	struct slice_state *states;
+	enum slurm_task *tasks;
+	unsigned char *wanted;
+	char *name;
+	int answered; /* has Slurm answered once? */
+	unsigned n_queued, n_complete, n_wanted, n_given_up;
+};
+
+static unsigned count_tasks(const struct sweep_args *arguments, const struct plan *plan)
+{
+	uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * RECORDS_PER_SECOND;
+	uint64_t n;
+
+	if (arguments->n_slices)
+		return arguments->n_slices;
+	n = slices_cost(plan) / per_task + 1;
+	if (n > plan->n_points)
+		n = plan->n_points;
+	return n < 1 ? 1 : n > TASKS_MAX ? TASKS_MAX : (unsigned)n;
+}
+
+static enum exit_status start(struct watch *watch, const struct sweep_args *arguments,
+			      const struct plan *plan, const char *database, struct diag *diag)
+{
+	struct slices *slices = &watch->slices;
+	enum exit_status status =
+		sweep_cut(slices, plan, database, count_tasks(arguments, plan), diag);
+
+	if (status == STATUS_OK && arguments->n_slices && arguments->n_slices != slices->n)
+		status = diag_set(diag, STATUS_BAD_INPUT, "%s: cut into %u slices, not %u",
+				  slices->folder, slices->n, arguments->n_slices);
+	if (status == STATUS_OK)
+		status = slices_claim(slices, diag);
+	if (status == STATUS_OK)
+		status = sweep_open_base(database, &watch->base, diag);
+	if (status != STATUS_OK)
+		return status;
+	watch->states = calloc(slices->n, sizeof(*watch->states));
+	watch->tasks = calloc(slices->n, sizeof(*watch->tasks));
+	watch->wanted = calloc(slices->n, 1);
+	watch->name = slurm_job_name(slices);
+	if (!watch->states || !watch->tasks || !watch->wanted || !watch->name)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	watch->job = (struct slurm_job){ .name = watch->name,
+					 .spec = arguments->spec,
+					 .database = database,
+					 .wanted = watch->wanted,
+					 .options = arguments->sbatch,
+					 .n_options = arguments->n_sbatch };
+	return STATUS_OK;
+}
+
+static void stop(struct watch *watch)
+{
+	db_close(watch->base, NULL);
+	free(watch->states);
+	free(watch->tasks);
+	free(watch->wanted);
+	free(watch->name);
+	slices_free(&watch->slices);
+}
+
+/* A slice without a task in the queue: is it complete, or has it to be run (again)? */
+static enum exit_status look_at(struct watch *watch, unsigned i, struct diag *diag)
+{
+	struct slice_state *state = &watch->states[i];
+	enum exit_status status;
+	size_t n_done;
+
+	status = slices_done(&watch->slices, i, watch->base, &n_done, diag);
+	if (status != STATUS_OK)
+		return status;
+	state->n_points = watch->slices.first[i + 1] - watch->slices.first[i];
+	if (n_done > state->n_done)
+		state->tries = 0;
+	state->n_done = n_done;
+	state->complete = n_done == state->n_points;
+	watch->wanted[i] = !state->complete && state->tries < TRIES_MAX;
+	watch->n_given_up += !state->complete && !watch->wanted[i];
+	watch->n_wanted += watch->wanted[i];
+	return STATUS_OK;
+}
+
+/* The queue first: a task that left it has written all it will write. */
+static enum exit_status look(struct watch *watch, struct diag *diag)
+{
+	enum exit_status status = slurm_queue(watch->name, watch->tasks, watch->slices.n, diag);
+
+	watch->n_queued = watch->n_complete = watch->n_wanted = watch->n_given_up = 0;
+	memset(watch->wanted, 0, watch->slices.n);
+	for (unsigned i = 0; status == STATUS_OK && i < watch->slices.n; i++) {
+		watch->n_queued += watch->tasks[i] != SLURM_GONE;
+		if (watch->tasks[i] == SLURM_GONE && !watch->states[i].complete)
+			status = look_at(watch, i, diag);
+		watch->n_complete += watch->states[i].complete;
+	}
+	return status;
+}
+
+static enum exit_status submit(struct watch *watch, struct diag *diag)
+{
+	enum exit_status status = slurm_submit(&watch->slices, &watch->job, diag);
+	unsigned again = 0;
+
+	if (status != STATUS_OK)
+		return status;
+	for (unsigned i = 0; i < watch->slices.n; i++) {
+		again += watch->wanted[i] && watch->states[i].tries;
+		watch->states[i].tries += watch->wanted[i];
+	}
+	fprintf(stderr, "%s: %u of %u slices submitted as %s%s\n", watch->slices.folder,
+		watch->n_wanted, watch->slices.n, watch->name, again ? ", some of them again" : "");
+	return STATUS_OK;
+}
+
+/* The last line that the slice's tasks wrote. */
+static void last_line(const char *path, char *text, size_t n_bytes)
+{
+	FILE *log = fopen(path, "r");
+	char line[512];
+
+	snprintf(text, n_bytes, "no output");
+	while (log && fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (*line)
+			snprintf(text, n_bytes, "%s", line);
+	}
+	if (log)
+		fclose(log);
+}
+
+static void report_given_up(const struct watch *watch)
+{
+	for (unsigned i = 0; i < watch->slices.n; i++) {
+		const struct slice_state *state = &watch->states[i];
+		char path[4096], text[512];
+
+		if (state->complete)
+			continue;
+		snprintf(path, sizeof(path), "%s/slice-%u.log", watch->slices.folder, i + 1);
+		last_line(path, text, sizeof(text));
+		output_error(STATUS_INTERNAL, "slice %u: %zu of %zu points after %u tries; %s: %s",
+			     i + 1, state->n_done, state->n_points, state->tries, path, text);
+	}
+}
+
+static void wait_seconds(unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds * 10 && !interrupt_seen(); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000 * 1000 }, NULL);
+}
+
+static void tell_detached(const struct watch *watch, const char *spec)
+{
+	fprintf(stderr,
+		"%s: tasks go on without this command; `twostage sweep %s --status` says how far "
+		"they are, the same command waits for them, `scancel --name=%s` ends them\n",
+		watch->slices.folder, spec, watch->name);
+}
+
+/*
+ * One look, and the submission of what is missing. A controller that does not answer now may do so
+ * later, once it has answered and while it has tasks of ours.
+ */
+static enum exit_status look_and_submit(struct watch *watch, struct diag *diag)
+{
+	struct diag now = DIAG_INIT;
+	enum exit_status status = look(watch, &now);
+
+	if (status == STATUS_IO && watch->answered)
+		return STATUS_OK;
+	if (status == STATUS_OK && watch->n_wanted) {
+		status = submit(watch, &now);
+		if (status == STATUS_IO && watch->n_queued)
+			return STATUS_OK;
+	}
+	watch->answered = status == STATUS_OK;
+	if (status != STATUS_OK)
+		*diag = now;
+	return status;
+}
+
+/* Until all slices are complete or given up, or until they are all submitted. */
+static enum exit_status watch_tasks(struct watch *watch, const struct sweep_args *arguments,
+				    struct diag *diag)
+{
+	unsigned pause = POLL_MIN_SECONDS;
+	struct progress progress;
+	enum exit_status status = STATUS_OK;
+
+	progress_init(&progress, "slices");
+	while (!interrupt_seen()) {
+		status = look_and_submit(watch, diag);
+		if (status != STATUS_OK || watch->n_queued + watch->n_wanted == 0)
+			break;
+		progress_show(&progress, watch->n_complete, watch->slices.n);
+		if (arguments->detach)
+			break;
+		if (watch->n_wanted)
+			pause = POLL_MIN_SECONDS;
+		wait_seconds(pause);
+		pause = pause * 3 / 2 + 1 > POLL_MAX_SECONDS ? POLL_MAX_SECONDS : pause * 3 / 2 + 1;
+	}
+	progress_clear(&progress);
+	return status;
+}
+
+enum sweep_slurm_end sweep_slurm_run(const struct sweep_args *arguments, const struct plan *plan,
+				     const char *database, struct diag *diag)
+{
+	struct watch watch = { 0 };
+	enum sweep_slurm_end end = SWEEP_SLURM_FAILED;
+
+	interrupt_catch();
+	if (start(&watch, arguments, plan, database, diag) == STATUS_OK &&
+	    watch_tasks(&watch, arguments, diag) == STATUS_OK) {
+		if (watch.n_complete == watch.slices.n)
+			end = SWEEP_SLURM_COMPLETE;
+		else if (watch.n_queued + watch.n_wanted)
+			end = SWEEP_SLURM_DETACHED;
+		else
+			end = SWEEP_SLURM_INCOMPLETE;
+	}
+	if (end == SWEEP_SLURM_DETACHED)
+		tell_detached(&watch, arguments->spec);
+	if (end == SWEEP_SLURM_INCOMPLETE)
+		report_given_up(&watch);
+	stop(&watch);
+	return end;
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# `twostage sweep --slice, --merge, --status`: any number of slices gives the database of a local run;
+# what does not belong together is refused. Slurm itself is in tests/slurm/ (make check-slurm).
+. tests/lib.sh
+: "${TWOSTAGE:?}" "${TWOSTAGE_FAST:?}"
+root=$PWD
+for seed in 1 2 3; do
+	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses ${seed}0000 --fetches 1 \
+		--seed $seed -o "$work/t$seed.s2t" || fail 'trace gen'
+done
+cat >"$work/s.yaml" <<'EOF'
+name: small
+models: [neoverse-n1, cortex-a57]
+traces: [t1.s2t, t2.s2t, t3.s2t]
+set: { host.backing: 2M }
+axes:
+  stage2.ipa_bits: [40, 44, 52]
+  host.block_rule: [v10, relaxed]
+print:
+  - { title: Walks, rows: [trace, model], columns: [stage2.ipa_bits, host.block_rule], values: [walks] }
+EOF
+cd "$work" || exit 70
+
+# equal NAME DATABASE - points and the order of the sweep are those of the local run.
+contents() {
+	"$TWOSTAGE_FAST" db export "$1"
+	sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
+}
+equal() {
+	contents "$2" >other
+	expect "$1" 0 '' cmp whole other
+}
+expect 'local run' 0 ' 36 points: 24 run, 12 impossible' "$TWOSTAGE_FAST" sweep -o local.db s.yaml
+contents local.db >whole
+"$TWOSTAGE_FAST" sweep --csv -o local.db s.yaml >local.tables 2>/dev/null
+
+for n in 1 2 7 50; do
+	for i in $(seq $n | sort -r); do
+		"$TWOSTAGE_FAST" sweep -j 2 -o n$n.db --slice "$i/$n" s.yaml >log 2>&1 || fail "slice $i/$n: $(cat log)"
+	done
+	expect "merge of $n" 0 "^n$n.db: 36 points: 0 run, 0 impossible, 36 there" "$TWOSTAGE" sweep -o n$n.db --merge s.yaml
+	equal "$n slices equal a local run" n$n.db
+	expect "check of $n" 0 '' "$TWOSTAGE_FAST" db check n$n.db n$n.db.slices/*.db
+	expect "status of $n" 0 "^n$n.db.slices: $n of $n slices complete, 36 of 36 points" "$TWOSTAGE" sweep -o n$n.db --status s.yaml
+done
+"$TWOSTAGE_FAST" sweep --csv -o n7.db --merge s.yaml >slices.tables 2>/dev/null
+expect 'tables after a merge' 0 '' cmp local.tables slices.tables
+expect 'a shard keeps the rollback journal' 0 '^delete$' sqlite3 n2.db.slices/slice-1.db 'PRAGMA journal_mode'
+expect 'slices cut between traces' 0 '^1$' sqlite3 n2.db.slices/slice-2.db 'SELECT count(DISTINCT trace) FROM point'
+
+# All at once, then some only, then the rest.
+for i in 1 2 3 4; do "$TWOSTAGE_FAST" sweep -j 1 -o once.db --slice $i/4 s.yaml >log$i 2>&1 & done
+wait
+"$TWOSTAGE_FAST" sweep -o once.db --merge s.yaml >/dev/null
+equal 'four tasks at once' once.db
+expect 'the first' 0 ' 0 failed' "$TWOSTAGE" sweep -o part.db --slice 2/3 s.yaml
+expect 'status of a part' 75 '^slice 1: 0 of [0-9]+ points' "$TWOSTAGE" sweep -o part.db --status s.yaml
+expect 'status as JSON' 0 '^1 36$' sh -c '"$TWOSTAGE" sweep -o part.db --status --json s.yaml | jq -r "[.stats.complete, .stats.points] | join(\" \")"'
+expect 'merge of a part' 75 ' [1-9][0-9]* not run' "$TWOSTAGE" sweep -o part.db --merge s.yaml
+rm part.db.slices/slice-2.db
+expect 'merged points need no shard' 0 ': 0 run, 0 impossible, [0-9]+ there already' "$TWOSTAGE" sweep -o part.db --slice 2/3 s.yaml
+expect 'a local run fills the rest' 0 ' 0 not run' "$TWOSTAGE_FAST" sweep -o part.db s.yaml
+equal 'slices and a local run' part.db
+
+# What does not belong together.
+expect 'no slices' 66 'no.db.slices: no slices of this sweep' "$TWOSTAGE" sweep -o no.db --merge s.yaml
+expect 'another number of slices' 65 'n2.db.slices/plan: cut into 2 slices, not 3$' "$TWOSTAGE" sweep -o n2.db --slice 1/3 s.yaml
+sed 's/40, 44/40, 42/' s.yaml >changed.yaml
+expect 'spec changed' 65 'n2.db.slices/plan: the spec has changed' "$TWOSTAGE" sweep -o n2.db --slice 1/2 changed.yaml
+expect 'spec changed: merge' 65 'n2.db.slices/plan: the spec has changed' "$TWOSTAGE" sweep -o n2.db --merge changed.yaml
+mv t1.s2t away.s2t
+expect 'a trace that the task cannot see' 66 '^s.yaml:3:10: error: .*t1.s2t' "$TWOSTAGE" sweep -o n2.db --slice 1/2 s.yaml
+cp t2.s2t t1.s2t
+expect 'trace changed' 65 'n2.db.slices/plan: the trace t1.s2t has changed' "$TWOSTAGE" sweep -o n2.db --slice 1/2 s.yaml
+mv away.s2t t1.s2t
+sed -i 's/^engine .*/engine 0/' n2.db.slices/plan
+expect 'cut by another engine' 65 'n2.db.slices/plan: cut by engine 0, and this program is engine' "$TWOSTAGE" sweep -o n2.db --slice 1/2 s.yaml
+sqlite3 n7.db.slices/slice-3.db "UPDATE point SET engine = '0'"
+expect 'shard of another engine: merge' 65 'slice-3.db: a shard of engine 0, and this' "$TWOSTAGE" sweep -o n7.db --merge s.yaml
+expect 'shard of another engine: task' 65 'slice-3.db: a shard of engine 0, and this' "$TWOSTAGE" sweep -o n7.db --slice 3/7 s.yaml
+echo nonsense >n1.db.slices/plan
+expect 'plan that is none' 65 "n1.db.slices/plan: not 'twostage-slices" "$TWOSTAGE" sweep -o n1.db --status s.yaml
+for bad in 0/3 4/3 3 1/ /3 1/3x 1/100001; do
+	expect "--slice $bad" 64 'I/N expected' "$TWOSTAGE" sweep --slice $bad s.yaml
+done
+expect 'modes exclude each other' 64 'exclude each other' "$TWOSTAGE" sweep --slice 1/2 --merge s.yaml
+expect 'the array is ours' 64 'the array is the sweep' "$TWOSTAGE" sweep --slurm s.yaml -- --array=1-3
+expect 'no Slurm here' 74 'squeue: .*is Slurm installed' env PATH=/nowhere "$TWOSTAGE" sweep -o sl.db --slurm s.yaml
+finish
