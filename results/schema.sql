@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- Printed by `twostage db schema`.
 PRAGMA application_id = 846427239;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row a point. The key is XXH3-128 over parameters, trace digest and engine.
 CREATE TABLE point (
@@ -131,6 +131,8 @@ CREATE TABLE point (
 	"smmu.walk_cache.entries" INTEGER NOT NULL,
 	"smmu.walk_cache.ways" INTEGER NOT NULL,
 	"smmu.walk_cache.hit_cycles" INTEGER NOT NULL,
+	"warmup.instructions" INTEGER NOT NULL,
+	"interval.instructions" INTEGER NOT NULL,
 	"seed" INTEGER NOT NULL,
 	-- statistics; NULL where the status is 'impossible'
 	"accesses" INTEGER,
@@ -422,4 +424,24 @@ CREATE TABLE sweep (
 CREATE TABLE effort (
 	"key" TEXT NOT NULL PRIMARY KEY,
 	"wall_micros" INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The main counts of each interval of a point (interval.instructions).
+CREATE TABLE intervals (
+	"key" TEXT NOT NULL,
+	"interval" INTEGER NOT NULL,
+	"instructions" INTEGER NOT NULL,
+	"accesses" INTEGER NOT NULL,
+	"l1i_tlb_misses" INTEGER NOT NULL,
+	"l1d_tlb_misses" INTEGER NOT NULL,
+	"l2_tlb_misses" INTEGER NOT NULL,
+	"walks" INTEGER NOT NULL,
+	"walk_reads" INTEGER NOT NULL,
+	"walk_cycles" INTEGER NOT NULL,
+	"translation_cycles" INTEGER NOT NULL,
+	"s1_faults" INTEGER NOT NULL,
+	"s2_faults" INTEGER NOT NULL,
+	"tlbis" INTEGER NOT NULL,
+	"software_cycles" INTEGER NOT NULL,
+	PRIMARY KEY ("key", "interval")
 ) STRICT, WITHOUT ROWID;

@@ -239,6 +239,46 @@ static int run_export(int argc, char **argv)
 	return output_diag(&diag);
 }
 
+static enum exit_status print_interval(void *ctx, const struct db_interval *interval,
+				       struct diag *diag)
+{
+	(void)ctx;
+	(void)diag;
+	csv_field(interval->key, 1);
+	csv_field(interval->model, 0);
+	csv_field(interval->trace, 0);
+	printf(",%" PRIu64, interval->index);
+	for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
+		printf(",%" PRIu64, interval->counts.v[i]);
+	putchar('\n');
+	return STATUS_OK;
+}
+
+static int run_intervals(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = names_args_parse,
+		.args_doc = "DATABASE",
+		.doc = "Print the intervals of all points (interval.instructions) as CSV, in an "
+		       "order that depends on their contents alone. The key is that of the point.",
+	};
+	struct names_args arguments = { .max_names = 1, .missing = which };
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	db = db_open(arguments.names[0], DB_READ, &diag);
+	if (!db)
+		return output_diag(&diag);
+	fputs("key,model,trace,interval", stdout);
+	for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
+		csv_field(stat_rows[interval_counts[i]].name, 0);
+	putchar('\n');
+	db_intervals_scan(db, print_interval, NULL, &diag);
+	db_close(db, &diag);
+	return output_diag(&diag);
+}
+
 static int run_merge(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -298,9 +338,11 @@ static int run(int argc, char **argv)
 	static const struct command info = { "info", "what a database holds", run_info };
 	static const struct command check = { "check", "prove a database sound", run_check };
 	static const struct command export = { "export", "all points as CSV", run_export };
+	static const struct command intervals = { "intervals", "intervals of points as CSV",
+						  run_intervals };
 	static const struct command merge = { "merge", "join databases into one", run_merge };
 	static const struct command schema = { "schema", "SQL of the tables", run_schema };
-	static const struct command *const commands[] = { &check, &export, &info,
+	static const struct command *const commands[] = { &check, &export, &info, &intervals,
 							  &merge, &schema, NULL };
 	static const struct command_group group = {
 		.name = "twostage db",
@@ -312,4 +354,5 @@ static int run(int argc, char **argv)
 	return group_run(&group, argc, argv);
 }
 
-const struct command cmd_db = { "db", "result databases: info, check, export, merge", run };
+const struct command cmd_db = { "db", "result databases: info, check, export, intervals, merge",
+				run };

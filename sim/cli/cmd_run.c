@@ -58,7 +58,7 @@ static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
 }
 
 static void print_json(const struct model *model, const struct trace_reader *trace,
-		       const struct stats *stats)
+		       const struct stats *stats, const struct interval_table *intervals)
 {
 	const struct trace_info *info = trace_info(trace);
 
@@ -71,6 +71,10 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 	output_json_params(stdout, &model->config);
 	printf(",\"stats\":");
 	output_json_stats(stdout, stats);
+	if (intervals->n) {
+		printf(",\"intervals\":");
+		output_json_intervals(stdout, intervals);
+	}
 	printf("}\n");
 }
 
@@ -94,6 +98,7 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	struct progress progress;
 	struct point_progress steps = { show_step, &progress };
 	enum exit_status status;
+	struct interval_table intervals;
 	struct stats stats;
 
 	if (!trace) {
@@ -102,17 +107,19 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	}
 	output_salvaged(&damage);
 	progress_init(&progress, "accesses");
-	status = point_run(&model->config, trace, &steps, &stats, diag);
+	status = point_run_intervals(&model->config, trace, &steps, &stats, &intervals, diag);
 	progress_clear(&progress);
 	if (status == STATUS_INTERRUPTED)
 		diag_set(diag, status, "%s: interrupted; repeat the command", path);
 	if (status == STATUS_OK && arguments->json) {
-		print_json(model, trace, &stats);
+		print_json(model, trace, &stats, &intervals);
 	} else if (status == STATUS_OK) {
 		printf("%s on %s\n", input_name(path), model->name);
 		output_stats(stdout, &stats);
+		output_intervals(stdout, &intervals);
 		print_notes(&stats);
 	}
+	interval_table_free(&intervals);
 	trace_close(trace);
 	return status;
 }

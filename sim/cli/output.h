@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
+#include "run/timeline.h"
 
 #define PROGRAM_VERSION "0.1"
 
@@ -35,6 +36,12 @@ void output_json_params(FILE *out, const struct config *config);
 
 /* {"name": value, ...} */
 void output_json_stats(FILE *out, const struct stats *stats);
+
+/* [{"interval": 0, "name": value, ...}, ...] */
+void output_json_intervals(FILE *out, const struct interval_table *intervals);
+
+/* A table of the intervals as text; nothing when there are none. */
+void output_intervals(FILE *out, const struct interval_table *intervals);
 
 /* Statistics as text: grouped, rows of 0 left out, derived figures at the end. */
 void output_stats(FILE *out, const struct stats *stats);

@@ -204,10 +204,12 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	return slot;
 }
 
-static void finish_splintered(struct mmu *mmu)
+void mmu_count(const struct mmu *mmu, struct stats *stats)
 {
-	uint64_t *v = mmu->stats.v;
+	uint64_t *v = stats->v;
 
+	*stats = mmu->stats;
+	account_finish(mmu->latencies, stats);
 	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
 		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
 		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
@@ -215,8 +217,15 @@ static void finish_splintered(struct mmu *mmu)
 	}
 }
 
+void mmu_reset_percentiles(struct mmu *mmu)
+{
+	memset(mmu->latencies, 0, sizeof(*mmu->latencies));
+}
+
 void mmu_finish(struct mmu *mmu)
 {
-	account_finish(mmu->latencies, &mmu->stats);
-	finish_splintered(mmu);
+	struct stats stats;
+
+	mmu_count(mmu, &stats);
+	mmu->stats = stats;
 }

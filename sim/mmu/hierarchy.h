@@ -93,7 +93,7 @@ struct mmu {
 	struct smmu *smmu; /* that broadcast TLBIs reach, too (DVM); not owned; NULL: none */
 	void *latency_state;
 	struct walk_latencies *latencies;
-	struct stats stats; /* counts of what happened here; mmu_finish() adds the derived ones */
+	struct stats stats; /* counts of what happened here; mmu_count() adds the derived ones */
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);
 	void *watch_ctx;
@@ -148,7 +148,13 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last);
 
-/* Percentiles, sums and splinter counts into mmu->stats. Call once, at the end. */
+/* All counts so far, with percentiles, sums and splinter counts, into *stats. */
+void mmu_count(const struct mmu *mmu, struct stats *stats);
+
+/* Percentiles begin anew: no walk so far counts in them. */
+void mmu_reset_percentiles(struct mmu *mmu);
+
+/* mmu_count() into mmu->stats. Call once, at the end. */
 void mmu_finish(struct mmu *mmu);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef TWOSTAGE_MMU_STATS_H
 #define TWOSTAGE_MMU_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum stat_id {
@@ -14,6 +15,7 @@ enum stat_id {
 
 struct stat_row {
 	const char *name, *unit, *help;
+	bool at_end; /* no sum over time: the state at the end, or an order statistic */
 };
 
 extern const struct stat_row stat_rows[STAT_COUNT];

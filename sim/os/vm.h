@@ -145,7 +145,8 @@ void vm_count(struct vm *vm, struct stats *stats);
  * apart. */
 void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles);
 
-/* Stage-2 faults so far. */
+/* Faults of each stage so far. */
+uint64_t vm_s1_faults(const struct vm *vm);
 uint64_t vm_s2_faults(const struct vm *vm);
 
 #endif

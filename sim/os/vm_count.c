@@ -77,6 +77,11 @@ void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles)
 	cycles->mmio += counts->mmio_exits * costs->mmio;
 }
 
+uint64_t vm_s1_faults(const struct vm *vm)
+{
+	return vm->s1_faults;
+}
+
 uint64_t vm_s2_faults(const struct vm *vm)
 {
 	return vm->s2_faults;

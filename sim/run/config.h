@@ -108,6 +108,9 @@ struct config {
 		struct walk_cache_config walk_cache;
 	} smmu;
 	struct os_costs cost; /* of software, in models/host-costs.yaml */
+	struct {
+		uint64_t instructions; /* 0: none */
+	} warmup, interval;
 	uint64_t seed;
 };
 

@@ -141,7 +141,8 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 			fputs(", ?", text.stream);
 		fputs(") ON CONFLICT(\"key\") DO NOTHING", text.stream);
 	}
-	return db_text_prepare(db, &text, &db->put_point, diag);
+	status = db_text_prepare(db, &text, &db->put_point, diag);
+	return status ? status : db_intervals_prepare(db, diag);
 }
 
 static enum exit_status open_connection(struct db *db, struct diag *diag)
@@ -199,6 +200,7 @@ enum exit_status db_close(struct db *db, struct diag *diag)
 	sqlite3_finalize(db->has);
 	sqlite3_finalize(db->put_point);
 	sqlite3_finalize(db->put_effort);
+	sqlite3_finalize(db->put_interval);
 	if (db->wal) {
 		/* Leaves one file that can be copied, and read in a folder without write access;
 		 * not possible, and not needed, while somebody else has it open. */
@@ -325,6 +327,8 @@ static enum exit_status put_rows(struct db *db, const struct db_point *point, st
 
 	bind_point(db->put_point, point);
 	status = step_once(db, db->put_point, diag);
+	if (status == STATUS_OK)
+		status = db_intervals_put(db, point, diag);
 	if (status != STATUS_OK)
 		return status;
 	bind_text(db->put_effort, 1, point->key);

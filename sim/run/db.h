@@ -5,7 +5,8 @@
  * Columns of `point`: key, model, trace, trace_digest, trace_accesses, engine, status, reason; then
  * one column a parameter, named by its dotted key, and one a statistic, by its name. Parameters
  * that are plain numbers (params_is_number) are INTEGER, others TEXT in canonical form; statistics
- * are INTEGER and NULL where status is 'impossible'. Table `sweep` names the points of the last
+ * are INTEGER and NULL where status is 'impossible'. Table `intervals` has the main counts of each
+ * interval of a point that asks for intervals. Table `sweep` names the points of the last
  * sweep of each name in order; table `effort` keeps how long a point took, which is no part of its
  * result.
  */
@@ -18,10 +19,11 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
+#include "run/timeline.h"
 
 enum {
 	DB_APPLICATION_ID = 0x32737467, /* PRAGMA application_id: "2stg" */
-	DB_SCHEMA_VERSION = 1,		/* PRAGMA user_version */
+	DB_SCHEMA_VERSION = 2,		/* PRAGMA user_version */
 	DB_KEY_TEXT = 33,		/* 32 hexadecimal digits and a NUL */
 };
 
@@ -80,6 +82,8 @@ struct db_point {
 	enum db_status status;
 	const char *reason;   /* DB_POINT_IMPOSSIBLE: why this core cannot have it; else NULL */
 	struct stats stats;   /* DB_POINT_OK */
+	uint64_t n_intervals; /* for db_put(); 0 from db_scan() */
+	const struct interval *interval;
 	uint64_t wall_micros; /* time it took; kept apart from the results */
 };
 
@@ -123,9 +127,23 @@ enum exit_status db_scan(struct db *db,
 						   struct diag *diag),
 			 void *ctx, struct diag *diag);
 
+struct db_interval {
+	const char *key, *model, *trace; /* of its point */
+	uint64_t index;
+	struct interval counts;
+};
+
+/* Visit all intervals in an order that depends on contents alone; else as db_scan(). */
+enum exit_status db_intervals_scan(struct db *db,
+				   enum exit_status (*visit)(void *ctx,
+							     const struct db_interval *interval,
+							     struct diag *diag),
+				   void *ctx, struct diag *diag);
+
 /*
- * Prove the database sound: SQLite's integrity check, the key of each row computed again, and the
- * identities between counters. STATUS_BAD_INPUT with the first fault. *n_points: rows looked at.
+ * Prove the database sound: SQLite's integrity check, the key of each row computed again, the
+ * identities between counters, and the sums of intervals. STATUS_BAD_INPUT with the first fault.
+ * *n_points: rows looked at.
  */
 enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag);
 

@@ -187,7 +187,9 @@ enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag)
 	enum exit_status status = check_integrity(db, diag);
 
 	*n_points = 0;
-	return status ? status : db_scan(db, check_point, n_points, diag);
+	if (status == STATUS_OK)
+		status = db_scan(db, check_point, n_points, diag);
+	return status ? status : db_intervals_check(db, diag);
 }
 
 /* Report the first key that has different results in `main` and `other`. */
@@ -234,6 +236,8 @@ static enum exit_status copy_rows(struct db *db, uint64_t *n_new, struct diag *d
 		return status;
 	*n_new = (uint64_t)sqlite3_changes64(db->sql);
 	return db_execute(db,
+			  "INSERT INTO main.intervals SELECT * FROM other.intervals WHERE true "
+			  "ON CONFLICT DO NOTHING;"
 			  "INSERT INTO main.effort SELECT * FROM other.effort WHERE true "
 			  "ON CONFLICT DO NOTHING;"
 			  "INSERT INTO main.sweep SELECT * FROM other.sweep WHERE true "
@@ -270,6 +274,8 @@ enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, stru
 	status = db_begin(db, diag);
 	if (status == STATUS_OK) {
 		status = refuse_conflicts(db, path, diag);
+		if (status == STATUS_OK)
+			status = db_intervals_refuse_conflicts(db, path, diag);
 		if (status == STATUS_OK)
 			status = copy_rows(db, n_new, diag);
 		status = db_end(db, status, diag);

@@ -14,7 +14,7 @@ struct db {
 	char *path;
 	enum db_access access;
 	bool wal; /* to be put back at the end */
-	sqlite3_stmt *has, *put_point, *put_effort;
+	sqlite3_stmt *has, *put_point, *put_effort, *put_interval;
 };
 
 /* Columns of `point` in front of the parameters. */
@@ -49,5 +49,16 @@ enum exit_status db_validate(struct db *db, struct diag *diag);
 /* The key of a point that engine version `engine` gave. */
 enum exit_status db_key_of(const struct config *config, uint64_t trace_digest, const char *engine,
 			   char key[DB_KEY_TEXT], struct diag *diag);
+
+/* db_intervals.c: the table's SQL, its insert statement, a point's rows (within a transaction). */
+void db_intervals_schema(FILE *out);
+enum exit_status db_intervals_prepare(struct db *db, struct diag *diag);
+enum exit_status db_intervals_put(struct db *db, const struct db_point *point, struct diag *diag);
+
+/* Each point has the intervals that it asks for, and they add up to its statistics. */
+enum exit_status db_intervals_check(struct db *db, struct diag *diag);
+
+/* Do `main` and the attached `other` differ in an interval that both have? */
+enum exit_status db_intervals_refuse_conflicts(struct db *db, const char *path, struct diag *diag);
 
 #endif

@@ -67,6 +67,7 @@ char *db_schema(void)
 	      "\t\"wall_micros\" INTEGER NOT NULL\n"
 	      ") STRICT, WITHOUT ROWID;\n",
 	      out);
+	db_intervals_schema(out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -144,18 +144,29 @@ enum exit_status host_session_act(struct host_session *session, struct diag *dia
 	return STATUS_OK;
 }
 
+void host_session_start(struct host_session *session, uint64_t lookups)
+{
+	session->start = sample(session->machine, lookups);
+	for (unsigned phase = 0; phase < session->phase; phase++)
+		session->sample[phase] = session->start;
+}
+
 void host_session_count(struct host_session *session, uint64_t lookups, struct stats *stats)
 {
 	enum { ROWS = STAT_during_lookups - STAT_before_lookups };
-	struct host_sample last = { 0 };
+	struct host_sample last = session->start;
 	uint64_t *v = stats->v + STAT_before_lookups;
 
 	if (session->phase == PHASE_BEFORE)
 		return;
 	session->sample[session->phase] = sample(session->machine, lookups);
 	for (unsigned phase = 0; phase <= session->phase; phase++, v += ROWS) {
-		const struct host_sample *now = &session->sample[phase];
+		struct host_sample *now = &session->sample[phase];
 
+		/* A warm-up's accesses are those of records that began in it, so with page runs
+		 * they may be more than the ordinal at which a phase ended soon after. */
+		if (now->lookups < last.lookups)
+			now->lookups = last.lookups;
 		v[0] = now->lookups - last.lookups;
 		v[1] = now->l2_tlb_misses - last.l2_tlb_misses;
 		v[2] = now->walk_cycles - last.walk_cycles;

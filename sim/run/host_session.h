@@ -36,6 +36,7 @@ struct host_session {
 	uint64_t slice;					   /* number of the time slice */
 	enum host_phase phase;
 	struct host_sample sample[PHASES]; /* at the end of each phase */
+	struct host_sample start;	   /* where the statistics begin: the end of the warm-up */
 };
 
 void host_session_init(struct host_session *session, struct machine *machine);
@@ -48,6 +49,9 @@ bool host_session_schedules(const struct host_session *session);
 
 /* All that is due at session->due, which then moves on. */
 enum exit_status host_session_act(struct host_session *session, struct diag *diag);
+
+/* The statistics of phases begin here, after `lookups` of a warm-up. */
+void host_session_start(struct host_session *session, uint64_t lookups);
 
 /* After the last access, `lookups` in all: the statistics of the phases of dirty logging. */
 void host_session_count(struct host_session *session, uint64_t lookups, struct stats *stats);

@@ -57,7 +57,7 @@ bool machine_vmids_suffice(const struct machine *machine);
 struct os_cycles machine_cycles(const struct machine *machine);
 uint64_t machine_software_cycles(const struct machine *machine);
 
-/* Adds what VMs and host did to the statistics. Call once, at the end. */
+/* Adds what VMs and host did so far to statistics that have nothing of it yet. */
 void machine_count(struct machine *machine, struct stats *stats);
 
 #endif

@@ -74,58 +74,71 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 	return status == STATUS_OK ? replay_finish(replay) : status;
 }
 
-/* Hits and cycles follow from the counts of accesses, which the trace's totals hold. */
-static void count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
-			 struct stats *stats)
+static uint64_t lookups(const uint64_t *v)
 {
-	uint64_t *v = stats->v;
-	const uint64_t data = totals->loads + totals->stores + totals->splits;
-	uint64_t l2_lookups;
-
-	v[STAT_accesses] = trace_accesses(totals);
-	v[STAT_instructions] = totals->instructions;
-	v[STAT_fetches] = totals->fetches;
-	v[STAT_loads] = totals->loads;
-	v[STAT_stores] = totals->stores;
-	v[STAT_page_splits] = totals->splits;
-	v[STAT_l1i_tlb_hits] = totals->fetches - v[STAT_l1i_tlb_misses];
-	v[STAT_l1d_tlb_hits] = data - v[STAT_l1d_tlb_misses];
-	l2_lookups = shape->l2.sets ? v[STAT_l2_tlb_hits] + v[STAT_l2_tlb_misses] : 0;
-	v[STAT_translation_cycles] = totals->fetches * shape->l1i.hit_cycles +
-				     data * shape->l1d.hit_cycles +
-				     l2_lookups * shape->l2.hit_cycles + v[STAT_walk_cycles];
+	return v[STAT_accesses] + v[STAT_page_splits];
 }
 
-static uint64_t lookups(const struct trace_totals *totals)
+/* The whole trace through a machine that is ready, and what came of it. */
+static enum exit_status run_on(struct machine *machine, const struct trace_reader *trace,
+			       const struct point_progress *progress, struct stats *stats,
+			       struct interval_table *intervals, struct diag *diag)
 {
-	return trace_accesses(totals) + totals->splits;
+	const struct trace_info *info = trace_info(trace);
+	const bool along = timeline_wanted(&machine->config);
+	struct timeline timeline;
+	struct replay replay;
+	enum exit_status status = refuse_point(replay_init(&replay, machine, info, diag), diag);
+
+	if (status == STATUS_OK && along) {
+		status = refuse_point(
+			timeline_init(&timeline, machine, &replay.session, info, intervals, diag),
+			diag);
+		replay_along(&replay, &timeline);
+	}
+	if (status == STATUS_OK)
+		status = replay_all(&replay, trace, progress, diag);
+	replay_fini(&replay);
+	if (status != STATUS_OK)
+		return status;
+	if (along)
+		status = refuse_point(timeline_finish(&timeline, &info->totals, stats, diag), diag);
+	else
+		timeline_count(machine, &info->totals, stats);
+	host_session_count(&replay.session, lookups(stats->v) + replay.session.start.lookups,
+			   stats);
+	return status;
+}
+
+enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
+				     const struct point_progress *progress, struct stats *stats,
+				     struct interval_table *intervals, struct diag *diag)
+{
+	const struct trace_info *info = trace_info(trace);
+	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
+	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
+	struct machine machine;
+	enum exit_status status =
+		refuse_point(machine_init(&machine, config, vcpus, vms, diag), diag);
+
+	*intervals = (struct interval_table){ 0 };
+	if (status != STATUS_OK)
+		return status;
+	status = run_on(&machine, trace, progress, stats, intervals, diag);
+	machine_fini(&machine);
+	if (status != STATUS_OK)
+		interval_table_free(intervals);
+	return status;
 }
 
 enum exit_status point_run(const struct config *config, const struct trace_reader *trace,
 			   const struct point_progress *progress, struct stats *stats,
 			   struct diag *diag)
 {
-	const struct trace_info *info = trace_info(trace);
-	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
-	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
-	struct machine machine;
-	struct replay replay;
-	enum exit_status status =
-		refuse_point(machine_init(&machine, config, vcpus, vms, diag), diag);
+	struct interval_table intervals;
+	const enum exit_status status =
+		point_run_intervals(config, trace, progress, stats, &intervals, diag);
 
-	if (status != STATUS_OK)
-		return status;
-	status = refuse_point(replay_init(&replay, &machine, info, diag), diag);
-	if (status == STATUS_OK)
-		status = replay_all(&replay, trace, progress, diag);
-	replay_fini(&replay);
-	if (status == STATUS_OK) {
-		mmu_finish(&machine.mmu);
-		*stats = machine.mmu.stats;
-		count_totals(&machine.mmu.shape, &info->totals, stats);
-		machine_count(&machine, stats);
-		host_session_count(&replay.session, lookups(&info->totals), stats);
-	}
-	machine_fini(&machine);
+	interval_table_free(&intervals);
 	return status;
 }

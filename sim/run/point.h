@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
+#include "run/timeline.h"
 #include "trace/trace.h"
 
 /* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
@@ -31,5 +32,10 @@ struct point_progress {
 enum exit_status point_run(const struct config *config, const struct trace_reader *trace,
 			   const struct point_progress *progress, struct stats *stats,
 			   struct diag *diag);
+
+/* The same with the point's intervals, which the caller frees; *intervals is empty on failure. */
+enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
+				     const struct point_progress *progress, struct stats *stats,
+				     struct interval_table *intervals, struct diag *diag);
 
 #endif

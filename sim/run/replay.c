@@ -70,6 +70,12 @@ void replay_fini(struct replay *replay)
 	replay->last = NULL;
 }
 
+void replay_along(struct replay *replay, struct timeline *timeline)
+{
+	replay->timeline = timeline;
+	replay->columns |= COLUMN_COUNTS | COLUMN_INSTRUCTIONS;
+}
+
 enum exit_status replay_fault_status(struct replay *replay, uint32_t vm)
 {
 	const struct diag *why = vm_diag(replay->machine->vms[vm]);
@@ -224,11 +230,30 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	return STATUS_OK;
 }
 
-static enum exit_status run_records(struct replay *replay, const struct trace_block *block,
-				    uint32_t first, uint32_t end)
+static enum exit_status run_unmarked(struct replay *replay, const struct trace_block *block,
+				     uint32_t first, uint32_t end)
 {
 	return replay->fast ? run_by_hints(replay, block, first, end)
 			    : run_by_records(replay, block, first, end);
+}
+
+/* The same, with the boundaries of the timeline among them. */
+static enum exit_status run_records(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
+{
+	struct timeline *timeline = replay->timeline;
+	enum exit_status status = STATUS_OK;
+
+	while (timeline && status == STATUS_OK) {
+		const uint32_t at = timeline_next(timeline, block, first, end);
+
+		if (at == end)
+			break;
+		status = run_unmarked(replay, block, first, at);
+		timeline_mark(timeline);
+		first = at;
+	}
+	return status == STATUS_OK ? run_unmarked(replay, block, first, end) : status;
 }
 
 /* The first record from `first` on that begins at the ordinal or later; `end`: none. */
@@ -297,6 +322,8 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 		const uint32_t end =
 			e < block->n_events ? block->events[e].before : block->n_records;
 
+		if (replay->timeline)
+			timeline_segment(replay->timeline, block, e);
 		status = run_segment(replay, block, done, end);
 		if (status == STATUS_OK && e < block->n_events)
 			status = replay_event(replay, &block->events[e]);

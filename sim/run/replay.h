@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "run/host_session.h"
 #include "run/machine.h"
+#include "run/timeline.h"
 #include "trace/trace.h"
 
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
@@ -48,6 +49,7 @@ struct replay {
 	 */
 	const struct trace_block *(*reread)(void *ctx, unsigned back);
 	void *reread_ctx;
+	struct timeline *timeline; /* replay_along(); NULL: none */
 	struct diag *diag;
 };
 
@@ -58,6 +60,9 @@ struct replay {
 enum exit_status replay_init(struct replay *replay, struct machine *machine,
 			     const struct trace_info *info, struct diag *diag);
 void replay_fini(struct replay *replay);
+
+/* Before the first block: tell `timeline`, which must outlive the replay, of its boundaries. */
+void replay_along(struct replay *replay, struct timeline *timeline);
 
 /* Blocks in order. Counts of accesses come from the block's totals, not from here. */
 enum exit_status replay_block(struct replay *replay, const struct trace_block *block);

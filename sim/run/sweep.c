@@ -21,6 +21,8 @@ struct outcome {
 	struct diag diag; /* STATUS_OK: stats are valid */
 	struct stats stats;
 	uint64_t wall_micros;
+	uint64_t n_intervals;
+	struct interval interval[]; /* as many as any point of the plan has */
 };
 
 struct sweep {
@@ -47,14 +49,19 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	const struct plan_point *point = &plan->points[job];
 	struct outcome *outcome = result;
 	uint64_t start = now_micros();
+	struct interval_table intervals;
 	enum exit_status status;
 	struct config config;
 
 	plan_config(plan, point, &config);
-	status = point_run(&config, plan->traces[point->trace].reader, NULL, &outcome->stats,
-			   &outcome->diag);
+	status = point_run_intervals(&config, plan->traces[point->trace].reader, NULL,
+				     &outcome->stats, &intervals, &outcome->diag);
 	if (status != STATUS_OK)
 		diag_set(&outcome->diag, status, "failed without saying why");
+	outcome->n_intervals = intervals.n;
+	for (uint64_t i = 0; i < intervals.n; i++)
+		outcome->interval[i] = intervals.row[i];
+	interval_table_free(&intervals);
 	outcome->wall_micros = now_micros() - start;
 }
 
@@ -102,6 +109,8 @@ static enum exit_status store_result(struct sweep *sweep, const struct plan_poin
 	}
 	name_point(sweep, point, &row);
 	row.stats = outcome->stats;
+	row.n_intervals = outcome->n_intervals;
+	row.interval = outcome->interval;
 	row.wall_micros = outcome->wall_micros;
 	sweep->summary->n_ok++;
 	return db_put(sweep->db, &row, diag);
@@ -237,6 +246,23 @@ enum exit_status sweep_name(const struct plan *plan, size_t first, size_t end, s
 	return status;
 }
 
+/* What the workers send: room for the intervals of the point that has most. */
+static size_t result_bytes(const struct plan *plan)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < plan->n_points; i++) {
+		const struct trace_reader *trace = plan->traces[plan->points[i].trace].reader;
+		struct config config;
+		uint64_t rows;
+
+		plan_config(plan, &plan->points[i], &config);
+		rows = interval_table_rows(&config, trace_info(trace));
+		most = rows > most ? rows : most;
+	}
+	return sizeof(struct outcome) + (size_t)most * sizeof(struct interval);
+}
+
 enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
 			   struct sweep_summary *summary, struct diag *diag)
 {
@@ -251,7 +277,7 @@ enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_
 	status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
-	sweep.pool = pool_create(options->n_workers, sizeof(struct outcome), run_point, plan, diag);
+	sweep.pool = pool_create(options->n_workers, result_bytes(plan), run_point, plan, diag);
 	if (!sweep.pool)
 		return STATUS_INTERNAL;
 	status = run_points(&sweep, diag);

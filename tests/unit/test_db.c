@@ -218,7 +218,7 @@ static void strange_files(void **state)
 	refuse_open(DB_WRITE, STATUS_BAD_INPUT, "schema version 99 is newer");
 	execute(path, "PRAGMA user_version = 0");
 	refuse_open(DB_READ, STATUS_BAD_INPUT, "schema version 0 is older");
-	execute(path, "PRAGMA user_version = 1; ALTER TABLE point ADD COLUMN more INTEGER");
+	execute(path, "PRAGMA user_version = 2; ALTER TABLE point ADD COLUMN more INTEGER");
 	refuse_open(DB_READ, STATUS_BAD_INPUT, "another version of twostage");
 	file = fopen(path, "w");
 	fputs("This is no database. It is longer than a header of one, though: 100 bytes, and a "
