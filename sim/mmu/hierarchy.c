@@ -173,7 +173,8 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	if (slot != TLB_NONE) {
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);
-		slot = tlb_fill(l1, context, request->va, &l2->leaf[slot]);
+		leaf = tlb_leaf_for(l2, slot, request->va);
+		slot = tlb_fill(l1, context, request->va, &leaf);
 		if (!allows(&l1->leaf[slot], request->kind))
 			return mmu_rewalk(mmu, request->vcpu, request, slot);
 		return slot;
@@ -214,6 +215,12 @@ void mmu_count(const struct mmu *mmu, struct stats *stats)
 		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
 		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
 		v[STAT_l2_splintered] += mmu->vcpu[i].l2.splintered;
+		v[STAT_contiguous_fills] += mmu->vcpu[i].l1[MMU_FETCH].contiguous +
+					    mmu->vcpu[i].l1[MMU_DATA].contiguous +
+					    mmu->vcpu[i].l2.contiguous;
+		v[STAT_coalesced_fills] += mmu->vcpu[i].l1[MMU_FETCH].coalesced +
+					   mmu->vcpu[i].l1[MMU_DATA].coalesced +
+					   mmu->vcpu[i].l2.coalesced;
 	}
 }
 

@@ -107,10 +107,14 @@ static void leaf_of(const struct mmu_request *request, const struct translation 
 	const uint8_t el1 = level_of(request);
 	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
 	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
+	/* A set of stage 1 is one only as far as stage 2 is, and the other way round. */
+	const uint8_t s1_span = result->s1_span_bits, s2_span = result->s2_span_bits;
+	const uint8_t span = !s1 || (s2 && s2_span < s1_span) ? s2_span : s1_span;
 
 	*leaf = (struct tlb_leaf){
 		.pa = pa_of(result->pa.v & ~low_mask(bits)),
 		.size_bits = bits,
+		.span_bits = span,
 		.leaf_bits = bits,
 		.s1_bits = s1,
 		.s2_bits = s2,

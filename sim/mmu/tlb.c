@@ -1,28 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mmu/tlb.h"
+#include "mmu/tlb_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "mmu/repl/lru.h"
 
-#define KEY_INVALID UINT64_MAX
-
 /* From so many ways on, a fully associative TLB is indexed by a hash. */
 enum { INDEXED_WAYS = 16 };
-
-/* Bit 0 tells a global entry: no context of an access has it set. */
-static uint64_t context_tag(struct tlb_context context)
-{
-	return (uint64_t)context.vmid << 17 | (uint64_t)context.asid << 1;
-}
 
 static uint64_t global_tag(struct tlb_context context)
 {
 	return (uint64_t)context.vmid << 17 | 1;
 }
-
-enum { KIND_SHIFT = 40 };
 
 static uint64_t walk_tag(const struct tlb_walk_tag *tag)
 {
@@ -99,13 +89,14 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 	tlb->key = malloc(slots * sizeof(*tlb->key));
 	tlb->context = calloc(slots, sizeof(*tlb->context));
 	tlb->leaf = calloc(slots, sizeof(*tlb->leaf));
+	tlb->held = shape->group_bits ? calloc(slots, sizeof(*tlb->held)) : NULL;
 	tlb->generation = slab ? slab->generation : calloc(slots, sizeof(*tlb->generation));
 	if (lru)
 		tlb->stamp = slab ? slab->stamp : calloc(slots, sizeof(*tlb->stamp));
 	else
 		tlb->repl_state = malloc(shape->repl->state_bytes(geometry));
 	if (!tlb->key || !tlb->context || !tlb->leaf || !tlb->generation ||
-	    (!tlb->stamp && !tlb->repl_state)) {
+	    (shape->group_bits && !tlb->held) || (!tlb->stamp && !tlb->repl_state)) {
 		tlb_fini(tlb);
 		return false;
 	}
@@ -134,6 +125,7 @@ void tlb_fini(struct tlb *tlb)
 	free(tlb->key);
 	free(tlb->context);
 	free(tlb->leaf);
+	free(tlb->held);
 	free(tlb->queue);
 	free(tlb->bucket);
 	free(tlb->next);
@@ -172,13 +164,81 @@ static inline uint32_t find_size(const struct tlb *tlb, va_t va, unsigned size_b
 	return TLB_NONE;
 }
 
+/* ---- groups of pages ------------------------------------------------------------------------ */
+
+static unsigned group_size_bits(const struct tlb *tlb)
+{
+	return (unsigned)tlb->shape.page_bits + tlb->shape.group_bits;
+}
+
+static uint64_t group_key(const struct tlb *tlb, va_t va)
+{
+	const va_t first = va_of(va.v & ~low_mask(group_size_bits(tlb)));
+
+	return KEY_GROUP | key_of(first, tlb->shape.page_bits);
+}
+
+static uint8_t group_bit(const struct tlb *tlb, va_t va)
+{
+	return (uint8_t)(1u << (va.v >> tlb->shape.page_bits & low_mask(tlb->shape.group_bits)));
+}
+
+static bool holds_page(const struct tlb *tlb, uint32_t slot, uint64_t key, uint8_t bit,
+		       uint64_t own, uint64_t global)
+{
+	return tlb->key[slot] == key && tlb->held[slot] & bit &&
+	       (tlb->context[slot] == own || tlb->context[slot] == global);
+}
+
+/* The entry of va's group that holds one of the pages in `bit`, beginning behind `after`. */
+static uint32_t find_group(const struct tlb *tlb, va_t va, uint8_t bit, uint64_t own,
+			   uint64_t global, uint32_t after)
+{
+	const uint64_t key = group_key(tlb, va);
+	const uint32_t ways = tlb->shape.ways;
+	uint32_t slot, first;
+
+	if (tlb->bucket) {
+		slot = after == TLB_NONE ? *bucket_of(tlb, key) : tlb->next[after];
+		while (slot != TLB_NONE && !holds_page(tlb, slot, key, bit, own, global))
+			slot = tlb->next[slot];
+		return slot;
+	}
+	first = set_of(tlb, va, group_size_bits(tlb)) * ways;
+	for (slot = after == TLB_NONE ? first : after + 1; slot < first + ways; slot++)
+		if (holds_page(tlb, slot, key, bit, own, global))
+			return slot;
+	return TLB_NONE;
+}
+
+static bool in_groups(const struct tlb *tlb, unsigned size_bits)
+{
+	return tlb->held && size_bits == tlb->shape.page_bits;
+}
+
+struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va)
+{
+	struct tlb_leaf leaf = tlb->leaf[slot];
+
+	if (!tlb->held || !(tlb->key[slot] & KEY_GROUP))
+		return leaf;
+	leaf.pa = pa_of((leaf.pa.v | (va.v & low_mask(leaf.size_bits))) &
+			~low_mask(tlb->shape.page_bits));
+	leaf.size_bits = tlb->shape.page_bits;
+	leaf.span_bits = 0;
+	return leaf;
+}
+
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 {
 	const uint64_t own = context_tag(context), global = global_tag(context);
 
 	for (uint64_t sizes = tlb->resident; sizes; sizes &= sizes - 1) {
+		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
 		const uint32_t slot =
-			find_size(tlb, va, (unsigned)__builtin_ctzll(sizes), own, global);
+			in_groups(tlb, size_bits)
+				? find_group(tlb, va, group_bit(tlb, va), own, global, TLB_NONE)
+				: find_size(tlb, va, size_bits, own, global);
 
 		if (slot != TLB_NONE)
 			return slot;
@@ -228,13 +288,12 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 	return slot;
 }
 
-/* Claims a slot for an entry, of whatever kind the tag says. */
-static uint32_t put(struct tlb *tlb, va_t va, unsigned size_bits, uint64_t tag)
+/* Claims a slot of the set for an entry, of whatever kind the tag says. */
+static uint32_t put(struct tlb *tlb, uint32_t set, uint64_t key, uint64_t tag)
 {
-	const uint32_t set = set_of(tlb, va, size_bits);
 	const uint32_t slot = slot_claim(tlb, set);
 
-	tlb->key[slot] = key_of(va, size_bits);
+	tlb->key[slot] = key;
 	tlb->context[slot] = tag;
 	tlb->generation[slot]++;
 	tlb->used++;
@@ -247,38 +306,127 @@ static uint32_t put(struct tlb *tlb, va_t va, unsigned size_bits, uint64_t tag)
 	return slot;
 }
 
+static uint64_t leaf_tag(struct tlb_context context, const struct tlb_leaf *leaf)
+{
+	return leaf->global ? global_tag(context) : context_tag(context);
+}
+
+/* log2 of the entry for a leaf; 0: no size fits. */
+static unsigned entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf)
+{
+	const unsigned reach_bits = tlb->shape.contiguous && leaf->span_bits > leaf->size_bits
+					    ? leaf->span_bits
+					    : leaf->size_bits;
+	const uint64_t fitting = tlb->shape.page_sizes & (low_mask(reach_bits) << 1 | 1);
+
+	return fitting ? 63u - (unsigned)__builtin_clzll(fitting) : 0;
+}
+
+/* PA of the first byte of the 2^size_bits bytes around va. */
+static pa_t pa_around(const struct tlb_leaf *leaf, va_t va, unsigned size_bits)
+{
+	return pa_of((leaf->pa.v | (va.v & low_mask(leaf->size_bits))) & ~low_mask(size_bits));
+}
+
+/* Do two leaves differ in their address at most? */
+static bool alike(const struct tlb_leaf *a, const struct tlb_leaf *b)
+{
+	return a->s1_bits == b->s1_bits && a->s2_bits == b->s2_bits &&
+	       a->leaf_bits == b->leaf_bits && a->perms == b->perms && a->global == b->global &&
+	       a->dirty_clear == b->dirty_clear && a->no_fetch == b->no_fetch;
+}
+
+/* Put the page of va into an entry of its group. TLB_NONE: no entry suits. */
+static uint32_t join_group(struct tlb *tlb, va_t va, uint64_t tag, const struct tlb_leaf *leaf)
+{
+	const unsigned group = group_size_bits(tlb);
+	const uint64_t pa = pa_around(leaf, va, tlb->shape.page_bits).v;
+	const uint64_t inside = low_mask(group) & ~low_mask(tlb->shape.page_bits);
+	uint32_t slot = TLB_NONE;
+
+	if ((pa ^ va.v) & inside)
+		return TLB_NONE;
+	while ((slot = find_group(tlb, va, UINT8_MAX, tag, tag, slot)) != TLB_NONE) {
+		struct tlb_leaf *entry = &tlb->leaf[slot];
+
+		if (entry->size_bits != group || entry->pa.v != (pa & ~inside) ||
+		    !alike(entry, leaf))
+			continue;
+		tlb->held[slot] |= group_bit(tlb, va);
+		tlb->coalesced++;
+		tlb_touch(tlb, slot);
+		return slot;
+	}
+	return TLB_NONE;
+}
+
+/* The first page of a new entry of its group, which others may join if its PA permits. */
+static uint32_t fill_group(struct tlb *tlb, va_t va, uint64_t tag, const struct tlb_leaf *leaf)
+{
+	const unsigned group = group_size_bits(tlb), page = tlb->shape.page_bits;
+	const uint64_t pa = pa_around(leaf, va, page).v;
+	const bool aligned = !((pa ^ va.v) & low_mask(group) & ~low_mask(page));
+	uint32_t slot = join_group(tlb, va, tag, leaf);
+
+	if (slot != TLB_NONE)
+		return slot;
+	slot = put(tlb, set_of(tlb, va, group), group_key(tlb, va), tag);
+	tlb->held[slot] = group_bit(tlb, va);
+	tlb->leaf[slot] = *leaf;
+	tlb->leaf[slot].size_bits = (uint8_t)(aligned ? group : page);
+	tlb->leaf[slot].pa = pa_around(leaf, va, aligned ? group : page);
+	tlb->count[page]++;
+	tlb->resident |= UINT64_C(1) << page;
+	return slot;
+}
+
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const struct tlb_leaf *leaf)
 {
-	const uint64_t leaf_mask = low_mask(leaf->size_bits);
-	const uint64_t fitting = tlb->shape.page_sizes & (leaf_mask << 1 | 1);
+	const unsigned size_bits = entry_bits(tlb, leaf);
+	const uint64_t tag = leaf_tag(context, leaf);
+	uint32_t slot;
 
-	if (!fitting)
+	if (!size_bits)
 		return TLB_NONE;
-
-	const unsigned size_bits = 63u - (unsigned)__builtin_clzll(fitting);
-	const uint64_t tag = leaf->global ? global_tag(context) : context_tag(context);
-	const uint32_t slot = put(tlb, va, size_bits, tag);
-	const uint64_t inside = leaf_mask & ~low_mask(size_bits);
-
 	tlb->splintered += size_bits < leaf->leaf_bits;
+	tlb->contiguous += size_bits > leaf->size_bits;
+	if (in_groups(tlb, size_bits))
+		return fill_group(tlb, va, tag, leaf);
+	slot = put(tlb, set_of(tlb, va, size_bits), key_of(va, size_bits), tag);
 	tlb->leaf[slot] = *leaf;
-	tlb->leaf[slot].pa = pa_of(leaf->pa.v | (va.v & inside));
+	tlb->leaf[slot].pa = pa_around(leaf, va, size_bits);
 	tlb->leaf[slot].size_bits = (uint8_t)size_bits;
+	tlb->leaf[slot].span_bits = 0;
 	tlb->count[size_bits]++;
 	tlb->resident |= UINT64_C(1) << size_bits;
 	return slot;
+}
+
+void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages)
+{
+	if (tlb->held && tlb->key[slot] & KEY_GROUP && tlb->held[slot] & ~pages) {
+		tlb->held[slot] &= (uint8_t)~pages;
+		tlb->generation[slot]++;
+		return;
+	}
+	slot_release(tlb, slot);
 }
 
 uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, va_t va,
 		   const struct tlb_leaf *leaf)
 {
 	struct tlb_leaf *entry = &tlb->leaf[slot];
-	const uint64_t tag = leaf->global ? global_tag(context) : context_tag(context);
-	const uint64_t inside = low_mask(leaf->size_bits) & ~low_mask(entry->size_bits);
+	const bool group = tlb->held && tlb->key[slot] & KEY_GROUP;
+	const uint8_t page = group ? group_bit(tlb, va) : 0;
+	const unsigned held_bits = group ? tlb->shape.page_bits : entry->size_bits;
+	/* A page that changed may suit another entry of its group: no two that suit may be there.
+	 */
+	const bool changed = group && !alike(entry, leaf);
 
-	if (tag != tlb->context[slot] || leaf->size_bits < entry->size_bits ||
-	    (leaf->pa.v | (va.v & inside)) != entry->pa.v) {
-		slot_release(tlb, slot);
+	if (changed || leaf_tag(context, leaf) != tlb->context[slot] ||
+	    entry_bits(tlb, leaf) < held_bits ||
+	    pa_around(leaf, va, held_bits).v != pa_around(entry, va, held_bits).v) {
+		tlb_drop_pages(tlb, slot, page);
 		return tlb_fill(tlb, context, va, leaf);
 	}
 	entry->perms = leaf->perms;
@@ -289,7 +437,8 @@ uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, v
 
 uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag)
 {
-	return put(tlb, va_of(tag->ia), tag->size_bits, walk_tag(tag));
+	return put(tlb, set_of(tlb, va_of(tag->ia), tag->size_bits),
+		   key_of(va_of(tag->ia), tag->size_bits), walk_tag(tag));
 }
 
 bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
@@ -310,45 +459,4 @@ bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
 void tlb_drop(struct tlb *tlb, uint32_t slot)
 {
 	slot_release(tlb, slot);
-}
-
-/*
- * An entry stands for its whole stage-1 leaf: the guest sends one TLBI by VA for each of its
- * leaves, and that removes all the pieces which stage 2 or the TLB's sizes made of it.
- */
-static bool slot_matches(const struct tlb *tlb, uint32_t slot, const struct tlb_match *match)
-{
-	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
-	const unsigned size_bits = key & 63, s1_bits = tlb->leaf[slot].s1_bits;
-	const unsigned reach_bits = s1_bits > size_bits ? s1_bits : size_bits;
-	const uint64_t first = (key & ~UINT64_C(63)) << 6 & ~low_mask(reach_bits);
-	const uint64_t last = first | low_mask(reach_bits);
-	const bool overlaps = first <= match->last && match->first <= last;
-
-	if (context >> KIND_SHIFT)
-		return false;
-	if (match->scope == TLB_SCOPE_ALL)
-		return true;
-	if (context >> 17 != match->context.vmid)
-		return false;
-	switch (match->scope) {
-	case TLB_SCOPE_VMID:
-		return true;
-	case TLB_SCOPE_ASID:
-		return context == context_tag(match->context);
-	case TLB_SCOPE_VA:
-		return overlaps && ((context & 1) || context == context_tag(match->context));
-	default:
-		return overlaps;
-	}
-}
-
-uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
-{
-	const uint32_t before = tlb->used;
-
-	for (uint32_t slot = 0; slot < tlb->slots && tlb->used; slot++)
-		if (tlb->key[slot] != KEY_INVALID && slot_matches(tlb, slot, match))
-			slot_release(tlb, slot);
-	return before - tlb->used;
 }

@@ -17,6 +17,9 @@ struct tlb_shape {
 	uint32_t hit_cycles;
 	const struct repl_ops *repl;
 	uint64_t seed;
+	bool contiguous;    /* leaves with the Contiguous bit: an entry for their set */
+	uint8_t group_bits; /* log2 of the pages that one entry can hold; 0: one */
+	uint8_t page_bits;  /* of what size; group_bits > 0 only */
 };
 
 /* The translation context that tags an entry. */
@@ -28,6 +31,7 @@ struct tlb_context {
 struct tlb_leaf {
 	pa_t pa;		  /* of the first byte of the entry */
 	uint8_t size_bits;	  /* log2 of what the entry covers */
+	uint8_t span_bits;	  /* log2 of what it may cover by Contiguous bits; 0: size_bits */
 	uint8_t leaf_bits;	  /* log2 of the smaller of the two leaves it came from */
 	uint8_t s1_bits, s2_bits; /* log2 of those; 0: the stage is off */
 	uint8_t perms;		  /* enum perm_bits */
@@ -53,6 +57,9 @@ struct tlb {
 	uint64_t *context;
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
+	/* Per slot: which pages of its group the entry holds. NULL: no groups. A group's entry has
+	 * the key of its first page; its leaf is that page's, or the group's if it can hold all. */
+	uint8_t *held;
 	/* Fully associative and not small: slots by a hash of their key, and victims by turns, so
 	 * that neither look-ups nor fills go through them all. NULL otherwise. */
 	struct lru_queue *queue; /* LRU only */
@@ -63,6 +70,8 @@ struct tlb {
 	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
 	uint32_t count[64];	 /* those by size */
 	uint64_t splintered;	 /* fills smaller than the leaf */
+	uint64_t contiguous;	 /* fills larger than the leaf */
+	uint64_t coalesced;	 /* fills into an entry of a neighbour */
 };
 
 /* Per-slot arrays that the owner of several TLBs lays out side by side: slots of all, by index. */
@@ -80,6 +89,9 @@ void tlb_fini(struct tlb *tlb);
 /* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
 
+/* The entry of va, as it may be filled into another TLB: of a group only the page itself. */
+struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va);
+
 static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 {
 	if (tlb->stamp)
@@ -91,8 +103,11 @@ static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 
 /*
  * Put in the entry for va out of `leaf` (whose pa and size_bits are those of the whole leaf): the
- * largest size that this TLB holds and that is not above the leaf's. No entry for va may be
- * present. Returns the slot, or TLB_NONE when the TLB holds no size that small.
+ * largest size that this TLB holds and that is not above the leaf's (or its span's). No entry for
+ * va may be present. Returns the slot, or TLB_NONE when the TLB holds no size that small.
+ *
+ * A page that can be held in a group joins an entry of its neighbours when that has the same
+ * context, attributes and leaf sizes, and when the PAs of all lie in one aligned group as the VAs.
  */
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
 		  const struct tlb_leaf *leaf);
@@ -142,8 +157,9 @@ struct tlb_match {
 };
 
 /*
- * Returns the number of entries removed. By VA: every entry of a stage-1 leaf that has a byte in
- * first..last, also where the leaf is held in smaller pieces. Entries of walk caches stay.
+ * Returns the number of entries removed (a group goes with its last page). By VA: every entry of a
+ * stage-1 leaf that has a byte in first..last, also where the leaf is held in smaller pieces.
+ * Entries of walk caches stay.
  */
 uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match);
 

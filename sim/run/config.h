@@ -30,6 +30,8 @@ struct tlb_config {
 	uint64_t page_sizes; /* bit n set: holds entries of 2^n bytes */
 	uint64_t hit_cycles;
 	const char *replacement; /* name of a repl_ops; points into the registry */
+	const char *contiguous;	 /* yes or no; NULL: no */
+	uint64_t coalesce;	 /* pages; 0: as 1 */
 };
 
 struct walk_cache_config {

@@ -111,7 +111,15 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 	};
 }
 
-static struct tlb_shape tlb_shape_of(const struct tlb_config *tlb, uint64_t seed)
+static unsigned page_bits_of(const struct config *config)
+{
+	return (unsigned)(config->stage1.granule_bits < config->stage2.granule_bits
+				  ? config->stage1.granule_bits
+				  : config->stage2.granule_bits);
+}
+
+static struct tlb_shape tlb_shape_of(const struct tlb_config *tlb, const struct config *config,
+				     uint64_t stream)
 {
 	const uint64_t ways = tlb->ways ? tlb->ways : tlb->entries;
 
@@ -121,7 +129,10 @@ static struct tlb_shape tlb_shape_of(const struct tlb_config *tlb, uint64_t seed
 		.page_sizes = tlb->page_sizes,
 		.hit_cycles = (uint32_t)tlb->hit_cycles,
 		.repl = repl_find(tlb->replacement),
-		.seed = seed,
+		.seed = config->seed ^ stream << 32,
+		.contiguous = tlb->contiguous && strcmp(tlb->contiguous, "yes") == 0,
+		.group_bits = tlb->coalesce > 1 ? (uint8_t)__builtin_ctzll(tlb->coalesce) : 0,
+		.page_bits = (uint8_t)page_bits_of(config),
 	};
 }
 
@@ -157,9 +168,9 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 {
 	return (struct mmu_shape){
 		.vcpus = vcpus,
-		.l1i = tlb_shape_of(&config->tlb.l1i, config->seed),
-		.l1d = tlb_shape_of(&config->tlb.l1d, config->seed ^ UINT64_C(1) << 32),
-		.l2 = tlb_shape_of(&config->tlb.l2, config->seed ^ UINT64_C(2) << 32),
+		.l1i = tlb_shape_of(&config->tlb.l1i, config, 0),
+		.l1d = tlb_shape_of(&config->tlb.l1d, config, 1),
+		.l2 = tlb_shape_of(&config->tlb.l2, config, 2),
 		.s1 = walk_cache_shape_of(&config->walk_cache.s1),
 		.s2 = walk_cache_shape_of(&config->walk_cache.s2),
 		.s1_granule = (enum granule)config->stage1.granule_bits,
@@ -182,7 +193,7 @@ struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms)
 {
 	const struct mmu_shape mmu = machine_mmu_shape(config, 1);
 	struct smmu_shape shape = {
-		.tlb = tlb_shape_of(&config->smmu.tlb, config->seed ^ UINT64_C(3) << 32),
+		.tlb = tlb_shape_of(&config->smmu.tlb, config, 3),
 		.walk_cache_entries = (uint32_t)config->smmu.walk_cache.entries,
 		.walk_cache_ways = (uint32_t)config->smmu.walk_cache.ways,
 		.walk_cache_hit_cycles = (uint32_t)config->smmu.walk_cache.hit_cycles,
@@ -210,6 +221,9 @@ static enum exit_status check_ways(const char *what, uint64_t entries, uint64_t 
 
 static enum exit_status check_tlb(const char *what, const struct tlb_config *tlb, struct diag *diag)
 {
+	if (tlb->coalesce && tlb->coalesce & (tlb->coalesce - 1))
+		return diag_set(diag, STATUS_BAD_INPUT, "%s.coalesce: %u is no power of two", what,
+				(unsigned)tlb->coalesce);
 	return check_ways(what, tlb->entries, tlb->ways, diag);
 }
 
@@ -217,9 +231,7 @@ static enum exit_status check_tlb(const char *what, const struct tlb_config *tlb
 static enum exit_status check_l1(const char *what, const struct tlb_config *tlb,
 				 const struct config *config, struct diag *diag)
 {
-	const uint64_t page = config->stage1.granule_bits < config->stage2.granule_bits
-				      ? config->stage1.granule_bits
-				      : config->stage2.granule_bits;
+	const uint64_t page = page_bits_of(config);
 	const enum exit_status status = check_tlb(what, tlb, diag);
 
 	if (status != STATUS_OK || tlb->page_sizes & low_mask((unsigned)page + 1))

@@ -26,6 +26,8 @@ static const char suffixes[] = "KMGT";
 static const struct choice {
 	const char *room, *name, *help;
 } choices[] = {
+	{ "contiguous", "no", "the bit is ignored" },
+	{ "contiguous", "yes", "one entry, as far as both stages have the set or a larger leaf" },
 	{ "contiguous_misprogrammed", "fault", "translation fault" },
 	{ "contiguous_misprogrammed", "ignore", "the hint is ignored" },
 	{ "dirty_state", "hardware",

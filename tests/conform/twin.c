@@ -273,7 +273,9 @@ static struct tlb_shape tlb_shape(struct rng *r, uint32_t sets, uint32_t ways)
 				   .ways = ways,
 				   .page_sizes = sizes[rng_below(r, 4)],
 				   .repl = repl_find("lru"),
-				   .seed = 1 };
+				   .seed = 1,
+				   .group_bits = (uint8_t)(rng_chance(r, 30) ? rng_below(r, 4) : 0),
+				   .page_bits = 12 };
 }
 
 /* Where walk caches lie and what they hold must not matter to any answer. */

@@ -148,7 +148,7 @@ static const char *faults(const struct stats *stats)
 	HOLDS(S(walks) == 0 || S(table_pages_s2) > 0);
 	HOLDS(S(s1_mapped_4k) + S(s1_mapped_16k) + S(s1_mapped_64k) + S(s1_mapped_2m) +
 		      S(s1_mapped_32m) + S(s1_mapped_512m) + S(s1_mapped_1g) <=
-	      S(s1_faults));
+	      S(s1_faults) + S(s1_contiguous_mapped));
 	return NULL;
 }
 

@@ -52,6 +52,10 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "tlb.l2.entries=none", "tlb.l2.entries=64 tlb.l2.ways=4",
 	  "tlb.l2.entries=60 tlb.l2.ways=5 tlb.l2.page_sizes=[4K,2M]",
 	  "tlb.l2.entries=128 tlb.l2.ways=8 tlb.l2.replacement=srrip" },
+	{ "tlb.l1d.coalesce=1", "tlb.l1i.coalesce=4 tlb.l1d.coalesce=2 tlb.l2.coalesce=4" },
+	{ "tlb.l2.contiguous=no",
+	  "tlb.l1i.contiguous=yes tlb.l1d.contiguous=yes tlb.l2.contiguous=yes guest.policy=linux "
+	  "guest.contiguous_permille=700" },
 	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16",
 	  "walk_cache.s1.entries=8 walk_cache.s1.ways=full walk_cache.s1.hit_cycles=3",
 	  "walk_cache.s1.entries=8 walk_cache.s1.levels=[3]",

@@ -110,6 +110,32 @@ static uint64_t apart(const struct stats *a, const struct stats *b, enum stat_id
 	return a->v[id] > b->v[id] ? a->v[id] - b->v[id] : b->v[id] - a->v[id];
 }
 
+/* What TLBs hold beyond a page, and what lies below L1, is of no account to (a) to (h). */
+static void run_safe_structures(void **state)
+{
+	static const char *const structures[] = {
+		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",
+		"tlb.l1d.contiguous=yes tlb.l2.contiguous=yes guest.policy=linux "
+		"guest.contiguous_permille=700 host.backing=2M",
+		"walk_cache.s1.place=l2_tlb walk_cache.s2.place=l2_tlb "
+		"walk_cache.s2.page_sizes=[2M,1G] walk_cache.s2.levels=none",
+	};
+	enum { N = sizeof(structures) / sizeof(structures[0]) };
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 8 * N; seed++) {
+		struct refs refs = random_refs(seed, 6000);
+		struct config config =
+			config_of(seed % 2 ? "full" : "2", seed % 4 < 2 ? "preset" : "hardware",
+				  "lru", "lru");
+
+		engine_set(&config, structures[seed % N]);
+		write_forms(&refs);
+		assert_forms_agree(&config, seed);
+		refs_free(&refs);
+	}
+}
+
 /*
  * (g): what the host does in the middle of runs. Raw traces say when a run goes on, runs do not, so
  * each run that was open then may miss by one; with no run open, nothing differs.
@@ -308,9 +334,13 @@ static void conditions_matter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(promises_are_kept), cmocka_unit_test(safe_policies),
-		cmocka_unit_test(host_among_runs),   cmocka_unit_test(forks),
-		cmocka_unit_test(unsafe_policies),   cmocka_unit_test(conditions_matter),
+		cmocka_unit_test(promises_are_kept),
+		cmocka_unit_test(safe_policies),
+		cmocka_unit_test(run_safe_structures),
+		cmocka_unit_test(host_among_runs),
+		cmocka_unit_test(forks),
+		cmocka_unit_test(unsafe_policies),
+		cmocka_unit_test(conditions_matter),
 	};
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);

@@ -330,6 +330,7 @@ static void impossible_configurations(void **state)
 	refused("tlb.l1d.page_sizes=[2M]", "tlb.l1d.page_sizes");
 	refused("walk_cache.s1.entries=10 walk_cache.s1.ways=4", "walk_cache.s1.entries");
 	refused("walk_cache.s2.entries=10 walk_cache.s2.ways=4", "walk_cache.s2.entries");
+	refused("tlb.l1d.coalesce=3", "tlb.l1d.coalesce");
 	refused("walk_cache.s2.place=l2_tlb tlb.l2.entries=none", "walk_cache.s2.place");
 	refused("walk_cache.s2.place=s1 walk_cache.s1.entries=none", "walk_cache.s2.place");
 	refused("cache.llc.size=512 cache.llc.ways=16", "cache.llc.size");

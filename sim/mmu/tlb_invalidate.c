@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mmu/tlb_private.h"
+
+/*
+ * An entry stands for its whole stage-1 leaf: the guest sends one TLBI by VA for each of its
+ * leaves, and that removes all the pieces which stage 2 or the TLB's sizes made of it.
+ */
+static bool overlaps(uint64_t va, unsigned size_bits, unsigned s1_bits,
+		     const struct tlb_match *match)
+{
+	const unsigned reach_bits = s1_bits > size_bits ? s1_bits : size_bits;
+	const uint64_t first = va & ~low_mask(reach_bits);
+
+	return first <= match->last && match->first <= (first | low_mask(reach_bits));
+}
+
+static bool context_matches(uint64_t context, const struct tlb_match *match)
+{
+	if (context >> KIND_SHIFT)
+		return false;
+	if (match->scope == TLB_SCOPE_ALL)
+		return true;
+	if (context >> 17 != match->context.vmid)
+		return false;
+	switch (match->scope) {
+	case TLB_SCOPE_ASID:
+		return context == context_tag(match->context);
+	case TLB_SCOPE_VA:
+		return (context & 1) || context == context_tag(match->context);
+	default:
+		return true;
+	}
+}
+
+/* The pages of a slot's group that match. */
+static uint8_t matching_pages(const struct tlb *tlb, uint32_t slot, uint64_t va,
+			      const struct tlb_match *match)
+{
+	uint8_t pages = 0;
+
+	for (unsigned i = 0; i < 1u << tlb->shape.group_bits; i++)
+		if (overlaps(va + ((uint64_t)i << tlb->shape.page_bits), tlb->shape.page_bits,
+			     tlb->leaf[slot].s1_bits, match))
+			pages |= (uint8_t)(tlb->held[slot] & 1u << i);
+	return pages;
+}
+
+static void invalidate_slot(struct tlb *tlb, uint32_t slot, const struct tlb_match *match)
+{
+	const uint64_t key = tlb->key[slot];
+	const uint64_t va = (key & ~KEY_GROUP & ~UINT64_C(63)) << 6;
+	uint8_t pages = UINT8_MAX;
+
+	if (match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA) {
+		if (tlb->held && key & KEY_GROUP)
+			pages = matching_pages(tlb, slot, va, match);
+		else if (!overlaps(va, key & 63, tlb->leaf[slot].s1_bits, match))
+			pages = 0;
+	}
+	if (pages)
+		tlb_drop_pages(tlb, slot, pages);
+}
+
+uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
+{
+	const uint32_t before = tlb->used;
+
+	for (uint32_t slot = 0; slot < tlb->slots && tlb->used; slot++)
+		if (tlb->key[slot] != KEY_INVALID && context_matches(tlb->context[slot], match))
+			invalidate_slot(tlb, slot, match);
+	return before - tlb->used;
+}

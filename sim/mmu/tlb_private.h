@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between tlb.c and tlb_invalidate.c. */
+#ifndef TWOSTAGE_MMU_TLB_PRIVATE_H
+#define TWOSTAGE_MMU_TLB_PRIVATE_H
+
+#include "mmu/tlb.h"
+
+#define KEY_INVALID UINT64_MAX
+
+/* Of a group's key: no size has this bit, and no address reaches it. */
+#define KEY_GROUP (UINT64_C(1) << 58)
+
+/* Of the context: its bits for entries of walk caches, by enum tlb_walk_kind. */
+enum { KIND_SHIFT = 40 };
+
+/* Bit 0 tells a global entry: no context of an access has it set. */
+static inline uint64_t context_tag(struct tlb_context context)
+{
+	return (uint64_t)context.vmid << 17 | (uint64_t)context.asid << 1;
+}
+
+/* These pages of a group leave its entry, which goes with its last one, as one of a single page. */
+void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages);
+
+#endif
