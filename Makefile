@@ -108,7 +108,7 @@ $(B)/flags: FORCE | setup-build
 
 # ---- set-up --------------------------------------------------------------------------------------
 
-setup-build setup-report setup-check setup-fuzz: setup-%:
+setup-build setup-report setup-check setup-fuzz setup-slurm: setup-%:
 ifeq ($(SETUP),yes)
 	@sh scripts/setup.sh $* '$(CC)'
 endif
@@ -183,7 +183,7 @@ clean:
 
 FORCE:
 .PHONY: all report studies check check-long bench format lint clean test-programs bench-programs FORCE \
-	setup-build setup-report setup-check setup-fuzz $(CHECK_BUILDS)
+	setup-build setup-report setup-check setup-fuzz setup-slurm $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
--include traces/capture/capture.mk tests/conform/conform.mk tests/conform/kvm-live/kvm-live.mk tests/fuzz/fuzz.mk
+-include traces/capture/capture.mk tests/conform/conform.mk tests/conform/kvm-live/kvm-live.mk tests/fuzz/fuzz.mk tests/slurm/slurm.mk
 -include $(OBJ:.o=.d) $(TEST_BIN:=.d) $(BENCH_BIN:=.d) $(HELPER_OBJ:.o=.d) $(BENCH_OBJ:.o=.d)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# setup.sh build|report|check|fuzz [CC] - install the Debian packages that this purpose still misses.
+# setup.sh build|report|check|fuzz|slurm [CC] - install the Debian packages that this purpose still misses.
 # Asks dpkg first and touches nothing when all are there. Messages go to stderr.
 set -eu
 
@@ -11,16 +11,17 @@ check='libcmocka-dev clang clang-format sqlite3 jq procps zstd xz-utils gzip
 	qemu-user qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	man-db util-linux'
 
-purpose=${1:?usage: setup.sh build|report|check [CC]}
+purpose=${1:?usage: setup.sh build|report|check|fuzz|slurm [CC]}
 compiler=${2:-gcc}
 
 case $purpose in
 build) wanted=$build ;;
 report) wanted="$build $report" ;;
 check) wanted="$build $report $check" ;;
+slurm) wanted="$build sqlite3 procps slurm-wlm munge" ;;
 fuzz) wanted="$build clang libclang-rt-14-dev" ;;
 *)
-	echo "setup: error: unknown purpose '$purpose'; use build, report, check or fuzz" >&2
+	echo "setup: error: unknown purpose '$purpose'; use build, report, check, fuzz or slurm" >&2
 	exit 64
 	;;
 esac

@@ -24,6 +24,8 @@ enum {
 	TASKS_MAX = 1000,
 	/* How often a slice that gets no further is submitted. */
 	TRIES_MAX = 3,
+	/* Slices whose failure is told. */
+	REPORTED_MAX = 8,
 	POLL_MIN_SECONDS = 1,
 	POLL_MAX_SECONDS = 30,
 };
@@ -171,17 +173,22 @@ static void last_line(const char *path, char *text, size_t n_bytes)
 
 static void report_given_up(const struct watch *watch)
 {
+	unsigned n_reported = 0;
+
 	for (unsigned i = 0; i < watch->slices.n; i++) {
 		const struct slice_state *state = &watch->states[i];
 		char path[4096], text[512];
 
-		if (state->complete)
+		if (state->complete || n_reported++ >= REPORTED_MAX)
 			continue;
 		snprintf(path, sizeof(path), "%s/slice-%u.log", watch->slices.folder, i + 1);
 		last_line(path, text, sizeof(text));
 		output_error(STATUS_INTERNAL, "slice %u: %zu of %zu points after %u tries; %s: %s",
 			     i + 1, state->n_done, state->n_points, state->tries, path, text);
 	}
+	if (n_reported > REPORTED_MAX)
+		output_error(STATUS_INTERNAL, "%u more slices likewise; --status lists them",
+			     n_reported - REPORTED_MAX);
 }
 
 static void wait_seconds(unsigned seconds)

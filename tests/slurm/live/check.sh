@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# `twostage sweep --slurm` on a real Slurm: a task and a slurmd die of SIGKILL, all is cancelled and resumed, and the
+# merged database is that of a local run.
+. tests/lib.sh
+: "${TWOSTAGE:?}"
+root=$PWD
+cluster=$work/cluster
+SLURM_CONF=$cluster/slurm.conf
+export SLURM_CONF
+clean_up() {
+	[ -n "${sweep:-}" ] && kill "$sweep" 2>/dev/null
+	sh "$root/tests/slurm/live/cluster.sh" stop "$cluster"
+	rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 75' INT TERM HUP
+sh tests/slurm/live/cluster.sh start "$cluster" || { fail 'the cluster does not start'; finish; }
+
+cd "$work" || exit 70
+for seed in 1 2 3; do
+	"$TWOSTAGE" trace gen --pattern uniform --footprint 64M --accesses ${seed}50000 --seed $seed -o t$seed.s2t || fail 'trace gen'
+done
+cat >s.yaml <<'EOF'
+name: cluster
+models: [neoverse-n1, cortex-a57]
+traces: [t1.s2t, t2.s2t, t3.s2t]
+zip: { stage1.granule: [4K, 64K], stage2.granule: [4K, 64K] }
+axes:
+  stage2.ipa_bits: [36, 40, 44, 46, 52]
+  host.block_rule: [v10, relaxed]
+  host.backing: [4K, 2M]
+EOF
+
+# Rows of the results, of the sweep, and nothing of how long they took.
+contents() {
+	"$TWOSTAGE" db export "$1" && sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
+}
+# Points in all shards.
+done_points() {
+	for shard in s.db.slices/slice-*.db; do
+		sqlite3 -readonly -cmd '.timeout 5000' "$shard" 'SELECT count(*) FROM point' 2>/dev/null
+	done | awk '{ n += $1 } END { print n + 0 }'
+}
+wait_for_points() {
+	for _ in $(seq 600); do
+		[ "$(done_points)" -ge "$1" ] && return 0
+		sleep 0.1
+	done
+	fail "no $1 points after a minute"
+}
+# Processes of this test's tasks.
+tasks() {
+	for pid in $(pgrep -x twostage); do
+		[ "$(readlink "/proc/$pid/cwd")" = "$work" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qE -e '--slice [0-9]+/' && echo "$pid"
+	done
+}
+effort() {
+	for shard in s.db.slices/slice-*.db; do sqlite3 "$shard" 'SELECT * FROM effort'; done | sort
+}
+
+expect 'local run' 0 ' 240 points: .* 0 not run' "$TWOSTAGE" sweep -o local.db s.yaml
+contents local.db >whole
+"$TWOSTAGE" sweep -o s.db --slurm --slices 12 s.yaml >first.log 2>&1 &
+sweep=$!
+wait_for_points 15
+kill -KILL "$(tasks | head -n 1)" || fail 'no task to kill'
+sleep 1
+kill -KILL "$(tasks | tail -n 1)" || fail 'no second task to kill'
+node=$(squeue -h -t R -o %N | sort | uniq -c | sort -rn | awk 'NR == 1 { sub(/n/, "", $2); print $2 }')
+sh "$root/tests/slurm/live/cluster.sh" node-kill "${node:-1}" "$cluster"
+expect 'status while it runs' 75 'of 12 slices complete' "$TWOSTAGE" sweep -o s.db --status s.yaml
+# Slurm gives the node up after SlurmdTimeout and its tasks to others, while their first copies may live on.
+for _ in $(seq 60); do
+	sinfo -h -N -o '%N %T' | grep -q 'down' && break
+	sleep 0.5
+done
+sh "$root/tests/slurm/live/cluster.sh" node-start "${node:-1}" "$cluster"
+kill -TERM "$sweep"
+wait "$sweep"
+stopped=$?
+sweep=
+if [ $stopped -eq 0 ]; then
+	pass 'complete before it could be interrupted'
+else
+	expect 'detached: status 75' 0 '' test $stopped -eq 75
+	expect 'detached: says how to go on' 0 'tasks go on without this command' cat first.log
+	name=$(sed -n 's/.*`scancel --name=\([^`]*\)`.*/\1/p' first.log)
+	expect 'cancel' 0 '' scancel --name="$name"
+	for _ in $(seq 100); do
+		[ -z "$(squeue -h)" ] && [ -z "$(tasks)" ] && break
+		sleep 0.2
+	done
+	expect 'cancelled: status' 75 'of 240 points done' "$TWOSTAGE" sweep -o s.db --status s.yaml
+fi
+effort >before
+expect 'shards of killed tasks are sound' 0 '' "$TWOSTAGE" db check s.db.slices/slice-*.db
+expect 'resumed' 0 ' 240 there already, 0 failed, 0 not run' "$TWOSTAGE" sweep -o s.db --slurm s.yaml
+contents s.db >merged
+expect 'equals the local run' 0 '' cmp whole merged
+expect 'sound' 0 '^s.db: ok, 240 points' "$TWOSTAGE" db check s.db
+effort >after
+expect 'finished points were not run again' 1 '' sh -c 'comm -23 before after | grep .'
+expect "some ($(wc -l <before)) were finished before" 0 '' test "$(wc -l <before)" -ge 15
+expect 'once more: nothing to submit' 0 ' 240 there already' "$TWOSTAGE" sweep -o s.db --slurm s.yaml
+expect 'the script of tasks' 0 '' cmp s.db.slices/task.sh "$root/scripts/slurm/task.sh"
+
+expect 'detach' 0 '' "$TWOSTAGE" sweep -o d.db --slurm --detach --slices 4 s.yaml -- --begin=now+2
+expect 'detached: pending' 75 'slice 4: 0 of [0-9]+ points, pending' "$TWOSTAGE" sweep -o d.db --status s.yaml
+expect 'the same command waits' 0 ' 240 there already' "$TWOSTAGE" sweep -o d.db --slurm s.yaml
+cp out waited
+expect 'and submits nothing' 1 '' grep submitted waited
+contents d.db >merged
+expect 'detached equals the local run' 0 '' cmp whole merged
+
+expect 'sbatch refuses' 74 'sbatch failed' "$TWOSTAGE" sweep -o r.db --slurm --slices 2 s.yaml -- --partition=none
+(sleep 2 && mv t2.s2t away.s2t) &
+expect 'traces that tasks do not see' 70 'slice 2: 0 of 80 points after 3 tries; v.db.slices/slice-2.log: s.yaml:3:18: error: .*t2.s2t: no such trace' \
+	"$TWOSTAGE" sweep -o v.db --slurm --slices 2 s.yaml -- --begin=now+4
+cd "$root" || exit 70
+finish
