@@ -105,6 +105,44 @@ static void compare(const struct shape *shape, const char *path, const unsigned 
 	mrc_fini(&mrc);
 }
 
+/* A third of the pages are the kernel's. */
+static uint64_t lift(uint64_t va)
+{
+	return (va >> 12) % 3 == 0 ? va | UINT64_C(0xffff) << 48 : va;
+}
+
+/* VAE1 and VMALLE1IS in the stream become one of these, by turns. */
+static void vary_tlbi(struct trace_event *event, size_t turn)
+{
+	enum { VAE1 = 0x439, RVAE1 = 0x431, VMALLE1IS = 0x418 };
+	/* VAE1, VAAE1, VALE1IS, RVAE1, RVAE1, ALLE1: op1:CRn:CRm:op2. */
+	static const uint64_t tlbi[] = { VAE1, 0x43b, 0x41d, RVAE1, RVAE1, 0x243c };
+	const uint64_t asid = event->args[1] >> 48, va = lift(event->args[1] << 12 << 8 >> 8);
+
+	if (event->args[0] != VAE1 && event->args[0] != VMALLE1IS)
+		return;
+	event->args[0] = tlbi[turn % 6];
+	event->args[1] = asid << 48 | bits(va, 55, 12);
+	/* TG of 4K, or of 16K, SCALE = 0, NUM = 3: 8 pages. */
+	if (event->args[0] == RVAE1)
+		event->args[1] = asid << 48 | (uint64_t)(1 + turn % 2) << 46 | UINT64_C(3) << 39 |
+				 (turn % 2 ? bits(va, 50, 14) : bits(va, 48, 12));
+}
+
+static void use_both_halves(struct refs *refs)
+{
+	for (size_t i = 0; i < refs->n; i++) {
+		struct refs_item *item = &refs->item[i];
+
+		if (!item->is_event)
+			item->ref.va = lift(item->ref.va);
+		else if (item->event.type == EVENT_UNMAP)
+			item->event.args[0] = lift(item->event.args[0]);
+		else if (item->event.type == EVENT_TLBI)
+			vary_tlbi(&item->event, i);
+	}
+}
+
 static struct refs random_refs(uint64_t seed, bool low)
 {
 	const struct refs_options options = {
@@ -118,12 +156,14 @@ static struct refs random_refs(uint64_t seed, bool low)
 		.straddle_permille = 5,
 		.store_percent = 30,
 		.switch_permille = seed % 2 ? 4 : 0,
-		.tlbi_permille = seed % 4 ? (unsigned)seed % 4 * 2 : 0,
+		.tlbi_permille = seed % 4 ? (unsigned)seed % 4 * 8 : 0,
 		.unmap_permille = seed % 3 ? 3 : 0,
 		.low = low,
 	};
+	struct refs refs = refs_random(&options);
 
-	return refs_random(&options);
+	use_both_halves(&refs);
+	return refs;
 }
 
 static void random_streams(void **state)
