@@ -256,6 +256,90 @@ static void merging(void **state)
 	db_close(db, NULL);
 }
 
+/* ---- intervals ------------------------------------------------------------------------------ */
+
+enum { INTERVALS = 3 };
+
+/* A point of 25 instructions in intervals of 10. */
+static struct db_point make_intervals(struct interval interval[INTERVALS])
+{
+	struct db_point point = make_point(7);
+	struct diag diag = DIAG_INIT;
+
+	point.config.interval.instructions = 10;
+	assert_int_equal(db_key(&point.config, point.trace.digest, point.key, &diag), STATUS_OK);
+	point.stats.v[STAT_instructions] = 25;
+	memset(interval, 0, INTERVALS * sizeof(*interval));
+	for (unsigned i = 0; i < INTERVALS; i++) {
+		interval[i].v[0] = i < 2 ? 10 : 5;
+		interval[i].v[1] = i == 0 ? 8 : 1; /* accesses */
+	}
+	point.interval = interval;
+	point.n_intervals = INTERVALS;
+	return point;
+}
+
+static enum exit_status note_interval(void *ctx, const struct db_interval *interval,
+				      struct diag *diag)
+{
+	const struct interval *expected = ctx;
+
+	(void)diag;
+	assert_memory_equal(&interval->counts, &expected[interval->index], sizeof(*expected));
+	assert_string_equal(interval->trace, "t.s2t");
+	return STATUS_OK;
+}
+
+static void intervals(void **state)
+{
+	static const char *const damage[] = {
+		"UPDATE intervals SET walks = 1 WHERE interval = 2",
+		"DELETE FROM intervals WHERE interval = 2",
+		"DELETE FROM intervals",
+		"DELETE FROM point",
+		"UPDATE intervals SET interval = 9 WHERE interval = 2",
+	};
+	struct interval interval[INTERVALS];
+	struct db_point point = make_intervals(interval), plain = make_point(1);
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+	uint64_t n;
+
+	(void)state;
+	db = open_for(other, DB_WRITE);
+	put(db, &point);
+	put(db, &point);
+	put(db, &plain);
+	assert_int_equal(db_intervals_scan(db, note_interval, interval, &diag), STATUS_OK);
+	db_close(db, NULL);
+	db = open_for(path, DB_WRITE);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+		assert_int_equal(n, i ? 0 : 2);
+		assert_int_equal(db_intervals_scan(db, note_interval, interval, &diag), STATUS_OK);
+		assert_int_equal(db_check(db, &n, &diag), STATUS_OK);
+	}
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		execute(other, damage[i]);
+		if (i == 0) {
+			assert_int_equal(db_merge(db, other, &n, &diag), STATUS_BAD_INPUT);
+			assert_non_null(strstr(diag.text, "different intervals of point"));
+		}
+		diag = (struct diag)DIAG_INIT;
+		db_close(db, NULL);
+		db = open_for(other, DB_WRITE);
+		assert_int_equal(db_check(db, &n, &diag), STATUS_BAD_INPUT);
+		assert_non_null(strstr(diag.text, "intervals do not add up"));
+		db_close(db, NULL);
+		unlink(other);
+		db = open_for(other, DB_WRITE);
+		put(db, &point);
+		db_close(db, NULL);
+		db = open_for(path, DB_WRITE);
+	}
+	db_close(db, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +349,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damage_is_found, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(strange_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(merging, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(intervals, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
