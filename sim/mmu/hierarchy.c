@@ -170,6 +170,8 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 
 	mmu->stats.v[l1 == &own->l1[MMU_FETCH] ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
 	slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
+	if (mmu->shape.l2_serial)
+		mmu->stats.v[STAT_l2_rehashes] += tlb_rehashes(l2, slot);
 	if (slot != TLB_NONE) {
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);

@@ -65,6 +65,8 @@ struct walk_cache_shape {
 struct mmu_shape {
 	uint32_t vcpus;
 	struct tlb_shape l1i, l1d, l2; /* l2.sets = 0: no L2 TLB */
+	bool l2_serial;		       /* the L2 TLB looks up one page size after the other */
+	uint32_t l2_rehash_cycles;     /* of each further look-up then */
 	struct walk_cache_shape s1, s2;
 	enum granule s1_granule, s2_granule;
 	const struct latency_ops *latency;

@@ -24,11 +24,24 @@ static uint64_t key_of(va_t va, unsigned size_bits)
 	return va.v >> size_bits << (size_bits - 6) | size_bits;
 }
 
+/* All bits of the page number, folded by exclusive or to as many as choose a set. */
+static uint32_t hashed_set(const struct tlb *tlb, uint64_t page)
+{
+	const unsigned bits = 32u - (unsigned)__builtin_clz(tlb->shape.sets - 1);
+	uint64_t folded = 0;
+
+	for (; page; page >>= bits)
+		folded ^= page & low_mask(bits);
+	return (uint32_t)(folded % tlb->shape.sets);
+}
+
 /* The upper half of the address space gives small numbers, too: only low bits index. */
 static uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
 {
 	if (tlb->masked)
 		return (uint32_t)(va.v >> size_bits) & tlb->set_mask;
+	if (tlb->shape.hashed)
+		return hashed_set(tlb, va.v >> size_bits);
 	return (uint32_t)((va.v >> size_bits) % tlb->shape.sets);
 }
 
@@ -84,7 +97,8 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 	tlb->shape = *shape;
 	tlb->slots = shape->sets * shape->ways;
 	tlb->set_mask = shape->sets - 1;
-	tlb->masked = (shape->sets & (shape->sets - 1)) == 0;
+	tlb->masked =
+		(shape->sets & (shape->sets - 1)) == 0 && (!shape->hashed || shape->sets == 1);
 	tlb->owns_arrays = !slab;
 	tlb->key = malloc(slots * sizeof(*tlb->key));
 	tlb->context = calloc(slots, sizeof(*tlb->context));
@@ -244,6 +258,15 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 			return slot;
 	}
 	return TLB_NONE;
+}
+
+uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)
+{
+	const uint64_t before =
+		slot == TLB_NONE ? tlb->resident : tlb->resident & low_mask(tlb->key[slot] & 63);
+	const uint32_t looked_up = (uint32_t)__builtin_popcountll(before) + (slot != TLB_NONE);
+
+	return looked_up ? looked_up - 1 : 0;
 }
 
 uint32_t tlb_find_walk(const struct tlb *tlb, const struct tlb_walk_tag *tag)

@@ -17,6 +17,7 @@ struct tlb_shape {
 	uint32_t hit_cycles;
 	const struct repl_ops *repl;
 	uint64_t seed;
+	bool hashed;	    /* the index is a hash of all bits of the page number */
 	bool contiguous;    /* leaves with the Contiguous bit: an entry for their set */
 	uint8_t group_bits; /* log2 of the pages that one entry can hold; 0: one */
 	uint8_t page_bits;  /* of what size; group_bits > 0 only */
@@ -91,6 +92,12 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
 
 /* The entry of va, as it may be filled into another TLB: of a group only the page itself. */
 struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va);
+
+/*
+ * Looked up with one page size after the other, the sizes that have entries in ascending order: how
+ * many look-ups beyond the first it takes to find `slot`, or with TLB_NONE to find nothing.
+ */
+uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot);
 
 static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 {

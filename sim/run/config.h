@@ -32,6 +32,9 @@ struct tlb_config {
 	const char *replacement; /* name of a repl_ops; points into the registry */
 	const char *contiguous;	 /* yes or no; NULL: no */
 	uint64_t coalesce;	 /* pages; 0: as 1 */
+	const char *index;	 /* low or hashed; NULL: low */
+	const char *probe;	 /* level 2 only: parallel or serial */
+	uint64_t rehash_cycles;	 /* level 2 only */
 };
 
 struct walk_cache_config {

@@ -52,6 +52,8 @@ static const struct choice {
 	{ "kernel_map", "pages", "by pages, as rodata=full makes the linear map" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
+	{ "probe", "parallel", "all sizes at once" },
+	{ "probe", "serial", "one size after the other, those with entries, the smallest first" },
 	{ "s1_place", "l2_tlb", "in the level-2 TLB, whose entries it then shares" },
 	{ "s1_place", "own", "a structure of its own" },
 	{ "s2_place", "l2_tlb", "in the level-2 TLB, whose entries it then shares" },
@@ -65,6 +67,8 @@ static const struct choice {
 	{ "table_walker", "stage2", "those that the hardware has" },
 	{ "thp", "always", "a PMD wherever one can be had" },
 	{ "thp", "never", "base pages only" },
+	{ "tlb_index", "hashed", "by all bits of the page number, folded by exclusive or" },
+	{ "tlb_index", "low", "by its low bits: modulo the number of sets" },
 	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
 	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
 };

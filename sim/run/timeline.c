@@ -151,7 +151,8 @@ static void count_totals(const struct mmu_shape *shape, const struct trace_total
 	v[STAT_l1d_tlb_hits] = data - v[STAT_l1d_tlb_misses];
 	v[STAT_translation_cycles] =
 		totals->fetches * shape->l1i.hit_cycles + data * shape->l1d.hit_cycles +
-		(shape->l2.sets ? misses * shape->l2.hit_cycles : 0) + v[STAT_walk_cycles];
+		(shape->l2.sets ? misses * shape->l2.hit_cycles : 0) +
+		v[STAT_l2_rehashes] * shape->l2_rehash_cycles + v[STAT_walk_cycles];
 }
 
 void timeline_count(struct machine *machine, const struct trace_totals *totals, struct stats *stats)

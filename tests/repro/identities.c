@@ -90,7 +90,8 @@ static const char *cycles(const struct config *config, const struct stats *stats
 			      ? (S(l1i_tlb_misses) + S(l1d_tlb_misses)) * config->tlb.l2.hit_cycles
 			      : 0;
 
-	HOLDS(S(translation_cycles) == l1 + l2 + S(walk_cycles));
+	HOLDS(S(translation_cycles) ==
+	      l1 + l2 + S(l2_rehashes) * config->tlb.l2.rehash_cycles + S(walk_cycles));
 	HOLDS(sum(stats, STAT_reads_s1_lm1_l1d, 40, 1) == S(walk_reads));
 	HOLDS(sum(stats, STAT_reads_s1_l3_l1d, 4, 1) == S(walk_reads_s1_l3));
 	HOLDS(sum(stats, STAT_reads_s2_l2_l1d, 4, 1) == S(walk_reads_s2_l2));

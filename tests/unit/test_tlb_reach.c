@@ -266,6 +266,57 @@ static void four_pages_an_entry(void **state)
 	assert_int_equal(misses_of(SMALL_L1 "host.backing=2M tlb.l1d.coalesce=4", 17, PAGE), 34);
 }
 
+/* ---- the index, and looking up several sizes ------------------------------------------------ */
+
+/* Exclusive or of the page number's digits to the base of the sets, by hand. */
+static void hashed_index(void **state)
+{
+	const struct tlb_shape shape = {
+		.sets = 16, .ways = 1, .page_sizes = PAGE, .repl = repl_find("lru"), .hashed = true
+	};
+	const struct tlb_leaf leaf = { .size_bits = 12, .leaf_bits = 12 };
+	const struct tlb_context context = { 1, 1 };
+	struct tlb tlb;
+
+	(void)state;
+	assert_true(tlb_init(&tlb, &shape));
+	for (uint64_t i = 0; i < 16; i++) /* one below the other modulo 16, apart when folded */
+		assert_int_equal(tlb_fill(&tlb, context, va_of((i << 4 | 5) * PAGE), &leaf), i ^ 5);
+	assert_int_equal(tlb.used, 16);
+	for (uint64_t i = 0; i < 16; i++)
+		assert_int_equal(tlb_find(&tlb, context, va_of((i << 4 | 5) * PAGE)), i ^ 5);
+	assert_int_equal(tlb_fill(&tlb, context, va_of(UINT64_C(0x123456) * PAGE), &leaf),
+			 1 ^ 2 ^ 3 ^ 4 ^ 5 ^ 6);
+	tlb_fini(&tlb);
+}
+
+/* Sizes with entries, the smallest first. */
+static void serial_lookups(void **state)
+{
+	struct rig *rig = rig_make("guest.policy=linux guest.thp_permille=0 host.backing=2M "
+				   "tlb.l1d.entries=1 tlb.l1d.ways=full tlb.l2.probe=serial",
+				   1, 1);
+	struct tlb *l2 = &rig->machine.mmu.vcpu[0].l2;
+	const uint64_t *v = rig->machine.mmu.stats.v;
+	const struct tlb_context context = { 1, 1 };
+	const struct tlb_leaf block = { .size_bits = 21, .leaf_bits = 21 };
+	uint32_t slot;
+
+	(void)state;
+	rig_load(rig, 0x1000); /* nothing there: one look-up finds that out */
+	rig_load(rig, 0x2000); /* one size, which misses */
+	rig_load(rig, 0x1000); /* and hits */
+	assert_int_equal(v[STAT_l2_rehashes], 0);
+	slot = tlb_fill(l2, context, va_of(GIB), &block);
+	assert_int_equal(tlb_rehashes(l2, slot), 1);
+	assert_int_equal(tlb_rehashes(l2, TLB_NONE), 1);
+	rig_load(rig, 0x2000); /* pages first: no more than before */
+	assert_int_equal(v[STAT_l2_rehashes], 0);
+	rig_load(rig, 0x3000); /* a miss of both */
+	assert_int_equal(v[STAT_l2_rehashes], 1);
+	rig_destroy(rig);
+}
+
 /* ---- the Contiguous bit --------------------------------------------------------------------- */
 
 static struct tlb_leaf leaf_with(unsigned bits, unsigned span, uint64_t pa)
@@ -334,10 +385,9 @@ static void smaller_of_both_stages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(groups_against_lists),
-		cmocka_unit_test(four_pages_an_entry),
-		cmocka_unit_test(one_entry_for_a_set),
-		cmocka_unit_test(smaller_of_both_stages),
+		cmocka_unit_test(groups_against_lists), cmocka_unit_test(four_pages_an_entry),
+		cmocka_unit_test(hashed_index),		cmocka_unit_test(serial_lookups),
+		cmocka_unit_test(one_entry_for_a_set),	cmocka_unit_test(smaller_of_both_stages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
