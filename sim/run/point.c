@@ -82,7 +82,8 @@ static uint64_t lookups(const uint64_t *v)
 /* The whole trace through a machine that is ready, and what came of it. */
 static enum exit_status run_on(struct machine *machine, const struct trace_reader *trace,
 			       const struct point_progress *progress, struct stats *stats,
-			       struct interval_table *intervals, struct diag *diag)
+			       struct interval_table *intervals, struct miss_stream *record,
+			       struct diag *diag)
 {
 	const struct trace_info *info = trace_info(trace);
 	const bool along = timeline_wanted(&machine->config);
@@ -96,6 +97,10 @@ static enum exit_status run_on(struct machine *machine, const struct trace_reade
 			diag);
 		replay_along(&replay, &timeline);
 	}
+	if (record && replay_is_recordable(&replay))
+		replay.record = record;
+	else if (record)
+		record->overflow = true;
 	if (status == STATUS_OK)
 		status = replay_all(&replay, trace, progress, diag);
 	replay_fini(&replay);
@@ -110,9 +115,10 @@ static enum exit_status run_on(struct machine *machine, const struct trace_reade
 	return status;
 }
 
-enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
-				     const struct point_progress *progress, struct stats *stats,
-				     struct interval_table *intervals, struct diag *diag)
+static enum exit_status run_point(const struct config *config, const struct trace_reader *trace,
+				  const struct point_progress *progress, struct stats *stats,
+				  struct interval_table *intervals, struct miss_stream *record,
+				  struct diag *diag)
 {
 	const struct trace_info *info = trace_info(trace);
 	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
@@ -124,11 +130,59 @@ enum exit_status point_run_intervals(const struct config *config, const struct t
 	*intervals = (struct interval_table){ 0 };
 	if (status != STATUS_OK)
 		return status;
-	status = run_on(&machine, trace, progress, stats, intervals, diag);
+	status = run_on(&machine, trace, progress, stats, intervals, record, diag);
 	machine_fini(&machine);
 	if (status != STATUS_OK)
 		interval_table_free(intervals);
 	return status;
+}
+
+enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
+				     const struct point_progress *progress, struct stats *stats,
+				     struct interval_table *intervals, struct diag *diag)
+{
+	return run_point(config, trace, progress, stats, intervals, NULL, diag);
+}
+
+enum exit_status point_run_recorded(const struct config *config, const struct trace_reader *trace,
+				    struct stats *stats, struct interval_table *intervals,
+				    struct miss_stream *record, struct diag *diag)
+{
+	return run_point(config, trace, NULL, stats, intervals, record, diag);
+}
+
+/* L1 TLBs of one entry miss wherever those of the recording did. */
+static struct config narrow(const struct config *config)
+{
+	struct config one = *config;
+
+	one.tlb.l1i.entries = one.tlb.l1d.entries = 1;
+	one.tlb.l1i.ways = one.tlb.l1d.ways = 0;
+	return one;
+}
+
+bool point_follow(const struct config *config, const struct trace_reader *trace,
+		  const struct miss_stream *stream, struct stats *stats)
+{
+	const struct trace_info *info = trace_info(trace);
+	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
+	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
+	const struct config one = narrow(config);
+	struct diag diag = DIAG_INIT;
+	struct machine machine;
+	struct replay replay;
+	bool followed;
+
+	if (machine_init(&machine, &one, vcpus, vms, &diag) != STATUS_OK)
+		return false;
+	followed = replay_init(&replay, &machine, info, &diag) == STATUS_OK &&
+		   !timeline_wanted(config) && replay_is_recordable(&replay) &&
+		   replay_stream(&replay, stream);
+	replay_fini(&replay);
+	if (followed)
+		timeline_count(&machine, &info->totals, stats);
+	machine_fini(&machine);
+	return followed;
 }
 
 enum exit_status point_run(const struct config *config, const struct trace_reader *trace,

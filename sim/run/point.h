@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
+#include "run/miss_stream.h"
 #include "run/timeline.h"
 #include "trace/trace.h"
 
@@ -37,5 +38,21 @@ enum exit_status point_run(const struct config *config, const struct trace_reade
 enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
 				     const struct point_progress *progress, struct stats *stats,
 				     struct interval_table *intervals, struct diag *diag);
+
+/*
+ * The same, with what gets through the L1 TLBs written to `record`, which overflows if that does
+ * not decide the rest. For share.c.
+ */
+enum exit_status point_run_recorded(const struct config *config, const struct trace_reader *trace,
+				    struct stats *stats, struct interval_table *intervals,
+				    struct miss_stream *record, struct diag *diag);
+
+/*
+ * Run a point from the recording of another one of the same trace and the same L1 TLBs. False:
+ * their ways part somewhere, or this point cannot run; *stats is as before. run_relookups is left
+ * 0.
+ */
+bool point_follow(const struct config *config, const struct trace_reader *trace,
+		  const struct miss_stream *stream, struct stats *stats);
 
 #endif

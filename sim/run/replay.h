@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "run/host_session.h"
 #include "run/machine.h"
+#include "run/miss_stream.h"
 #include "run/timeline.h"
 #include "trace/trace.h"
 
@@ -42,6 +43,7 @@ struct replay {
 	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
 	struct replay_last *last;    /* by 2 * vCPU + stream */
+	struct miss_stream *record;  /* what gets through L1 goes there, too; NULL: nowhere */
 	/*
 	 * The block before the current one (1) or itself (0) with keys and ordinals, read anew;
 	 * NULL: there is none. Asked only when a TLBI falls among runs. May be NULL: then the
@@ -66,6 +68,19 @@ void replay_along(struct replay *replay, struct timeline *timeline);
 
 /* Blocks in order. Counts of accesses come from the block's totals, not from here. */
 enum exit_status replay_block(struct replay *replay, const struct trace_block *block);
+
+/*
+ * Does what gets through L1 decide all that follows? Not so if the host acts on its own, stores
+ * within runs matter or hits count below L1.
+ */
+bool replay_is_recordable(const struct replay *replay);
+
+/*
+ * Instead of blocks: what got through the L1 TLBs of another replay of the same trace. The
+ * machine's L1 TLBs must have one entry each. False: an entry came out different, or the status in
+ * replay->diag; then all of this replay is void.
+ */
+bool replay_stream(struct replay *replay, const struct miss_stream *stream);
 
 /* After the last block. */
 enum exit_status replay_finish(struct replay *replay);

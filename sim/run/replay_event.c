@@ -85,6 +85,8 @@ enum exit_status replay_event(struct replay *replay, const struct trace_event *e
 
 	if (status != STATUS_OK)
 		return status;
+	if (replay->record)
+		miss_stream_put_event(replay->record, event);
 	if (replay->scheduled && known)
 		status = run_event(replay, event, replay->machine->running[event->vcpu]);
 	else if (!replay->scheduled && event->vm < replay->machine->vms_count)

@@ -5,7 +5,7 @@
 
 #include "run/replay.h"
 
-static inline enum mmu_stream replay_stream(const struct trace_key *key)
+static inline enum mmu_stream replay_side(const struct trace_key *key)
 {
 	return key->stream == STREAM_FETCH ? MMU_FETCH : MMU_DATA;
 }
@@ -19,6 +19,10 @@ static inline uint32_t replay_vm(const struct replay *replay, const struct trace
 /* The first access of a key: a load or fetch. False with replay->diag. */
 bool replay_request(struct replay *replay, const struct trace_key *key,
 		    struct mmu_request *request);
+
+/* mmu_access(), written down where a recording is made. */
+uint32_t replay_access(struct replay *replay, const struct trace_key *key,
+		       const struct mmu_request *request);
 
 /* Why an access could not be made, in replay->diag. */
 enum exit_status replay_fault_status(struct replay *replay, uint32_t vm);

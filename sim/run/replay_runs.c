@@ -66,11 +66,11 @@ static enum exit_status look_up(struct replay *replay, const struct trace_block 
 		replay->stores[key->vcpu].request.space = request.space;
 	replay->mmu->stats.v[STAT_run_relookups]++;
 	if (replay->fast)
-		mmu_l1(replay->mmu, key->vcpu, replay_stream(key))->clock = replay->clock;
-	if (mmu_access(replay->mmu, key->vcpu, &request) == TLB_NONE)
+		mmu_l1(replay->mmu, key->vcpu, replay_side(key))->clock = replay->clock;
+	if (replay_access(replay, key, &request) == TLB_NONE)
 		return replay_fault_status(replay, replay_vm(replay, key));
 	if (replay->fast)
-		replay->clock = mmu_l1(replay->mmu, key->vcpu, replay_stream(key))->clock;
+		replay->clock = mmu_l1(replay->mmu, key->vcpu, replay_side(key))->clock;
 	return STATUS_OK;
 }
 
