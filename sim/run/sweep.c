@@ -9,12 +9,16 @@
 
 #include "run/point.h"
 #include "run/pool.h"
+#include "run/share.h"
 
 /* How often an idle parent looks for an interrupt. */
 enum { WAIT_MS = 200 };
 
 /* Points dealt with in one transaction at most. */
 enum { BATCH_MAX = 256 };
+
+/* Recordings that a worker keeps (run/share.h). */
+#define SHARE_BYTES (UINT64_C(128) << 20)
 
 /* What a worker sends back. */
 struct outcome {
@@ -42,10 +46,17 @@ static uint64_t now_micros(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/* What a worker knows; each has its own share once it is forked. */
+struct work {
+	const struct plan *plan;
+	struct share *share;
+};
+
 /* In a worker. */
 static void run_point(void *ctx, uint64_t job, void *result)
 {
-	const struct plan *plan = ctx;
+	const struct work *work = ctx;
+	const struct plan *plan = work->plan;
 	const struct plan_point *point = &plan->points[job];
 	struct outcome *outcome = result;
 	uint64_t start = now_micros();
@@ -54,8 +65,8 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	struct config config;
 
 	plan_config(plan, point, &config);
-	status = point_run_intervals(&config, plan->traces[point->trace].reader, NULL,
-				     &outcome->stats, &intervals, &outcome->diag);
+	status = share_run(work->share, &config, plan->traces[point->trace].reader, &outcome->stats,
+			   &intervals, &outcome->diag);
 	if (status != STATUS_OK)
 		diag_set(&outcome->diag, status, "failed without saying why");
 	outcome->n_intervals = intervals.n;
@@ -271,16 +282,19 @@ enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_
 			       .options = options,
 			       .summary = summary,
 			       .next = options->first };
+	struct work work = { .plan = plan };
 	enum exit_status status;
 
 	*summary = (struct sweep_summary){ .n_points = options->end - options->first };
 	status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
-	sweep.pool = pool_create(options->n_workers, result_bytes(plan), run_point, plan, diag);
-	if (!sweep.pool)
-		return STATUS_INTERNAL;
-	status = run_points(&sweep, diag);
+	work.share = share_create(SHARE_BYTES);
+	if (!work.share)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	sweep.pool = pool_create(options->n_workers, result_bytes(plan), run_point, &work, diag);
+	status = sweep.pool ? run_points(&sweep, diag) : STATUS_INTERNAL;
 	pool_destroy(sweep.pool);
+	share_free(work.share);
 	return status;
 }
