@@ -57,6 +57,8 @@ json model check --json
 json sweep --json --dry-run -o "$work/s.db" "$work/s.yaml"
 json sweep --json -o "$work/s.db" "$work/s.yaml"
 json db info --json "$work/s.db"
+json mrc --json "$work/t.s2t"
+json compare --json "$work/s.db" "$work/s.db"
 json db check --json "$work/s.db"
 json db merge --json "$work/m.db" "$work/s.db"
 finish
