@@ -13,14 +13,22 @@
 #include <stdio.h>
 
 #include "base/diag.h"
+#include "run/db.h"
 
 /* ---- points: report_points.c -------------------------------------------------------------- */
+
+struct point_interval {
+	size_t row; /* of its point */
+	struct interval counts;
+};
 
 /* All rows of the database, as text, in the order of their points. */
 struct points {
 	size_t n_rows, n_columns;
 	char **column; /* names */
 	char **cell;   /* n_rows x n_columns; NULL where the database has none */
+	size_t n_intervals;
+	struct point_interval *interval; /* those of a point in order, one after the other */
 };
 
 /* STATUS_BAD_INPUT for a database that is foreign, of another version or has no point. */
@@ -51,6 +59,10 @@ unsigned point_leaf_bits(const struct points *points, size_t row);
 unsigned point_granule_bits(const struct points *points, size_t row, const char *key);
 /* "4K", "2M", "1G" ... of a log2. */
 const char *size_name(unsigned bits, char buffer[16]);
+
+/* report_intervals.c: for db_intervals_scan(), `ctx` is the points, whose rows are there. */
+enum exit_status points_add_interval(void *ctx, const struct db_interval *interval,
+				     struct diag *diag);
 
 /* ---- tables: report_table.c --------------------------------------------------------------- */
 
@@ -122,7 +134,7 @@ void pivot_reasons(const struct pivot_row *row, const struct points *points, siz
 /* Sorts. n > 0. */
 double median(double *value, size_t n);
 
-/* ---- figures: report_figures.c, report_worth.c -------------------------------------------- */
+/* ---- figures: report_figures.c, report_worth.c, report_intervals.c ------------------------ */
 
 struct figure {
 	const char *name;  /* stem of its files */
@@ -148,6 +160,8 @@ void figure_backing_misses(const struct points *points, struct table *table, FIL
 void figure_backing_cycles(const struct points *points, struct table *table, FILE *finding);
 void figure_pud_reads(const struct points *points, struct table *table, FILE *finding);
 void figure_pud_worth(const struct points *points, struct table *table, FILE *finding);
+
+void figure_over_time(const struct points *points, struct table *table, FILE *finding);
 
 /* ---- drawing: report_plot.c --------------------------------------------------------------- */
 

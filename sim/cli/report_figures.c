@@ -64,6 +64,14 @@ const struct figure report_figures[] = {
 	  .panels = true,
 	  .axis = "walk cycles per 1000 accesses",
 	  .series = 3 },
+	{ .name = "over-time",
+	  .title = "Over the instructions of each trace",
+	  .needs = "interval.instructions, all other settings equal",
+	  .collect = figure_over_time,
+	  .script = "time.gp",
+	  .panels = true,
+	  .axis = "per 1000 instructions",
+	  .series = 2 },
 };
 
 const size_t report_figure_count = sizeof(report_figures) / sizeof(report_figures[0]);

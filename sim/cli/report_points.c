@@ -115,6 +115,8 @@ enum exit_status points_load(struct points *points, const char *path, struct dia
 	if (!db)
 		return diag->status;
 	status = load(points, db, diag);
+	if (status == STATUS_OK)
+		status = db_intervals_scan(db, points_add_interval, points, diag);
 	if (db_close(db, diag) != STATUS_OK && status == STATUS_OK)
 		status = diag->status;
 	if (status == STATUS_OK && points->n_rows == 0)
@@ -143,6 +145,7 @@ void points_free(struct points *points)
 		free(points->column[i]);
 	free(points->cell);
 	free(points->column);
+	free(points->interval);
 	memset(points, 0, sizeof(*points));
 }
 

@@ -84,8 +84,8 @@ enum exit_status timeline_init(struct timeline *timeline, struct machine *machin
 	timeline->warm = !timeline->warmup;
 	timeline->due = timeline->warm ? period : timeline->warmup;
 	table->n = interval_table_rows(config, info);
-	table->row = calloc(table->n ? table->n : 1, sizeof(*table->row));
-	if (!table->row)
+	table->row = table->n ? calloc(table->n, sizeof(*table->row)) : NULL;
+	if (table->n && !table->row)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	for (uint64_t i = 0; i < table->n; i++) {
 		const uint64_t left = timeline->all - timeline->warmup - i * period;

@@ -5,7 +5,7 @@
  *
  * A record counts as a whole where it begins: with all its accesses, and with the misses and walks
  * that these cause at once. So with page runs up to a run of each stream and vCPU is counted before
- * a boundary that it goes beyond; a raw trace is exact (docs/model.md, M35).
+ * a boundary that it goes beyond; a raw trace is exact (docs/model.md, M36).
  */
 #ifndef TWOSTAGE_RUN_TIMELINE_H
 #define TWOSTAGE_RUN_TIMELINE_H

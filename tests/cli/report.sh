@@ -68,6 +68,45 @@ cp "$page" "$work/before.html"
 expect 'twice the same' 0 'index.html' report hand.db
 expect 'twice the same page' 0 '' cmp "$page" "$work/before.html"
 
+# Intervals of a sweep: the CSV has the database's own numbers.
+cat >"$work/time.yaml" <<'EOF'
+name: time
+models: neoverse-n1
+traces: [a.yaml, b.yaml]
+set: { interval.instructions: 20000, warmup.instructions: 10000 }
+axes:
+  host.backing: [base, 2M]
+EOF
+for n in a b; do
+	cat >"$work/$n.yaml" <<'EOF'
+pattern: uniform
+footprint: 64M
+accesses: 50000
+fetches: 2
+EOF
+	echo "seed: $(printf %d "'$n")" >>"$work/$n.yaml"
+done
+expect 'sweep with intervals' 0 '4 run' "$TWOSTAGE" sweep "$work/time.yaml" -o "$work/time.db"
+expect 'resumed' 0 '4 there already' "$TWOSTAGE" sweep "$work/time.yaml" -o "$work/time.db"
+expect 'checked' 0 'ok, 4 points' "$TWOSTAGE" db check "$work/time.db"
+"$TWOSTAGE" db intervals "$work/time.db" >"$work/intervals.csv"
+expect 'all intervals' 0 '^21$' sh -c "wc -l <'$work/intervals.csv'"
+expect 'page over time' 0 'page/index.html$' report time.db
+expect 'points with other settings' 0 'at most .*2 points with other settings are not shown' cat "$page"
+expect 'rates' 0 '' awk -F, '
+	FNR == 1 { for (i = 1; i <= NF; i++) column[FILENAME, $i] = i; next }
+	NR == FNR { row[FNR] = $0; next }
+	{ line++ }
+	$2 != (line % 5 ? line % 5 * 0.02 : 0.09) { exit 1 }
+	{ for (k in row) { split(row[k], own, ",")
+		if (own[column[ARGV[1], "l2_tlb_misses"]] * 1000 / own[column[ARGV[1], "instructions"]] == $3 &&
+		    own[column[ARGV[1], "interval"]] == (line - 1) % 5) found++ } }
+	END { exit !(line == 10 && found >= 10) }' "$work/intervals.csv" "$work/page/over-time.csv"
+expect 'merged' 0 '4 new points' "$TWOSTAGE" db merge "$work/both.db" "$work/time.db"
+"$TWOSTAGE" db intervals "$work/both.db" >"$work/merged.csv"
+expect 'merged intervals' 0 '' cmp "$work/intervals.csv" "$work/merged.csv"
+cp "$work/before.html" "$page"
+
 mkdir "$work/bin"
 expect 'no gnuplot' 74 'gnuplot' env PATH="$work/bin" "$TWOSTAGE" report -d "$work/hand.db" -o "$work/other"
 [ ! -e "$work/other/index.html" ] && pass 'no page' || fail 'a page without figures'

@@ -23,6 +23,15 @@ expect 'plain numbers' 0 '^number$' stat -c neoverse-n1 "$t"
 expression='.trace.name'
 expect 'several traces' 0 '^raw.s2t$' stat -c neoverse-n1 "$t" "$work/raw.s2t"
 
+expression='[.intervals | length, (map(.l2_tlb_misses) | add), map(.instructions)[-1]] + [.stats.l2_tlb_misses] | join(" ")'
+expect 'intervals' 0 '^4 ([0-9]+) 10000 \1$' stat -s interval.instructions=30000 "$t"
+expression='has("intervals")'
+expect 'no intervals' 0 '^false$' stat "$t"
+expect 'intervals as text' 0 '^ +3 +10000 +[0-9]+ ' "$TWOSTAGE" run -s interval.instructions=30000 "$t"
+expect 'warm-up' 0 '^  instructions +60,000 instructions$' "$TWOSTAGE" run -s warmup.instructions=40000 "$t"
+expect 'warm-up too long' 65 'nothing is left of a trace of 100000 instructions' "$TWOSTAGE" run \
+	-s warmup.instructions=100000 "$t"
+
 # The names that must exist, and what lists them.
 expression='.stats | keys_unsorted[]'
 stat "$t" | sort >"$work/names"
