@@ -29,6 +29,7 @@ struct miss_fill miss_fill_of(const struct tlb_leaf *leaf, uint64_t tlbis, uint6
 {
 	const struct miss_fill fill = {
 		.size_bits = leaf->size_bits,
+		.span_bits = leaf->span_bits,
 		.leaf_bits = leaf->leaf_bits,
 		.s1_bits = leaf->s1_bits,
 		.flags = (uint8_t)((leaf->global ? FILL_GLOBAL : 0) |
@@ -43,8 +44,9 @@ struct miss_fill miss_fill_of(const struct tlb_leaf *leaf, uint64_t tlbis, uint6
 
 bool miss_fill_equal(const struct miss_fill *a, const struct miss_fill *b)
 {
-	return a->size_bits == b->size_bits && a->leaf_bits == b->leaf_bits &&
-	       a->s1_bits == b->s1_bits && a->flags == b->flags && a->tlbis == b->tlbis;
+	return a->size_bits == b->size_bits && a->span_bits == b->span_bits &&
+	       a->leaf_bits == b->leaf_bits && a->s1_bits == b->s1_bits && a->flags == b->flags &&
+	       a->tlbis == b->tlbis;
 }
 
 /* Room for one more element, or the end of the recording. */

@@ -17,7 +17,7 @@
 /* The part of an L1 entry, or of how it came about, that L1 look-ups and invalidations depend on.
  */
 struct miss_fill {
-	uint8_t size_bits, leaf_bits, s1_bits;
+	uint8_t size_bits, span_bits, leaf_bits, s1_bits;
 	uint8_t flags;	/* global, no stores, no fetches */
 	uint32_t tlbis; /* operations since the miss before */
 };

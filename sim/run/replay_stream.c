@@ -4,6 +4,12 @@
 
 bool replay_is_recordable(const struct replay *replay)
 {
+	const struct config *config = &replay->machine->config;
+
+	/* What can share an entry of a group depends on physical addresses, which are not compared.
+	 */
+	if (config->tlb.l1i.coalesce > 1 || config->tlb.l1d.coalesce > 1)
+		return false;
 	return replay->fast && !replay->scheduled && !replay->timeline &&
 	       replay->session.due == UINT64_MAX;
 }

@@ -51,7 +51,8 @@ struct share_counts share_counts(const struct share *share)
 static bool same_tlb(const struct tlb_config *a, const struct tlb_config *b)
 {
 	return a->entries == b->entries && a->ways == b->ways && a->page_sizes == b->page_sizes &&
-	       strcmp(a->replacement, b->replacement) == 0;
+	       strcmp(a->replacement, b->replacement) == 0 &&
+	       strcmp(a->contiguous, b->contiguous) == 0 && strcmp(a->index, b->index) == 0;
 }
 
 /* Worth a try: what is decided below L1 is compared on the way. */

@@ -36,6 +36,8 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "core.dic=1", "core.dic=0" },
 	{ "guest.pages=4K", "guest.pages=2M" },
 	{ "tlb.l1d.entries=12", "tlb.l1d.entries=16 tlb.l1d.ways=4", "tlb.l1i.replacement=plru" },
+	{ "tlb.l1d.contiguous=no", "tlb.l1d.contiguous=yes", "tlb.l1d.coalesce=4",
+	  "tlb.l1d.index=hashed", "tlb.l1d.coalesce=1" },
 	{ "guest.dirty_state=preset", "guest.dirty_state=preset", "guest.dirty_state=hardware" },
 	{ "host.log_start=0", "host.log_start=0", "host.log_start=0", "host.log_start=900" },
 };
