@@ -104,6 +104,7 @@ void cpu_init(struct arch_cpu *cpu, const struct arch_id *id)
 	cpu->contiguous_misprogrammed = CONTIGUOUS_IGNORE;
 	cpu->nt_block = NT_IGNORE;
 	cpu->fetch_device = FETCH_DEVICE_ALLOW;
+	cpu->ttl_hint = TTL_IGNORE;
 }
 
 bool cpu_has_granule(const struct arch_cpu *cpu, int stage, enum granule granule)

@@ -26,6 +26,12 @@ enum nt_choice { NT_IGNORE, NT_FAULT };
 /* An instruction fetch from Device memory: permission fault, or as from Normal memory. */
 enum fetch_device_choice { FETCH_DEVICE_ALLOW, FETCH_DEVICE_FAULT };
 
+/*
+ * The TTL hint of TLBI by VA says at which level the leaf is. It may be ignored, or leaves of other
+ * levels may be kept.
+ */
+enum ttl_choice { TTL_IGNORE, TTL_KEEP_OTHERS };
+
 struct arch_cpu {
 	struct arch_id id;
 	uint8_t pa_bits; /* 32, 36, 40, 42, 44, 48 or 52 */
@@ -58,12 +64,13 @@ struct arch_cpu {
 	enum contiguous_choice contiguous_misprogrammed;
 	enum nt_choice nt_block;
 	enum fetch_device_choice fetch_device;
+	enum ttl_choice ttl_hint; /* FEAT_TTL */
 };
 
 /*
  * Decode ID registers. The choices become those of QEMU and of most cores: TXSZ_FAULT,
- * CONTIGUOUS_IGNORE, NT_IGNORE, FETCH_DEVICE_ALLOW; change them afterwards if wanted. Reserved
- * field values count as the nearest lower defined one.
+ * CONTIGUOUS_IGNORE, NT_IGNORE, FETCH_DEVICE_ALLOW, TTL_IGNORE; change them afterwards if wanted.
+ * Reserved field values count as the nearest lower defined one.
  */
 void cpu_init(struct arch_cpu *cpu, const struct arch_id *id);
 

@@ -23,6 +23,7 @@ struct mmu_regs {
 
 #define HCR_EL2_VM  UINT64_C(1)
 #define HCR_EL2_PTW (UINT64_C(1) << 2)
+#define HCR_EL2_FB  (UINT64_C(1) << 9)
 #define HCR_EL2_RW  (UINT64_C(1) << 31)
 #define HCR_EL2_FWB (UINT64_C(1) << 46)
 

@@ -174,6 +174,8 @@ static void decode_common(struct regime *r, const struct arch_cpu *cpu, uint64_t
 	r->wxn = bit(sctlr, 19);
 	r->pan = cpu->pan && regs->pan;
 	r->epan = cpu->epan && bit(sctlr, 57);
+	r->force_broadcast = bit(regs->hcr_el2, 9);
+	r->ttl_hints = cpu->ttl && cpu->ttl_hint == TTL_KEEP_OTHERS;
 	r->fetch_device_faults = cpu->fetch_device == FETCH_DEVICE_FAULT;
 	r->vmid = (uint16_t)bits(regs->vttbr_el2, 63, 48);
 	if (cpu->vmid_bits < 16 || !bit(regs->vtcr_el2, 19))

@@ -58,8 +58,10 @@ struct regime {
 	bool s1_dcache, s1_icache; /* SCTLR.C and SCTLR.I */
 	bool wxn, pan, epan;
 	bool fetch_device_faults;
-	uint16_t asid; /* of the TTBR that TCR.A1 chooses; 8 bits if TCR.AS = 0 */
-	uint16_t vmid; /* 8 bits if VTCR_EL2.VS = 0 */
+	bool force_broadcast; /* HCR_EL2.FB: TLBIs of EL1 reach the Inner Shareable domain */
+	bool ttl_hints;	      /* TLBI by VA keeps leaves of other levels than its hint's */
+	uint16_t asid;	      /* of the TTBR that TCR.A1 chooses; 8 bits if TCR.AS = 0 */
+	uint16_t vmid;	      /* 8 bits if VTCR_EL2.VS = 0 */
 };
 
 /* Decode; any register values are legal. Nothing is kept of the arguments. */

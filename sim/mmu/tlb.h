@@ -161,6 +161,7 @@ struct tlb_match {
 	enum tlb_scope scope;
 	struct tlb_context context;
 	uint64_t first, last; /* VA: bytes first..last */
+	uint8_t s1_bits;      /* VA: only entries of stage-1 leaves of 2^s1_bits; 0: of any */
 };
 
 /*

@@ -52,6 +52,10 @@ static void invalidate_slot(struct tlb *tlb, uint32_t slot, const struct tlb_mat
 	uint8_t pages = UINT8_MAX;
 
 	if (match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA) {
+		/* Stage 1 off (0): there is no level that a hint could name. */
+		if (match->s1_bits && tlb->leaf[slot].s1_bits &&
+		    tlb->leaf[slot].s1_bits != match->s1_bits)
+			return;
 		if (tlb->held && key & KEY_GROUP)
 			pages = matching_pages(tlb, slot, va, match);
 		else if (!overlaps(va, key & 63, tlb->leaf[slot].s1_bits, match))

@@ -115,6 +115,38 @@ static struct span range_span(const struct regime *regime, uint64_t xt, bool ipa
 	return (struct span){ .first = first, .last = last < first ? UINT64_MAX : last };
 }
 
+/* CRm 7 and 6 (ranges); by IPA CRm 4, less the outer shareable ones. */
+bool mmu_tlbi_is_local(const struct tlbi *tlbi)
+{
+	const uint32_t op1 = tlbi->encoding >> 11 & 7, crm = tlbi->encoding >> 3 & 15;
+	const uint32_t op2 = tlbi->encoding & 3;
+
+	if (op1 == 0 && tlbi->regime->force_broadcast)
+		return false;
+	return crm == 7 || crm == 6 || (op1 == 4 && crm == 4 && (op2 == 1 || op2 == 2));
+}
+
+/*
+ * FEAT_TTL: granule in the upper two bits, level in the lower; of a range the level alone. log2 of
+ * the stage-1 leaf that it names, 0 for any. A hint that is wrong names no leaf.
+ */
+static uint8_t hinted_bits(const struct tlbi *tlbi, struct tlbi_form form, uint64_t va)
+{
+	static const uint8_t granules[4] = { 0, GRANULE_4K, GRANULE_16K, GRANULE_64K };
+	const struct regime_stage *st = &tlbi->regime->s1[va >> 63];
+	const enum granule granule = (enum granule)st->granule_bits;
+	const unsigned ttl =
+		form.range ? (unsigned)bits(tlbi->xt, 38, 37) : (unsigned)bits(tlbi->xt, 45, 44);
+	const unsigned named = form.range ? st->granule_bits : granules[bits(tlbi->xt, 47, 46)];
+	const unsigned lowest = named == GRANULE_4K    ? (st->sh_from_regs ? 0 : 1)
+				: named == GRANULE_16K ? (st->sh_from_regs ? 1 : 2)
+						       : 1;
+
+	if (!tlbi->regime->ttl_hints || !named || ttl < lowest || (form.range && !ttl))
+		return 0;
+	return named == st->granule_bits ? (uint8_t)level_shift(granule, (int)ttl) : 63;
+}
+
 enum tlbi_target mmu_tlbi_decode(const struct tlbi *tlbi, struct tlb_match *match,
 				 enum walk_cache_scope *scope)
 {
@@ -137,6 +169,9 @@ enum tlbi_target mmu_tlbi_decode(const struct tlbi *tlbi, struct tlb_match *matc
 		.context = { .vmid = tlbi->vmid, .asid = (uint16_t)bits(tlbi->xt, 63, 48) },
 		.first = span.first,
 		.last = span.last,
+		.s1_bits = form.kind == TLBI_VA || form.kind == TLBI_VAA
+				   ? hinted_bits(tlbi, form, span.first)
+				   : 0,
 	};
 	*scope = form.last_level					 ? WALK_CACHE_KEEP
 		 : form.kind == TLBI_S12 || form.kind == TLBI_ALL || ipa ? WALK_CACHE_BOTH
@@ -146,6 +181,7 @@ enum tlbi_target mmu_tlbi_decode(const struct tlbi *tlbi, struct tlb_match *matc
 
 bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 {
+	const uint32_t vcpu = mmu_tlbi_is_local(tlbi) ? tlbi->vcpu : MMU_ALL_VCPUS;
 	enum walk_cache_scope scope;
 	struct tlb_match match;
 
@@ -155,13 +191,13 @@ bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi)
 	case TLBI_NOTHING:
 		return true;
 	case TLBI_STAGE2:
-		mmu_invalidate_ipa(mmu, MMU_ALL_VCPUS, tlbi->vmid,
+		mmu_invalidate_ipa(mmu, vcpu, tlbi->vmid,
 				   scope == WALK_CACHE_KEEP ? WALK_POINTS_LEAVES : WALK_POINTS_ALL,
 				   match.first, match.last);
 		return true;
 	case TLBI_ENTRIES:
 		break;
 	}
-	mmu_invalidate(mmu, MMU_ALL_VCPUS, &match, scope);
+	mmu_invalidate(mmu, vcpu, &match, scope);
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLBI instructions by their A64 encoding, applied to the TLBs and walk caches of all vCPUs. */
+/* TLBI instructions by their A64 encoding, applied to TLBs and walk caches. */
 #ifndef TWOSTAGE_MMU_TLBI_H
 #define TWOSTAGE_MMU_TLBI_H
 
@@ -10,7 +10,8 @@ struct tlbi {
 	uint32_t encoding; /* op1:CRn:CRm:op2, 14 bits, of the SYS alias */
 	uint64_t xt;	   /* its operand; ignored by operations without one */
 	uint16_t vmid;
-	const struct regime *regime; /* granules and DS say what Xt means; not kept */
+	uint32_t vcpu;		     /* that executes it; MMU_ALL_VCPUS: not known, so all do */
+	const struct regime *regime; /* granules, DS, hints, FB; not kept */
 };
 
 /* What an operation is about, of what is modelled. */
@@ -29,8 +30,14 @@ enum tlbi_target mmu_tlbi_decode(const struct tlbi *tlbi, struct tlb_match *matc
 				 enum walk_cache_scope *scope);
 
 /*
- * Execute on every vCPU, whatever the shareability form (docs/model.md). Operations on other
- * regimes (EL2, EL3) touch nothing here. False: no TLBI of Armv8-A has this encoding.
+ * Does it stay on the vCPU that executes it? The forms that are neither inner nor outer shareable
+ * do, unless HCR_EL2.FB makes those of EL1 inner shareable.
+ */
+bool mmu_tlbi_is_local(const struct tlbi *tlbi);
+
+/*
+ * Execute, on one vCPU or on all: mmu_tlbi_is_local(). Operations on other regimes (EL2, EL3) touch
+ * nothing here. False: no TLBI of Armv8-A has this encoding.
  */
 bool mmu_tlbi(struct mmu *mmu, const struct tlbi *tlbi);
 

@@ -39,6 +39,7 @@ struct vm_setup {
 	enum kvm_era era;	      /* VMs that KVM of that time could not run are refused */
 	enum kvm_table_walker walker; /* KVM_WALKER_FAKE_PGD wants host_va_bits */
 	bool dic;		      /* CTR_EL0.DIC */
+	bool force_broadcast;	      /* HCR_EL2.FB, which KVM sets */
 	uint64_t user_skew;	      /* user address of the memslot, less its IPA */
 	uint64_t split_chunk_bytes;   /* eager splitting for dirty logging; 0: lazy */
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */

@@ -116,7 +116,8 @@ bool vm_init_stage2(struct vm *vm)
 		return host_exhausted(vm);
 	vm->kvm.tlbi = send_tlbi;
 	vm->kvm.tlbi_ctx = vm;
-	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0);
+	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0) |
+			   (setup->force_broadcast ? HCR_EL2_FB : 0);
 	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
 	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, vm->kvm.pgt.root, vm->vmid);
 	if (add_memory(vm))

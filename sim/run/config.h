@@ -57,6 +57,7 @@ struct config {
 		uint64_t id_aa64mmfr0, id_aa64mmfr1, id_aa64mmfr2, id_aa64isar0;
 		/* The choices of struct arch_cpu, by their names. */
 		const char *txsz_out_of_range, *contiguous_misprogrammed, *nt_block, *fetch_device;
+		const char *ttl_hint;
 		uint64_t dic;
 		uint64_t frequency_mhz;
 	} core;
@@ -74,6 +75,7 @@ struct config {
 	} guest;
 	struct {
 		const char *block_rule, *kernel, *era, *walker, *thp, *age_flush;
+		const char *force_broadcast;
 		uint64_t backing, va_bits, user_skew, split_chunk;
 		uint64_t memory_bytes, fragmentation_permille;
 		const char *hugetlb_pool;

@@ -24,6 +24,7 @@ static struct arch_cpu cpu_of(const struct config *config)
 	cpu_choose(&cpu, "contiguous_misprogrammed", config->core.contiguous_misprogrammed);
 	cpu_choose(&cpu, "nt_block", config->core.nt_block);
 	cpu_choose(&cpu, "fetch_device", config->core.fetch_device);
+	cpu.ttl_hint = strcmp(config->core.ttl_hint, "level") ? TTL_IGNORE : TTL_KEEP_OTHERS;
 	return cpu;
 }
 
@@ -92,6 +93,7 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.era = strcmp(config->host.era, "2014") == 0 ? KVM_ERA_2014 : KVM_ERA_NOW,
 		.walker = strcmp(config->host.walker, "fake-pgd") == 0 ? KVM_WALKER_FAKE_PGD
 								       : KVM_WALKER_STAGE2,
+		.force_broadcast = strcmp(config->host.force_broadcast, "yes") == 0,
 		.user_skew = config->host.user_skew,
 		.split_chunk_bytes = config->host.split_chunk,
 		.memory_base = config->guest.memory_base,

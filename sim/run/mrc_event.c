@@ -65,8 +65,8 @@ static void drop_all(struct lru_stack *stack, const struct mrc_contexts *context
 	}
 }
 
-/* On all vCPUs, both streams. */
-static void drop(struct mrc_pass *pass, size_t size, const struct tlb_match *match)
+/* On one vCPU or all, both streams. */
+static void drop(struct mrc_pass *pass, size_t size, const struct tlb_match *match, uint32_t vcpu)
 {
 	const unsigned page_bits = pass->setup->page_bits[size];
 	const uint64_t span = (match->last >> page_bits) - (match->first >> page_bits);
@@ -74,7 +74,7 @@ static void drop(struct mrc_pass *pass, size_t size, const struct tlb_match *mat
 	for (size_t i = 0; i < (size_t)pass->vcpus * 2; i++) {
 		struct lru_stack *stack = &pass->stack[size * pass->vcpus * 2 + i];
 
-		if (!stack->live)
+		if (!stack->live || (vcpu != MMU_ALL_VCPUS && i / 2 != vcpu))
 			continue;
 		if (by_va(match) && span < stack->pages / pass->contexts.count)
 			drop_named(stack, &pass->contexts, match, page_bits);
@@ -87,7 +87,9 @@ static enum exit_status invalidate(struct mrc_pass *pass, size_t size,
 				   const struct trace_event *event)
 {
 	const struct regime_stage stage = { .granule_bits = (uint8_t)pass->setup->granule };
-	const struct regime regime = { .s1 = { stage, stage }, .s2 = stage };
+	const struct regime regime = { .s1 = { stage, stage },
+				       .s2 = stage,
+				       .force_broadcast = true };
 	const struct tlbi tlbi = {
 		.encoding = (uint32_t)event->args[0],
 		.xt = event->args[1],
@@ -106,7 +108,7 @@ static enum exit_status invalidate(struct mrc_pass *pass, size_t size,
 				", which no TLBI instruction has",
 				event->args[0]);
 	if (target == TLBI_ENTRIES)
-		drop(pass, size, &match);
+		drop(pass, size, &match, mmu_tlbi_is_local(&tlbi) ? event->vcpu : MMU_ALL_VCPUS);
 	return STATUS_OK;
 }
 
@@ -117,7 +119,7 @@ static void drop_asid(struct mrc_pass *pass, size_t size, uint16_t vm, uint16_t 
 		.context = { .vmid = vm, .asid = asid },
 	};
 
-	drop(pass, size, &match);
+	drop(pass, size, &match, MMU_ALL_VCPUS);
 }
 
 enum exit_status mrc_event(struct mrc_pass *pass, size_t size, const struct trace_event *event)
@@ -136,7 +138,7 @@ enum exit_status mrc_event(struct mrc_pass *pass, size_t size, const struct trac
 		return invalidate(pass, size, event);
 	case EVENT_UNMAP:
 		if (event->args[1])
-			drop(pass, size, &unmapped);
+			drop(pass, size, &unmapped, MMU_ALL_VCPUS);
 		return STATUS_OK;
 	case EVENT_FORK: /* flush_tlb_mm() of the parent; the child's ASID begins anew */
 		drop_asid(pass, size, event->vm, (uint16_t)event->args[0]);

@@ -42,6 +42,8 @@ static const struct choice {
 	{ "assigned", "streaming", "its buffers follow each other" },
 	{ "era", "2014", "KVM of v3.18 to v4.6: one IPA size and start level a granule" },
 	{ "era", "now", "any VM that KVM creates today" },
+	{ "force_broadcast", "no", "they stay on their vCPU" },
+	{ "force_broadcast", "yes", "to all vCPUs" },
 	{ "hugetlb_pool", "ample", "each at its first touch" },
 	{ "hugetlb_pool", "reserved",
 	  "all of guest.memory at the start, or the run ends with an error" },
@@ -69,6 +71,8 @@ static const struct choice {
 	{ "thp", "never", "base pages only" },
 	{ "tlb_index", "hashed", "by all bits of the page number, folded by exclusive or" },
 	{ "tlb_index", "low", "by its low bits: modulo the number of sets" },
+	{ "ttl_hint", "ignore", "removes leaves of every level" },
+	{ "ttl_hint", "level", "keeps those of other levels" },
 	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
 	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
 };

@@ -33,6 +33,7 @@ static enum exit_status invalidate(struct replay *replay, const struct trace_eve
 		.encoding = (uint32_t)event->args[0],
 		.xt = vm_allocates_asids(vm) ? renamed : event->args[1],
 		.vmid = space->context.vmid,
+		.vcpu = event->vcpu < replay->mmu->shape.vcpus ? event->vcpu : MMU_ALL_VCPUS,
 		.regime = space->regime,
 	};
 

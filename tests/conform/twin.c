@@ -200,6 +200,7 @@ void twin_tlbi(struct twin *w, uint32_t encoding, uint64_t xt, unsigned vm)
 {
 	struct tlbi op = { .encoding = encoding,
 			   .regime = &w->regimes[vm * TWIN_ASIDS],
+			   .vcpu = MMU_ALL_VCPUS,
 			   .xt = xt,
 			   .vmid = w->spaces[vm * TWIN_ASIDS].context.vmid };
 

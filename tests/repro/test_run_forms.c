@@ -114,6 +114,7 @@ static uint64_t apart(const struct stats *a, const struct stats *b, enum stat_id
 static void run_safe_structures(void **state)
 {
 	static const char *const structures[] = {
+		"host.force_broadcast=no",
 		"tlb.l1i.index=hashed tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial "
 		"guest.policy=linux guest.thp_permille=500 host.backing=2M",
 		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",

@@ -152,34 +152,37 @@ static void put(const struct item *item)
 	}
 }
 
-/* In how many of the places that it was put in the item still is. */
-static unsigned count_held(const struct item *item)
+/* In how many of a vCPU's places that it was put in the item still is. */
+static unsigned count_on(const struct item *item, unsigned v)
 {
 	const struct tlb_context context = { item->vmid, item->asid };
 	const va_t va = va_of(item->address);
 	unsigned held = 0;
 
-	for (unsigned v = 0; v < 2; v++) {
-		struct mmu_vcpu *vcpu = &mmu.vcpu[v];
-		struct walk_point out;
+	struct mmu_vcpu *vcpu = &mmu.vcpu[v];
+	struct walk_point out;
 
-		switch (item->in) {
-		case IN_TLB:
-			held += tlb_find(&vcpu->l1[MMU_FETCH], context, va) != TLB_NONE;
-			held += tlb_find(&vcpu->l1[MMU_DATA], context, va) != TLB_NONE;
-			held += tlb_find(&vcpu->l2, context, va) != TLB_NONE;
-			break;
-		case IN_S1_CACHE:
-			held += walk_cache_probe(&vcpu->s1, (uint32_t)item->vmid << 16 | item->asid,
-						 item->address, &out);
-			break;
-		case IN_S2_CACHE:
-			held += walk_cache_probe(&vcpu->s2, (uint32_t)item->vmid << 16,
-						 item->address, &out);
-			break;
-		}
+	switch (item->in) {
+	case IN_TLB:
+		held += tlb_find(&vcpu->l1[MMU_FETCH], context, va) != TLB_NONE;
+		held += tlb_find(&vcpu->l1[MMU_DATA], context, va) != TLB_NONE;
+		held += tlb_find(&vcpu->l2, context, va) != TLB_NONE;
+		break;
+	case IN_S1_CACHE:
+		held += walk_cache_probe(&vcpu->s1, (uint32_t)item->vmid << 16 | item->asid,
+					 item->address, &out);
+		break;
+	case IN_S2_CACHE:
+		held += walk_cache_probe(&vcpu->s2, (uint32_t)item->vmid << 16, item->address,
+					 &out);
+		break;
 	}
 	return held;
+}
+
+static unsigned count_held(const struct item *item)
+{
+	return count_on(item, 0) + count_on(item, 1);
 }
 
 /* ---- the rules ------------------------------------------------------------------------------ */
@@ -272,6 +275,31 @@ static unsigned make_items(struct item items[MAX_ITEMS])
 
 static const char *const shareability[] = { "", "is", "os" };
 
+/* By one vCPU. Local forms stay there, unless it is EL1's and HCR_EL2.FB is set. */
+static void execute_form(const struct op *op, unsigned sh, uint64_t xt, const struct operand *o,
+			 const struct item *item)
+{
+	const uint32_t encoding = encode(op->op1, sh < 3 ? 8 : 9, op->crm[sh % 3], op->op2[sh % 3]);
+	const uint32_t self = sh % 2;
+	const struct tlbi tlbi = { encoding, xt, o->vmid, self, &regime };
+	const bool local = sh % 3 == 0 && !(op->op1 == 0 && regime.force_broadcast);
+	const unsigned all = item->in == IN_TLB ? 3 : 1;
+
+	put(item);
+	assert_int_equal(count_held(item), 2 * all);
+	assert_true(mmu_tlbi(&mmu, &tlbi));
+	for (unsigned v = 0; v < 2; v++) {
+		const bool gone = removes(op, o, item) && (v == self || !local);
+
+		if (count_on(item, v) != (gone ? 0 : all))
+			fail_msg("%s%s%s Xt 0x%llx: item of kind %u at 0x%llx, 2^%u: %u left on %u",
+				 op->name, shareability[sh % 3], sh < 3 ? "" : "nxs",
+				 (unsigned long long)xt, item->in,
+				 (unsigned long long)item->address, item->bits, count_on(item, v),
+				 v);
+	}
+}
+
 static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 		    const struct item *items, unsigned n)
 {
@@ -279,23 +307,9 @@ static void execute(const struct op *op, uint64_t xt, const struct operand *o,
 
 	mmu_make();
 	for (unsigned i = 0; i < n; i++)
-		for (unsigned sh = 0; sh < 6; sh++) {
-			const uint32_t encoding =
-				encode(op->op1, sh < 3 ? 8 : 9, op->crm[sh % 3], op->op2[sh % 3]);
-			const struct tlbi tlbi = { encoding, xt, o->vmid, &regime };
-			unsigned all, held;
-
-			put(&items[i]);
-			all = count_held(&items[i]);
-			assert_int_equal(all, items[i].in == IN_TLB ? 6 : 2);
-			assert_true(mmu_tlbi(&mmu, &tlbi));
-			held = count_held(&items[i]);
-			if (held != (removes(op, o, &items[i]) ? 0 : all))
-				fail_msg("%s%s%s Xt 0x%llx: item %u of kind %u at 0x%llx, 2^%u: "
-					 "%u left",
-					 op->name, shareability[sh % 3], sh < 3 ? "" : "nxs",
-					 (unsigned long long)xt, i, items[i].in,
-					 (unsigned long long)items[i].address, items[i].bits, held);
+		for (unsigned sh = 0; sh < 12; sh++) {
+			regime.force_broadcast = sh >= 6;
+			execute_form(op, sh % 6, xt, o, &items[i]);
 			mmu_invalidate(&mmu, MMU_ALL_VCPUS, &everything, WALK_CACHE_BOTH);
 			assert_int_equal(count_held(&items[i]), 0);
 		}
@@ -397,7 +411,7 @@ static void range_to_the_end(void **state)
 	const struct item last = { IN_TLB, 1, 5, false, false, ~low_mask(12), 12 };
 	const struct item first = { IN_TLB, 1, 5, false, false, 0, 12 };
 	const uint64_t xt = UINT64_C(5) << 48 | UINT64_C(1) << 46 | low_mask(37);
-	const struct tlbi tlbi = { encode(0, 8, 2, 1), xt, 1, &regime };
+	const struct tlbi tlbi = { encode(0, 8, 2, 1), xt, 1, 0, &regime };
 
 	(void)state;
 	set_form(forms[0]);
@@ -409,8 +423,6 @@ static void range_to_the_end(void **state)
 	assert_int_equal(count_held(&first), 6);
 	mmu_fini(&mmu);
 }
-
-/* ---- encodings ------------------------------------------------------------------------------ */
 
 static bool is_operation(uint32_t encoding)
 {
@@ -430,7 +442,7 @@ static void unknown_encodings(void **state)
 	set_form(forms[0]);
 	mmu_make();
 	for (uint32_t encoding = 0; encoding < 1 << 16; encoding++) {
-		const struct tlbi tlbi = { encoding, 0, 1, &regime };
+		const struct tlbi tlbi = { encoding, 0, 1, 0, &regime };
 
 		if (mmu_tlbi(&mmu, &tlbi) != is_operation(encoding))
 			fail_msg("op1 %u CRn %u CRm %u op2 %u, bits above 0x%x", encoding >> 11 & 7,
@@ -446,8 +458,8 @@ static void unknown_encodings(void **state)
 static void sign_extension(void **state)
 {
 	const struct item kernel = { IN_TLB, 1, 5, true, false, KVA, 12 };
-	const struct tlbi vaae1is = { encode(0, 8, 3, 3), bits(KVA, 55, 12), 1, &regime };
-	const struct tlbi tagged = { encode(0, 8, 3, 3), bits(KVA & low_mask(48), 55, 12), 1,
+	const struct tlbi vaae1is = { encode(0, 8, 3, 3), bits(KVA, 55, 12), 1, 0, &regime };
+	const struct tlbi tagged = { encode(0, 8, 3, 3), bits(KVA & low_mask(48), 55, 12), 1, 0,
 				     &regime };
 
 	(void)state;
