@@ -229,6 +229,7 @@ CREATE TABLE point (
 	"walk_cache_s2_table_hits" INTEGER,
 	"walk_cache_s2_misses" INTEGER,
 	"walk_cycles" INTEGER,
+	"walk_cycles_s2_final" INTEGER,
 	"walk_cycles_p50" INTEGER,
 	"walk_cycles_p90" INTEGER,
 	"walk_cycles_p99" INTEGER,

@@ -44,6 +44,7 @@ void account_commit(struct walk_account *account, struct stats *stats,
 		v[STAT_reads_s1_lm1_l1d + row]++;
 		v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
 		v[STAT_walk_reads_s2_final] += read->final;
+		v[STAT_walk_cycles_s2_final] += read->final ? read->cycles : 0;
 	}
 	v[STAT_walk_cache_s1_hits] += account->s1_hits;
 	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;

@@ -52,6 +52,7 @@ static const char *reads(const struct config *config, const struct stats *stats)
 	HOLDS(S(walk_reads) ==
 	      S(walk_reads_l1d) + S(walk_reads_l2) + S(walk_reads_llc) + S(walk_reads_dram));
 	HOLDS(S(walk_reads_s2_final) <= S(walk_reads_s2));
+	HOLDS(S(walk_cycles_s2_final) <= S(walk_cycles));
 	HOLDS(S(walk_reads_s1) >= S(walks));
 	HOLDS(S(walk_cache_s1_hits) + S(walk_cache_s1_misses) ==
 		      (config->walk_cache.s1.entries ? S(walks) : 0) ||

@@ -41,6 +41,7 @@ static void check_row(const struct row *row, const char *trace)
 			 (double)v[STAT_walk_reads] / (double)walks, row->reads);
 	assert_int_equal(v[STAT_walk_reads_s1], walks * row->m);
 	assert_int_equal(v[STAT_walk_reads_s2_final], walks * row->n_data);
+	assert_int_equal(v[STAT_walk_cycles_s2_final], 3 * walks * row->n_data);
 	assert_int_equal(v[STAT_walk_reads_s2], walks * (row->m * row->n_pt + row->n_data));
 	assert_int_equal(v[STAT_walk_cycles], 3 * v[STAT_walk_reads]);
 	assert_int_equal(v[STAT_walk_cycles_p50], 3 * row->reads);
