@@ -12,7 +12,11 @@ MAKEFLAGS += -r
 ifeq ($(origin CC),default)
 CC = gcc
 endif
+ifeq ($(origin CXX),default)
+CXX = $(if $(findstring clang,$(CC)),clang++,g++)
+endif
 CFLAGS ?= -O3 -g
+CXXFLAGS ?= $(CFLAGS)
 B ?= build
 SETUP ?= yes
 WERROR ?=
@@ -27,7 +31,10 @@ endif
 WARN = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes $(WERROR)
 CPPFLAGS_ALL = -Isim -I$(B)/gen -D_GNU_SOURCE $(CPPFLAGS)
 CFLAGS_ALL = -std=c17 $(WARN) $(CFLAGS) -MMD -MP
-LDLIBS = -lyaml -lzstd -lxxhash -lsqlite3 -llzma -lz -lpthread -lm
+# Debian's SystemC is built as C++17, and links with nothing else.
+CXXFLAGS_ALL = -std=c++17 $(filter-out -Wstrict-prototypes,$(WARN)) $(CXXFLAGS) -MMD -MP
+# Only programs that replay with SystemC define the sc_main() that its library wants.
+LDLIBS = -Wl,--push-state,--as-needed -lsystemc -Wl,--pop-state -lstdc++ -lyaml -lzstd -lxxhash -lsqlite3 -llzma -lz -lpthread -lm
 
 # A plug-in room is a folder whose files each define one object PREFIX_NAME; the registry of a room
 # lists them sorted by file name.
@@ -42,7 +49,8 @@ REGISTRIES = cli repl guest host latency fmt
 REG_OBJ = $(REGISTRIES:%=$(B)/gen/registry_%.o)
 
 SRC = $(sort $(wildcard sim/*/*.c sim/*/*/*.c))
-OBJ = $(SRC:%.c=$(B)/%.o) $(REG_OBJ)
+CXX_SRC = $(sort $(wildcard sim/*/*/*.cpp))
+OBJ = $(SRC:%.c=$(B)/%.o) $(CXX_SRC:%.cpp=$(B)/%.o) $(REG_OBJ)
 LIB_OBJ = $(filter-out $(B)/sim/cli/% $(B)/gen/registry_cli.o,$(OBJ))
 
 # Test programs are tests/{unit,repro,conform,model}/test_*.c, one each; the other .c files there
@@ -93,6 +101,11 @@ $(B)/%.o: %.c $(B)/flags | setup-build
 	$(SAY) CC $@
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(if $(filter tests/%,$<),-I.) $(CFLAGS_ALL) -c -o $@ $<
 
+$(B)/%.o: %.cpp $(B)/flags | setup-build
+	@mkdir -p $(@D)
+	$(SAY) CXX $@
+	$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -c -o $@ $<
+
 $(B)/gen/registry_%.c: scripts/registry.sh FORCE
 	@mkdir -p $(@D)
 	@sh scripts/registry.sh $* '$(REGISTRY_$*)' $@
@@ -103,7 +116,8 @@ $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags | setup-build
 
 $(B)/flags: FORCE | setup-build
 	@mkdir -p $(@D)
-	@{ echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)'; $(CC) --version; } >$@.new
+	@{ echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS)'; $(CC) --version; \
+		echo '$(CXX) $(CXXFLAGS_ALL)'; $(CXX) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # ---- set-up --------------------------------------------------------------------------------------
@@ -173,7 +187,7 @@ bench:
 # ---- upkeep --------------------------------------------------------------------------------------
 
 format: setup-check
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' '*.cpp')
 
 lint: setup-check
 	@for check in scripts/check-*.sh; do sh "$$check" || exit 1; done

@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 command -v clang-format >/dev/null || { echo "clang-format is missing"; exit 1; }
-git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+git ls-files '*.c' '*.h' '*.cpp' | xargs clang-format --dry-run -Werror

@@ -47,7 +47,7 @@ function fault(text) {
 			fault("a plug-in of " here " includes \"" plugin[here] "\" and arch, not \"" header "\"")
 	}
 }
-room != "cli" && /(^|[^A-Za-z0-9_])(printf|puts|putchar|exit|perror|abort)[ \t]*\(/ && FILENAME ~ /\.c$/ {
+room != "cli" && /(^|[^A-Za-z0-9_])(printf|puts|putchar|exit|perror|abort)[ \t]*\(/ && FILENAME ~ /\.(c|cpp)$/ {
 	split(FILENAME, path, "/")
 	if (path[2] != "cli" && $0 !~ /^[ \t]*(\/?\*|\/\/)/ && $0 !~ /_exit[ \t]*\(/)
 		fault("rooms below cli never print and never exit")

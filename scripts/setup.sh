@@ -4,7 +4,7 @@
 # Asks dpkg first and touches nothing when all are there. Messages go to stderr.
 set -eu
 
-build='gcc libc6-dev make pkg-config libyaml-dev libzstd-dev libxxhash-dev libsqlite3-dev
+build='gcc g++ libsystemc-dev libc6-dev make pkg-config libyaml-dev libzstd-dev libxxhash-dev libsqlite3-dev
 	liblzma-dev zlib1g-dev'
 report='gnuplot-nox'
 check='libcmocka-dev clang clang-format sqlite3 jq procps zstd xz-utils gzip

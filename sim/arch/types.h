@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The three address spaces of two-stage translation, and the kinds of access.
- * Each is a struct of one member, so that mixing them does not compile.
+ * Each is a struct of one member, so that mixing them does not compile. C++ may include this, too.
  */
 #ifndef TWOSTAGE_ARCH_TYPES_H
 #define TWOSTAGE_ARCH_TYPES_H
@@ -21,17 +21,23 @@ typedef struct {
 
 static inline va_t va_of(uint64_t v)
 {
-	return (va_t){ v };
+	const va_t va = { v };
+
+	return va;
 }
 
 static inline ipa_t ipa_of(uint64_t v)
 {
-	return (ipa_t){ v };
+	const ipa_t ipa = { v };
+
+	return ipa;
 }
 
 static inline pa_t pa_of(uint64_t v)
 {
-	return (pa_t){ v };
+	const pa_t pa = { v };
+
+	return pa;
 }
 
 /* Bits [hi:lo] of v, right-justified; 0 <= lo <= hi <= 63. */

@@ -91,7 +91,7 @@ static void forget(struct mmu *mmu, bool warm)
 
 	mmu_invalidate(mmu, MMU_ALL_VCPUS, &all, warm ? WALK_CACHE_KEEP : WALK_CACHE_BOTH);
 	if (!warm)
-		mmu->shape.latency->init(mmu->latency_state, &mmu->shape.latency_config);
+		mmu_forget_caches(mmu);
 }
 
 static enum exit_status explain(const struct arguments *args, const struct config *config,

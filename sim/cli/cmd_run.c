@@ -21,6 +21,7 @@ struct arguments {
 	const char *from;
 	const char *traces[TRACES_MAX];
 	size_t n_traces;
+	char timing[64]; /* the setting that --timing stands for */
 	int json, salvage;
 };
 
@@ -35,6 +36,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'S':
 		arguments->salvage = 1;
 		return 0;
+	case 't':
+		snprintf(arguments->timing, sizeof(arguments->timing), "timing.backend=%s", arg);
+		return config_args_parse(&arguments->config, 's', arguments->timing, state);
 	case 'j':
 		arguments->json = 1;
 		return 0;
@@ -129,6 +133,8 @@ static int run(int argc, char **argv)
 	static const struct argp_option options[] = {
 		CONFIG_OPTIONS,
 		{ "from", 'f', "FORMAT", 0, "importer of a foreign trace; else its content decides",
+		  0 },
+		{ "timing", 't', "BACKEND", 0, "analytic or systemc: --set timing.backend=BACKEND",
 		  0 },
 		{ "salvage", 'S', NULL, 0, "replay what is sound of a damaged trace", 0 },
 		{ "json", 'j', NULL, 0, "print JSON, one object a line and trace", 0 },

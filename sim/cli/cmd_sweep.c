@@ -247,6 +247,19 @@ static int dispatch(const struct sweep_args *arguments, struct plan *plan, const
 	return run_sweep(arguments, plan, database);
 }
 
+/* NULL on failure. */
+static struct plan *load_plan(const struct sweep_args *arguments, struct diag *diag)
+{
+	struct plan *plan = plan_load(arguments->spec, diag);
+
+	for (size_t i = 0; plan && *arguments->timing && i < plan->n_models; i++)
+		model_set_option(plan->models[i], arguments->timing, diag);
+	if (!plan || diag->status == STATUS_OK)
+		return plan;
+	plan_free(plan);
+	return NULL;
+}
+
 static int run(int argc, char **argv)
 {
 	struct sweep_args arguments = { 0 };
@@ -256,7 +269,7 @@ static int run(int argc, char **argv)
 	int status;
 
 	sweep_args_parse(&arguments, argc, argv);
-	plan = plan_load(arguments.spec, &diag);
+	plan = load_plan(&arguments, &diag);
 	if (plan && plan_open_traces(plan, &diag) == STATUS_OK &&
 	    plan_expand(plan, &diag) == STATUS_OK && sweep_tables_check(plan, &diag) == STATUS_OK)
 		database = database_path(&arguments, plan, &diag);

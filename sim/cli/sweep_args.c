@@ -80,6 +80,10 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 		argp_error(state, "--csv and --json exclude each other");
 	if (arguments->mode == SWEEP_ALL && arguments->n_slices)
 		argp_error(state, "--slices wants --slurm");
+	if (*arguments->timing && arguments->mode == SWEEP_SLURM)
+		argp_error(state,
+			   "--timing does not reach the tasks of --slurm: set timing.backend "
+			   "in the spec");
 	if (arguments->mode != SWEEP_SLURM && arguments->detach)
 		argp_error(state, "--detach wants --slurm");
 	if (arguments->mode != SWEEP_ALL && arguments->dry_run)
@@ -96,6 +100,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		arguments->database = arg;
+		return 0;
+	case 't':
+		snprintf(arguments->timing, sizeof(arguments->timing), "timing.backend=%s", arg);
 		return 0;
 	case 'n':
 		arguments->dry_run = 1;
@@ -148,6 +155,8 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "jobs", 'j', "N", 0, "worker processes; as many as processors if not given", 0 },
 		{ "output", 'o', "DATABASE", 0, "results/NAME.db if not given", 0 },
+		{ "timing", 't', "BACKEND", 0,
+		  "analytic or systemc, for all models; the spec's own timing.backend stands", 0 },
 		{ "dry-run", 'n', NULL, 0, "list the points and stop", 0 },
 		{ "json", 'J', NULL, 0, "print the summary and the spec's tables as JSON", 0 },
 		{ "csv", 'C', NULL, 0, "print the spec's tables as CSV", 0 },

@@ -16,6 +16,7 @@ enum sweep_mode {
 struct sweep_args {
 	enum sweep_mode mode;
 	const char *spec, *database;
+	char timing[64]; /* the setting that --timing stands for; empty: none */
 	unsigned n_workers;
 	unsigned slice;	       /* SWEEP_SLICE: counted from 0 */
 	unsigned n_slices;     /* 0: not given */

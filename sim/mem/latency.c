@@ -10,3 +10,20 @@ const struct latency_ops *latency_find(const char *name)
 			return *ops;
 	return NULL;
 }
+
+struct latency_config latency_private(const struct latency_config *config)
+{
+	struct latency_config own = *config;
+
+	own.level[FOUND_LLC].size_bytes = 0;
+	return own;
+}
+
+struct latency_config latency_shared(const struct latency_config *config)
+{
+	struct latency_config shared = *config;
+
+	shared.level[FOUND_L1D].size_bytes = 0;
+	shared.level[FOUND_L2].size_bytes = 0;
+	return shared;
+}

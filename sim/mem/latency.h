@@ -21,6 +21,13 @@ struct latency_config {
 	uint32_t dram_cycles, fixed_cycles;
 };
 
+/*
+ * A core's path to memory is two states of one model: the levels of its own (L1D, L2), and those
+ * that all cores share (LLC, DRAM), asked when the first say FOUND_DRAM.
+ */
+struct latency_config latency_private(const struct latency_config *config);
+struct latency_config latency_shared(const struct latency_config *config);
+
 struct latency_result {
 	uint32_t cycles;
 	enum found_in found_in;

@@ -17,42 +17,47 @@ enum account_leaf account_leaf_of(enum granule granule, unsigned bits)
 	return bits <= level_shift(granule, 2) ? LEAF_PMD : LEAF_PUD;
 }
 
-static void account_clear(struct walk_account *account)
+/* The rows of one pair of leaf sizes. */
+static uint64_t *pair_of(struct stats *stats, enum account_leaf s1, enum account_leaf s2)
 {
-	account->cycles = 0;
-	account->reads = 0;
-	account->s1_hits = account->s2_leaf_hits = 0;
-	account->s2_table_hits = account->s2_misses = 0;
+	return stats->v + PAIR_WALKS + (unsigned)(s1 * LEAF_SIZES + s2) * PAIR_ROWS;
 }
 
-void account_commit(struct walk_account *account, struct stats *stats,
-		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2)
+void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
+		   enum account_leaf s2)
 {
 	uint64_t *v = stats->v;
-	uint64_t *pair = v + PAIR_WALKS + (unsigned)(s1 * LEAF_SIZES + s2) * PAIR_ROWS;
 
 	v[STAT_walks]++;
-	v[STAT_walk_cycles] += account->cycles;
-	pair[0]++;
-	pair[1] += account->cycles;
+	pair_of(stats, s1, s2)[0]++;
 	for (uint32_t i = 0; i < account->reads; i++) {
-		const struct account_read *read = &account->read[i];
-		const unsigned row = read->level * (unsigned)PLACES + read->place;
-
-		v[STAT_walk_reads_s1_lm1 + read->level]++;
-		v[STAT_walk_reads_l1d + read->place]++;
-		v[STAT_reads_s1_lm1_l1d + row]++;
-		v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
-		v[STAT_walk_reads_s2_final] += read->final;
-		v[STAT_walk_cycles_s2_final] += read->final ? read->cycles : 0;
+		v[STAT_walk_reads_s1_lm1 + account->read[i].level]++;
+		v[STAT_walk_reads_s2_final] += account->read[i].final;
 	}
 	v[STAT_walk_cache_s1_hits] += account->s1_hits;
 	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
 	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
 	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+}
+
+void account_time(const struct walk_account *account, struct stats *stats,
+		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2)
+{
+	uint64_t *v = stats->v;
+
+	v[STAT_walk_cycles] += account->cycles;
+	pair_of(stats, s1, s2)[1] += account->cycles;
+	for (uint32_t i = 0; i < account->reads; i++) {
+		const struct account_read *read = &account->read[i];
+		const unsigned row = read->level * (unsigned)PLACES + read->place;
+
+		v[STAT_walk_reads_l1d + read->place]++;
+		v[STAT_reads_s1_lm1_l1d + row]++;
+		v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
+		v[STAT_walk_cycles_s2_final] += read->final ? read->cycles : 0;
+	}
 	histogram_add(&latencies->all, account->cycles);
 	histogram_add(&latencies->by_leaf[s1][s2], account->cycles);
-	account_clear(account);
 }
 
 void account_discard(struct walk_account *account, struct stats *stats)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What one walk did so far: descriptor reads and walk-cache lookups. It goes into the statistics
- * when the walk completes, and nowhere but into the retries when it ends in a fault.
+ * when the walk completes, and nowhere but into the retries when it ends in a fault. C++ includes
+ * this, too.
  */
 #ifndef TWOSTAGE_MMU_ACCOUNT_H
 #define TWOSTAGE_MMU_ACCOUNT_H
@@ -9,7 +10,6 @@
 #include "mem/latency.h"
 #include "mmu/histogram.h"
 #include "mmu/stats.h"
-#include "mmu/walk.h"
 
 /* More than any walk makes: 35 reads, and an update of each leaf. */
 enum { ACCOUNT_READS = 64 };
@@ -37,30 +37,42 @@ struct walk_latencies {
 	struct histogram by_leaf[LEAF_SIZES][LEAF_SIZES]; /* stage 1, stage 2 */
 };
 
-static inline void account_read(struct walk_account *account, const struct walk_read *read,
-				struct latency_result found)
+/* `level` and `final` as in struct account_read. */
+static inline void account_add_read(struct walk_account *account, uint8_t level, bool final,
+				    struct latency_result found)
 {
-	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
+	struct account_read *read = &account->read[account->reads];
 
 	account->cycles += found.cycles;
 	if (account->reads == ACCOUNT_READS)
 		return;
-	account->read[account->reads++] = (struct account_read){
-		.level = (uint8_t)((read->stage - 1) * LEVELS + read->level + 1),
-		.place = (uint8_t)found.found_in,
-		.final = read->stage == 2 && read->for_level == 4,
-		.cycles = found.cycles,
-	};
+	account->reads++;
+	read->level = level;
+	read->place = (uint8_t)found.found_in;
+	read->final = final;
+	read->cycles = found.cycles;
+}
+
+static inline void account_clear(struct walk_account *account)
+{
+	account->cycles = 0;
+	account->reads = 0;
+	account->s1_hits = account->s2_leaf_hits = 0;
+	account->s2_table_hits = account->s2_misses = 0;
 }
 
 /* The size of a leaf of 2^bits bytes; bits 0 (the stage is off) counts as a page. */
 enum account_leaf account_leaf_of(enum granule granule, unsigned bits);
 
-/* A completed walk; the account is empty afterwards. */
-void account_commit(struct walk_account *account, struct stats *stats,
-		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+/* What a completed walk did, but for what depends on time. */
+void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
+		   enum account_leaf s2);
 
-/* A walk that ended in a fault; likewise. */
+/* The rest: its cycles, and where its reads were found. account_clear() then. */
+void account_time(const struct walk_account *account, struct stats *stats,
+		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+
+/* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 
 /* Sums and percentiles. Once, at the end. */

@@ -38,22 +38,34 @@ static bool walk_caches_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shap
 	return done;
 }
 
+static void *latency_create(const struct latency_ops *latency, const struct latency_config *config)
+{
+	void *state = malloc(latency->state_bytes(config));
+
+	if (state)
+		latency->init(state, config);
+	return state;
+}
+
 /* `first`: index of this vCPU's first L1 slot. */
 static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 {
 	const struct mmu_shape *shape = &mmu->shape;
 	struct mmu_vcpu *vcpu = &mmu->vcpu[index];
 	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
+	const struct latency_config own = latency_private(&shape->latency_config);
 	const uint32_t data = first + slots_of(&l1i);
 	const struct tlb_slab slab[2] = {
 		[MMU_FETCH] = { &mmu->l1_generation[first], &mmu->l1_stamp[first] },
 		[MMU_DATA] = { &mmu->l1_generation[data], &mmu->l1_stamp[data] },
 	};
 
+	vcpu->index = index;
+	vcpu->latency_state = latency_create(shape->latency, &own);
 	l1i.seed += index;
 	l1d.seed += index;
 	l2.seed += index;
-	return tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
+	return vcpu->latency_state && tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
 	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
 	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
 	       mmu_walker_init(mmu, vcpu);
@@ -63,6 +75,7 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 	      const struct mmu_os *os)
 {
 	const uint32_t slots = slots_of(&shape->l1i) + slots_of(&shape->l1d);
+	const struct latency_config shared = latency_shared(&shape->latency_config);
 
 	memset(mmu, 0, sizeof(*mmu));
 	mmu->shape = *shape;
@@ -70,7 +83,7 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 	mmu->os = *os;
 	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
 	mmu->latencies = calloc(1, sizeof(*mmu->latencies));
-	mmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
+	mmu->latency_state = latency_create(shape->latency, &shared);
 	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
 	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
 	if (!mmu->vcpu || !mmu->latencies || !mmu->latency_state || !mmu->l1_generation ||
@@ -78,7 +91,6 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 		mmu_fini(mmu);
 		return false;
 	}
-	shape->latency->init(mmu->latency_state, &shape->latency_config);
 	for (uint32_t i = 0; i < shape->vcpus; i++) {
 		if (!vcpu_init(mmu, i, i * slots)) {
 			mmu_fini(mmu);
@@ -99,6 +111,7 @@ void mmu_fini(struct mmu *mmu)
 		walk_cache_fini(&vcpu->s1);
 		walk_cache_fini(&vcpu->s2);
 		free(vcpu->walker);
+		free(vcpu->latency_state);
 	}
 	free(mmu->vcpu);
 	free(mmu->latencies);
@@ -169,9 +182,18 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	uint32_t slot;
 
 	mmu->stats.v[l1 == &own->l1[MMU_FETCH] ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
-	slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
-	if (mmu->shape.l2_serial)
-		mmu->stats.v[STAT_l2_rehashes] += tlb_rehashes(l2, slot);
+	slot = TLB_NONE;
+	if (l2->shape.sets) {
+		mmu_tell(mmu, request->vcpu, MMU_EVENT_LOOKUP, l2->shape.hit_cycles);
+		slot = tlb_find(l2, context, request->va);
+	}
+	if (mmu->shape.l2_serial) {
+		const uint64_t rehashes = tlb_rehashes(l2, slot);
+
+		mmu->stats.v[STAT_l2_rehashes] += rehashes;
+		mmu_tell(mmu, request->vcpu, MMU_EVENT_LOOKUP,
+			 rehashes * mmu->shape.l2_rehash_cycles);
+	}
 	if (slot != TLB_NONE) {
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);
@@ -205,6 +227,16 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	if (!allows(&l1->leaf[slot], request->kind))
 		return mmu_rewalk(mmu, vcpu, request, slot);
 	return slot;
+}
+
+void mmu_forget_caches(struct mmu *mmu)
+{
+	const struct latency_config own = latency_private(&mmu->shape.latency_config);
+	const struct latency_config shared = latency_shared(&mmu->shape.latency_config);
+
+	for (uint32_t i = 0; i < mmu->shape.vcpus; i++)
+		mmu->shape.latency->init(mmu->vcpu[i].latency_state, &own);
+	mmu->shape.latency->init(mmu->latency_state, &shared);
 }
 
 void mmu_count(const struct mmu *mmu, struct stats *stats)

@@ -11,6 +11,7 @@
 
 #include "mem/latency.h"
 #include "mmu/account.h"
+#include "mmu/listener.h"
 #include "mmu/stats.h"
 #include "mmu/tlb.h"
 #include "mmu/walk.h"
@@ -74,7 +75,9 @@ struct mmu_shape {
 };
 
 struct mmu_vcpu {
-	struct tlb l1[2]; /* by enum mmu_stream */
+	uint32_t index;
+	void *latency_state; /* of the caches of its own */
+	struct tlb l1[2];    /* by enum mmu_stream */
 	struct tlb l2;
 	struct walk_cache s1, s2;
 	struct mmu_walker *walker; /* the walk under way: hierarchy.c */
@@ -92,8 +95,9 @@ struct mmu {
 	uint64_t *l1_stamp;
 	struct phys_mem *mem; /* not owned */
 	struct mmu_os os;
-	struct smmu *smmu; /* that broadcast TLBIs reach, too (DVM); not owned; NULL: none */
-	void *latency_state;
+	struct smmu *smmu;   /* that broadcast TLBIs reach, too (DVM); not owned; NULL: none */
+	void *latency_state; /* of the caches and the memory that all vCPUs share */
+	struct mmu_listener listener; /* event = NULL: none */
 	struct walk_latencies *latencies;
 	struct stats stats; /* counts of what happened here; mmu_count() adds the derived ones */
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
@@ -135,11 +139,11 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
 		    uint32_t slot);
 
+/* Descriptor reads find the data caches empty again. */
+void mmu_forget_caches(struct mmu *mmu);
+
 /* What of the walk caches a TLB invalidation takes along. */
 enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
-
-/* Instead of a vCPU's number: all of them (inner shareable). */
-#define MMU_ALL_VCPUS UINT32_MAX
 
 /* On one vCPU or all. */
 void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,

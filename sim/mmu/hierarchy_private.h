@@ -5,6 +5,13 @@
 
 #include "mmu/hierarchy.h"
 
+static inline void mmu_tell(const struct mmu *mmu, uint32_t vcpu, enum mmu_event_type type,
+			    uint64_t value)
+{
+	if (mmu->listener.event)
+		mmu->listener.event(mmu->listener.ctx, vcpu, type, value);
+}
+
 /* Makes vcpu->walker, which the caller frees. False when out of memory. */
 bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu);
 

@@ -19,6 +19,8 @@ static void count_tlbi(struct mmu *mmu, uint32_t vcpu)
 {
 	mmu->stats.v[STAT_tlbis]++;
 	mmu->stats.v[STAT_tlbis_broadcast] += vcpu == MMU_ALL_VCPUS;
+	if (vcpu == MMU_ALL_VCPUS)
+		mmu_tell(mmu, vcpu, MMU_EVENT_BROADCAST, 0);
 }
 
 /* The SMMU's entries are of stage 2 alone: what names VAs or stage 1 does not concern it. */

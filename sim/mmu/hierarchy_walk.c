@@ -40,6 +40,8 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 		return false;
 	hit = walk_cache_probe(cache, context, ia, out);
 	account->cycles += hit ? cache->hit_cycles : 0;
+	if (hit)
+		mmu_tell(walker->mmu, walker->vcpu->index, MMU_EVENT_WALK_CACHE, cache->hit_cycles);
 	if (stage == 1)
 		account->s1_hits += hit;
 	else if (!hit)
@@ -64,14 +66,34 @@ static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_poin
 		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
 }
 
+/* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
+static struct latency_result find(const struct mmu_walker *walker, const struct walk_read *read)
+{
+	const struct mmu *mmu = walker->mmu;
+	const struct latency_ops *latency = mmu->shape.latency;
+	const struct latency_result own =
+		latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
+
+	return own.found_in == FOUND_DRAM
+		       ? latency->read(mmu->latency_state, read->pa, read->cacheable)
+		       : own;
+}
+
 static void hook_read(void *ctx, const struct walk_read *read)
 {
+	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
-	const struct latency_result found =
-		mmu->shape.latency->read(mmu->latency_state, read->pa, read->cacheable);
+	const uint8_t level = (uint8_t)((read->stage - 1) * LEVELS + read->level + 1);
+	const bool final = read->stage == 2 && read->for_level == 4;
+	struct latency_result found = { 0 };
 
-	account_read(&walker->account, read, found);
+	if (mmu->listener.event)
+		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
+			 mmu_read_value(read->pa, read->cacheable, level, final));
+	else
+		found = find(walker, read);
+	account_add_read(&walker->account, level, final, found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
@@ -133,6 +155,21 @@ static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_requ
 	return mmu->os.s2_fault(mmu->os.ctx, request, ipa_of(result->fault.ipa), &result->fault);
 }
 
+/* With a listener, all that has to do with time is its business. */
+static void complete(struct mmu_walker *walker, const struct translation *result)
+{
+	struct mmu *mmu = walker->mmu;
+	const enum account_leaf s1 = account_leaf_of(mmu->shape.s1_granule, result->s1_bits);
+	const enum account_leaf s2 = account_leaf_of(mmu->shape.s2_granule, result->s2_bits);
+
+	account_count(&walker->account, &mmu->stats, s1, s2);
+	if (mmu->listener.event)
+		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_WALK, (uint64_t)s1 * LEAF_SIZES + s2);
+	else
+		account_time(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
+	account_clear(&walker->account);
+}
+
 enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
 				   struct tlb_leaf *leaf)
 {
@@ -154,13 +191,12 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 		walker->final = !space->regime->s1_on;
 		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
-			account_commit(&walker->account, &mmu->stats, mmu->latencies,
-				       account_leaf_of(mmu->shape.s1_granule, result.s1_bits),
-				       account_leaf_of(mmu->shape.s2_granule, result.s2_bits));
+			complete(walker, &result);
 			leaf_of(request, &result, leaf);
 			return MMU_FAULT_HANDLED;
 		}
 		account_discard(&walker->account, &mmu->stats);
+		mmu_tell(mmu, request->vcpu, MMU_EVENT_RETRY, 0);
 		handled = handle_fault(mmu, request, &result);
 		if (handled != MMU_FAULT_HANDLED)
 			return handled;

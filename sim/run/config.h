@@ -100,10 +100,18 @@ struct config {
 	struct {
 		struct cache_config l1d, l2, llc;
 		uint64_t table_share_permille;
+		uint64_t llc_request_cycles, llc_queue_depth;
 	} cache;
 	struct {
-		uint64_t latency_cycles;
+		uint64_t latency_cycles, line_cycles, queue_depth;
 	} dram;
+	struct {
+		const char *backend;
+		uint64_t quantum_cycles;
+	} timing;
+	struct {
+		uint64_t latency_cycles, request_cycles, dvm_cycles;
+	} interconnect;
 	struct {
 		const char *assigned;
 		/* Periods in accesses; reset_period 0: never. */

@@ -194,6 +194,27 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 	};
 }
 
+struct timing_config machine_timing(const struct config *config, uint32_t vcpus)
+{
+	const struct mmu_shape mmu = machine_mmu_shape(config, vcpus);
+
+	return (struct timing_config){
+		.vcpus = vcpus,
+		.latency = mmu.latency,
+		.latency_config = mmu.latency_config,
+		.quantum_cycles = config->timing.quantum_cycles,
+		.interconnect = {
+			.latency_cycles = (uint32_t)config->interconnect.latency_cycles,
+			.request_cycles = (uint32_t)config->interconnect.request_cycles,
+			.dvm_cycles = (uint32_t)config->interconnect.dvm_cycles,
+		},
+		.llc = { (uint32_t)config->cache.llc_request_cycles,
+			 (uint32_t)config->cache.llc_queue_depth },
+		.dram = { (uint32_t)config->dram.line_cycles,
+			  (uint32_t)config->dram.queue_depth },
+	};
+}
+
 struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms)
 {
 	const struct mmu_shape mmu = machine_mmu_shape(config, 1);

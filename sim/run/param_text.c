@@ -40,6 +40,8 @@ static const struct choice {
 	{ "assigned", "none", "no device" },
 	{ "assigned", "scattered", "its buffers come in an order that spreads over the ring" },
 	{ "assigned", "streaming", "its buffers follow each other" },
+	{ "backend", "analytic", "latencies are added up, no vCPU is in another's way" },
+	{ "backend", "systemc", "TLM-2.0 model of cores, interconnect, last-level cache and DRAM" },
 	{ "era", "2014", "KVM of v3.18 to v4.6: one IPA size and start level a granule" },
 	{ "era", "now", "any VM that KVM creates today" },
 	{ "force_broadcast", "no", "they stay on their vCPU" },

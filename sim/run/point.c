@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "run/machine.h"
+#include "run/machine_setup.h"
+#include "run/point_process.h"
 #include "run/replay.h"
 
 enum exit_status point_check(const struct config *config, struct diag *diag)
@@ -79,17 +81,24 @@ static uint64_t lookups(const uint64_t *v)
 	return v[STAT_accesses] + v[STAT_page_splits];
 }
 
+bool point_has_process(const struct config *config)
+{
+	return strcmp(config->timing.backend, "systemc") == 0;
+}
+
 /* The whole trace through a machine that is ready, and what came of it. */
-static enum exit_status run_on(struct machine *machine, const struct trace_reader *trace,
-			       const struct point_progress *progress, struct stats *stats,
-			       struct interval_table *intervals, struct miss_stream *record,
-			       struct diag *diag)
+static enum exit_status run_timed(struct machine *machine, struct timing *timing,
+				  const struct trace_reader *trace,
+				  const struct point_progress *progress, struct stats *stats,
+				  struct interval_table *intervals, struct miss_stream *record,
+				  struct diag *diag)
 {
 	const struct trace_info *info = trace_info(trace);
 	const bool along = timeline_wanted(&machine->config);
 	struct timeline timeline;
 	struct replay replay;
-	enum exit_status status = refuse_point(replay_init(&replay, machine, info, diag), diag);
+	enum exit_status status =
+		refuse_point(replay_init(&replay, machine, timing, info, diag), diag);
 
 	if (status == STATUS_OK && along) {
 		status = refuse_point(
@@ -115,6 +124,27 @@ static enum exit_status run_on(struct machine *machine, const struct trace_reade
 	return status;
 }
 
+/* With the timing backend that the configuration names. */
+static enum exit_status run_on(struct machine *machine, const struct trace_reader *trace,
+			       const struct point_progress *progress, struct stats *stats,
+			       struct interval_table *intervals, struct miss_stream *record,
+			       struct diag *diag)
+{
+	const struct timing_config config =
+		machine_timing(&machine->config, machine->mmu.shape.vcpus);
+	struct timing *timing;
+	enum exit_status status;
+
+	if (!point_has_process(&machine->config))
+		return run_timed(machine, NULL, trace, progress, stats, intervals, record, diag);
+	timing = timing_create(&config, &machine->mmu, diag);
+	if (!timing)
+		return refuse_point(diag->status, diag);
+	status = run_timed(machine, timing, trace, progress, stats, intervals, record, diag);
+	timing_destroy(timing);
+	return status;
+}
+
 static enum exit_status run_point(const struct config *config, const struct trace_reader *trace,
 				  const struct point_progress *progress, struct stats *stats,
 				  struct interval_table *intervals, struct miss_stream *record,
@@ -137,11 +167,22 @@ static enum exit_status run_point(const struct config *config, const struct trac
 	return status;
 }
 
+static enum exit_status run_unrecorded(const struct config *config,
+				       const struct trace_reader *trace,
+				       const struct point_progress *progress, struct stats *stats,
+				       struct interval_table *intervals, struct diag *diag)
+{
+	return run_point(config, trace, progress, stats, intervals, NULL, diag);
+}
+
 enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
 				     const struct point_progress *progress, struct stats *stats,
 				     struct interval_table *intervals, struct diag *diag)
 {
-	return run_point(config, trace, progress, stats, intervals, NULL, diag);
+	return point_has_process(config)
+		       ? point_in_process(run_unrecorded, config, trace, progress, stats, intervals,
+					  diag)
+		       : run_unrecorded(config, trace, progress, stats, intervals, diag);
 }
 
 enum exit_status point_run_recorded(const struct config *config, const struct trace_reader *trace,
@@ -175,7 +216,7 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 
 	if (machine_init(&machine, &one, vcpus, vms, &diag) != STATUS_OK)
 		return false;
-	followed = replay_init(&replay, &machine, info, &diag) == STATUS_OK &&
+	followed = replay_init(&replay, &machine, NULL, info, &diag) == STATUS_OK &&
 		   !timeline_wanted(config) && replay_is_recordable(&replay) &&
 		   replay_stream(&replay, stream);
 	replay_fini(&replay);

@@ -11,13 +11,16 @@
 #include "trace/trace.h"
 
 /* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
-#define ENGINE_VERSION "2"
+#define ENGINE_VERSION "3"
 
 /*
  * Can this configuration exist at all (legal geometry on this core, page sizes that the granules
  * have, cache shapes)? STATUS_BAD_INPUT with the reason in diag if not.
  */
 enum exit_status point_check(const struct config *config, struct diag *diag);
+
+/* With timing.backend systemc, since SystemC elaborates once in a process. */
+bool point_has_process(const struct config *config);
 
 struct point_progress {
 	/* Called between blocks with accesses done of all; non-zero return interrupts the run. */
@@ -26,6 +29,8 @@ struct point_progress {
 };
 
 /*
+ * A point that has a process runs in a child; `progress` is called there.
+ *
  * `progress` may be NULL. STATUS_INTERRUPTED when a step asked for it. STATUS_BAD_INPUT with
  * diag->impossible: the trace is sound but does not fit the configuration (guest memory too small,
  * page runs for a policy that cannot replay them).

@@ -27,9 +27,11 @@ static void choose_loop(struct replay *replay, const struct trace_info *info)
 		replay->columns |= COLUMN_ORDINALS;
 	if (info->has_ipa && strcmp(replay->machine->config.guest.policy, "first_touch") != 0)
 		replay->columns |= COLUMN_COUNTS;
+	if (replay->timing)
+		replay->columns |= COLUMN_COUNTS;
 }
 
-enum exit_status replay_init(struct replay *replay, struct machine *machine,
+enum exit_status replay_init(struct replay *replay, struct machine *machine, struct timing *timing,
 			     const struct trace_info *info, struct diag *diag)
 {
 	struct mmu *mmu = &machine->mmu;
@@ -45,6 +47,7 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine,
 				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
 	replay->machine = machine;
 	replay->mmu = mmu;
+	replay->timing = timing;
 	replay->diag = diag;
 	host_session_init(&replay->session, machine);
 	choose_loop(replay, info);
@@ -249,11 +252,36 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	return STATUS_OK;
 }
 
-static enum exit_status run_unmarked(struct replay *replay, const struct trace_block *block,
-				     uint32_t first, uint32_t end)
+static enum exit_status run_untimed(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
 {
 	return replay->fast ? run_by_hints(replay, block, first, end)
 			    : run_by_records(replay, block, first, end);
+}
+
+/* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */
+static enum exit_status run_timed(struct replay *replay, const struct trace_block *block,
+				  uint32_t first, uint32_t end)
+{
+	for (uint32_t i = first; i < end; i++) {
+		const struct trace_key *key = &block->keys[block->key[i]];
+		enum exit_status status;
+
+		timing_on(replay->timing, key->vcpu);
+		status = run_untimed(replay, block, i, i + 1);
+		if (status != STATUS_OK)
+			return status;
+		timing_lookups(replay->timing, replay_side(key),
+			       (uint64_t)block->reads[i] + block->stores[i] + block->splits[i]);
+	}
+	return STATUS_OK;
+}
+
+static enum exit_status run_unmarked(struct replay *replay, const struct trace_block *block,
+				     uint32_t first, uint32_t end)
+{
+	return replay->timing ? run_timed(replay, block, first, end)
+			      : run_untimed(replay, block, first, end);
 }
 
 /* The same, with the boundaries of the timeline among them. */
@@ -269,6 +297,8 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 		if (at == end)
 			break;
 		status = run_unmarked(replay, block, first, at);
+		if (status == STATUS_OK && replay->timing)
+			status = timing_sync(replay->timing, replay->diag);
 		timeline_mark(timeline);
 		first = at;
 	}
@@ -297,6 +327,8 @@ static enum exit_status host_acts(struct replay *replay, const struct trace_bloc
 	const uint64_t now = replay->session.due;
 	enum exit_status status = replay_flush_stores(replay, now);
 
+	if (status == STATUS_OK && replay->timing)
+		status = timing_sync(replay->timing, replay->diag);
 	if (status == STATUS_OK)
 		status = host_session_act(&replay->session, replay->diag);
 	if (status != STATUS_OK)
@@ -350,10 +382,13 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
 			return status;
 		done = end;
 	}
-	return STATUS_OK;
+	return replay->timing ? timing_sync(replay->timing, replay->diag) : STATUS_OK;
 }
 
 enum exit_status replay_finish(struct replay *replay)
 {
-	return replay_flush_stores(replay, UINT64_MAX);
+	const enum exit_status status = replay_flush_stores(replay, UINT64_MAX);
+
+	return status == STATUS_OK && replay->timing ? timing_sync(replay->timing, replay->diag)
+						     : status;
 }

@@ -8,6 +8,7 @@
 #include "run/machine.h"
 #include "run/miss_stream.h"
 #include "run/timeline.h"
+#include "timing/timing.h"
 #include "trace/trace.h"
 
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
@@ -32,6 +33,7 @@ struct replay_last {
 struct replay {
 	struct machine *machine;
 	struct mmu *mmu;	     /* the machine's */
+	struct timing *timing;	     /* not owned; NULL: the MMU adds up */
 	struct host_session session; /* what the host does on its own */
 	bool scheduled;		     /* the session says which VM runs, not the trace */
 	bool runs;		     /* records stand for several accesses */
@@ -57,9 +59,10 @@ struct replay {
 
 /*
  * `machine` is the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace of runs
- * when an L1 replacement policy is not run_safe. `diag` is kept for later failures.
+ * when an L1 replacement policy is not run_safe. `timing` is the caller's, too, or NULL. `diag` is
+ * kept for later failures.
  */
-enum exit_status replay_init(struct replay *replay, struct machine *machine,
+enum exit_status replay_init(struct replay *replay, struct machine *machine, struct timing *timing,
 			     const struct trace_info *info, struct diag *diag);
 void replay_fini(struct replay *replay);
 

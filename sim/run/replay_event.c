@@ -88,6 +88,8 @@ enum exit_status replay_event(struct replay *replay, const struct trace_event *e
 		return status;
 	if (replay->record)
 		miss_stream_put_event(replay->record, event);
+	if (replay->timing && known)
+		timing_on(replay->timing, event->vcpu);
 	if (replay->scheduled && known)
 		status = run_event(replay, event, replay->machine->running[event->vcpu]);
 	else if (!replay->scheduled && event->vm < replay->machine->vms_count)

@@ -122,6 +122,10 @@ enum exit_status share_run(struct share *share, const struct config *config,
 	enum exit_status status;
 
 	*intervals = (struct interval_table){ 0 };
+	if (point_has_process(config)) {
+		share->counts.alone++;
+		return point_run_intervals(config, trace, NULL, stats, intervals, diag);
+	}
 	if (follow(share, config, trace, stats))
 		return STATUS_OK;
 	miss_stream_init(&stream, share->most_bytes);

@@ -67,7 +67,8 @@ struct session *session_make(const char *settings, uint32_t vcpus, uint32_t vms,
 	assert_non_null(s);
 	s->diag = (struct diag)DIAG_INIT;
 	s->rig = rig_make(settings, vcpus, vms);
-	assert_int_equal(replay_init(&s->replay, &s->rig->machine, &info, &s->diag), STATUS_OK);
+	assert_int_equal(replay_init(&s->replay, &s->rig->machine, NULL, &info, &s->diag),
+			 STATUS_OK);
 	return s;
 }
 

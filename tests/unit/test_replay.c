@@ -280,8 +280,9 @@ static void runs_need_safe_policies(void **state)
 				struct diag diag = DIAG_INIT;
 				struct replay replay;
 
-				assert_int_equal(replay_init(&replay, &rig->machine, &info, &diag),
-						 fine ? STATUS_OK : STATUS_BAD_INPUT);
+				assert_int_equal(
+					replay_init(&replay, &rig->machine, NULL, &info, &diag),
+					fine ? STATUS_OK : STATUS_BAD_INPUT);
 				if (fine)
 					replay_fini(&replay);
 				else
