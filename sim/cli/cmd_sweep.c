@@ -169,11 +169,12 @@ static int print_plan(const struct sweep_args *arguments, const struct plan *pla
 		      const char *database)
 {
 	struct diag diag = DIAG_INIT;
-	struct db *db = access(database, F_OK) == 0 ? db_open(database, DB_READ, &diag) : NULL;
+	struct db *db = NULL;
 	size_t n_done = 0, n_impossible = 0;
 	uint64_t accesses = 0;
 	char name[1024];
 
+	db_open_existing(database, &db, &diag);
 	for (size_t i = 0; diag.status == STATUS_OK && i < plan->n_points; i++) {
 		const struct plan_point *point = &plan->points[i];
 		const char *state = "to run";

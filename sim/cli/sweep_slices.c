@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/output.h"
 #include "cli/slurm.h"
@@ -13,15 +12,6 @@
 static enum exit_status no_memory(struct diag *diag)
 {
 	return diag_set(diag, STATUS_INTERNAL, "out of memory");
-}
-
-enum exit_status sweep_open_base(const char *database, struct db **base, struct diag *diag)
-{
-	*base = NULL;
-	if (access(database, F_OK) != 0)
-		return STATUS_OK;
-	*base = db_open(database, DB_READ, diag);
-	return *base ? STATUS_OK : diag->status;
 }
 
 enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const char *database,
@@ -51,7 +41,7 @@ static enum exit_status open_shard(struct sweep_place *place, const struct sweep
 	if (status == STATUS_OK)
 		status = slices_claim(&place->slices, diag);
 	if (status == STATUS_OK)
-		status = sweep_open_base(database, &place->base, diag);
+		status = db_open_existing(database, &place->base, diag);
 	if (status != STATUS_OK)
 		return status;
 	path = slices_shard(&place->slices, place->slice);
@@ -169,7 +159,7 @@ int sweep_status(const struct sweep_args *arguments, const struct plan *plan, co
 	size_t n_done = 0;
 
 	if (sweep_cut(&slices, plan, database, 0, &diag) == STATUS_OK &&
-	    sweep_open_base(database, &base, &diag) == STATUS_OK) {
+	    db_open_existing(database, &base, &diag) == STATUS_OK) {
 		if (arguments->json) {
 			printf("{\"schema\":1,\"params\":{\"sweep\":");
 			output_json_string(stdout, plan->name);

@@ -30,9 +30,6 @@ enum exit_status sweep_place_close(struct sweep_place *place, struct diag *diag)
 enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const char *database,
 			   unsigned n_default, struct diag *diag);
 
-/* The database if it is there; *base is NULL if not. */
-enum exit_status sweep_open_base(const char *database, struct db **base, struct diag *diag);
-
 /* Merge the shards into the database. *n_missing: points that nobody has run yet. */
 enum exit_status sweep_merge(const struct plan *plan, const char *database, size_t *n_missing,
 			     struct diag *diag);

@@ -74,7 +74,7 @@ static enum exit_status start(struct watch *watch, const struct sweep_args *argu
 	if (status == STATUS_OK)
 		status = slices_claim(slices, diag);
 	if (status == STATUS_OK)
-		status = sweep_open_base(database, &watch->base, diag);
+		status = db_open_existing(database, &watch->base, diag);
 	if (status != STATUS_OK)
 		return status;
 	watch->states = calloc(slices->n, sizeof(*watch->states));

@@ -99,21 +99,45 @@ enum exit_status db_end(struct db *db, enum exit_status status, struct diag *dia
 	return status;
 }
 
-static enum exit_status create_if_empty(struct db *db, struct diag *diag)
+static enum exit_status count_tables(struct db *db, long long *n, struct diag *diag)
 {
 	sqlite3_stmt *query = NULL;
 	enum exit_status status =
 		db_prepare(db, "SELECT count(*) FROM sqlite_schema", &query, diag);
-	char *schema;
 
+	*n = 0;
 	if (status == STATUS_OK && sqlite3_step(query) != SQLITE_ROW)
 		status = db_failure(db, diag);
-	if (status == STATUS_OK && sqlite3_column_int64(query, 0) == 0) {
-		schema = db_schema();
-		status = schema ? db_execute(db, schema, diag) : no_memory(diag);
-		free(schema);
-	}
+	if (status == STATUS_OK)
+		*n = sqlite3_column_int64(query, 0);
 	sqlite3_finalize(query);
+	return status;
+}
+
+static enum exit_status create_if_empty(struct db *db, struct diag *diag)
+{
+	long long n;
+	enum exit_status status = count_tables(db, &n, diag);
+	char *schema;
+
+	if (status != STATUS_OK || n > 0)
+		return status;
+	schema = db_schema();
+	status = schema ? db_execute(db, schema, diag) : no_memory(diag);
+	free(schema);
+	return status;
+}
+
+/* A writer that was killed before it had made the tables leaves a file without any. */
+static enum exit_status refuse_empty(struct db *db, struct diag *diag)
+{
+	long long n;
+	enum exit_status status = count_tables(db, &n, diag);
+
+	if (status == STATUS_OK && n == 0)
+		status = diag_set(diag, STATUS_NO_INPUT,
+				  "%s: is empty: what made it was stopped before its first point",
+				  db->path);
 	return status;
 }
 
@@ -149,7 +173,7 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
 	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
 	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_READ ? 0 : SQLITE_OPEN_CREATE);
-	enum exit_status status = STATUS_OK;
+	enum exit_status status;
 	struct stat file;
 
 	if (db->access == DB_READ && stat(db->path, &file) != 0)
@@ -157,8 +181,7 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
 		return db->sql ? db_failure(db, diag) : no_memory(diag);
 	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
-	if (db->access != DB_READ)
-		status = create_tables(db, diag);
+	status = db->access == DB_READ ? refuse_empty(db, diag) : create_tables(db, diag);
 	if (status == STATUS_OK)
 		status = db_validate(db, diag);
 	if (status != STATUS_OK)
@@ -189,6 +212,16 @@ struct db *db_open(const char *path, enum db_access access, struct diag *diag)
 		return db;
 	db_close(db, NULL);
 	return NULL;
+}
+
+enum exit_status db_open_existing(const char *path, struct db **db, struct diag *diag)
+{
+	struct diag why = DIAG_INIT;
+
+	*db = db_open(path, DB_READ, &why);
+	if (*db || why.status == STATUS_NO_INPUT)
+		return STATUS_OK;
+	return diag_set(diag, why.status, "%s", why.text);
 }
 
 enum exit_status db_close(struct db *db, struct diag *diag)

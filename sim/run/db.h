@@ -37,11 +37,17 @@ enum db_access { DB_READ, DB_WRITE, DB_WRITE_SHARED };
  * Open a database. DB_WRITE creates it if it is not there and takes the program's settings (WAL,
  * synchronous=FULL, a busy timeout); DB_WRITE_SHARED is the same with the rollback journal, for
  * folders that several machines see: WAL needs memory that all its users share. DB_READ refuses a
- * file that is not there with STATUS_NO_INPUT. A file that is no database of ours, or of another
- * schema or parameter table, is STATUS_BAD_INPUT. NULL on failure. A process that forks must not
- * use it in the child.
+ * file that is not there, or has no tables yet, with STATUS_NO_INPUT. A file that is no database of
+ * ours, or of another schema or parameter table, is STATUS_BAD_INPUT. NULL on failure. A process
+ * that forks must not use it in the child.
  */
 struct db *db_open(const char *path, enum db_access access, struct diag *diag);
+
+/*
+ * Open a database to read it; *db is NULL if it is not there, or if who began it was stopped before
+ * it had tables.
+ */
+enum exit_status db_open_existing(const char *path, struct db **db, struct diag *diag);
 
 /* Close; STATUS_IO if what was written could not be made safe. `db` may be NULL. */
 enum exit_status db_close(struct db *db, struct diag *diag);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/slice.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "run/point.h"
 #include "run/slice_plan.h"
@@ -151,23 +147,20 @@ enum exit_status slices_check_engine(struct db *shard, struct diag *diag)
 	return status;
 }
 
-/* Open the shard if it is there; *shard is NULL if not. A task that has just begun has made an
- * empty file. */
+/* *shard is NULL if it is not there. */
 static enum exit_status open_shard(const struct slices *slices, unsigned index, struct db **shard,
 				   struct diag *diag)
 {
 	char *path = slices_shard(slices, index);
-	enum exit_status status = STATUS_OK;
-	struct stat file;
+	enum exit_status status;
 
 	*shard = NULL;
 	if (!path)
 		return no_memory(diag);
-	if (stat(path, &file) == 0 && file.st_size > 0) {
-		*shard = db_open(path, DB_READ, diag);
-		status = *shard ? slices_check_engine(*shard, diag) : diag->status;
-	}
+	status = db_open_existing(path, shard, diag);
 	free(path);
+	if (status == STATUS_OK && *shard)
+		status = slices_check_engine(*shard, diag);
 	if (status == STATUS_OK)
 		return STATUS_OK;
 	db_close(*shard, NULL);

@@ -81,6 +81,23 @@ expect 'shard of another engine: merge' 65 'slice-3.db: a shard of engine 0, and
 expect 'shard of another engine: task' 65 'slice-3.db: a shard of engine 0, and this' "$TWOSTAGE" sweep -o n7.db --slice 3/7 s.yaml
 echo nonsense >n1.db.slices/plan
 expect 'plan that is none' 65 "n1.db.slices/plan: not 'twostage-slices" "$TWOSTAGE" sweep -o n1.db --status s.yaml
+
+# A disk that is full, a task twice, a task that was stopped before its shard had tables.
+expect 'full disk' 74 'slice-1.db: ' sh -c 'ulimit -f 110; "$TWOSTAGE_FAST" sweep -j 1 -o full.db --slice 1/1 s.yaml'
+expect 'after a full disk: sound' 0 'slice-1.db: ok, [1-9]' "$TWOSTAGE" db check full.db.slices/slice-1.db
+expect 'after a full disk: resumed' 0 ' 0 failed' "$TWOSTAGE_FAST" sweep -o full.db --slice 1/1 s.yaml
+"$TWOSTAGE_FAST" sweep -j 1 -o twice.db --slice 1/1 s.yaml >a.log 2>&1 &
+"$TWOSTAGE_FAST" sweep -j 1 -o twice.db --slice 1/1 s.yaml >b.log 2>&1 || fail "a task twice: $(cat b.log)"
+wait $! || fail "a task twice: $(cat a.log)"
+mkdir empty.db.slices && : >empty.db.slices/slice-2.db
+expect 'a shard without tables' 0 ' 0 failed' "$TWOSTAGE_FAST" sweep -o empty.db --slice 1/2 s.yaml
+expect 'a shard without tables: status' 75 '^slice 2: 0 of' "$TWOSTAGE" sweep -o empty.db --status s.yaml
+expect 'a shard without tables: resumed' 0 ' 0 failed' "$TWOSTAGE_FAST" sweep -o empty.db --slice 2/2 s.yaml
+for db in full twice empty; do
+	"$TWOSTAGE_FAST" sweep -o $db.db --merge s.yaml >/dev/null || fail "merge of $db"
+	equal "$db equals a local run" $db.db
+done
+expect 'folder without write access' 74 '/proc/x.db.slices: ' "$TWOSTAGE" sweep -o /proc/x.db --slice 1/2 s.yaml
 for bad in 0/3 4/3 3 1/ /3 1/3x 1/100001; do
 	expect "--slice $bad" 64 'I/N expected' "$TWOSTAGE" sweep --slice $bad s.yaml
 done
