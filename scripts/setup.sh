@@ -7,7 +7,7 @@ set -eu
 build='gcc g++ libsystemc-dev libc6-dev make pkg-config libyaml-dev libzstd-dev libxxhash-dev libsqlite3-dev
 	liblzma-dev zlib1g-dev'
 report='gnuplot-nox'
-check='libcmocka-dev clang clang-format sqlite3 jq procps zstd xz-utils gzip
+check='libcmocka-dev clang clang-format sqlite3 jq procps zstd xz-utils gzip valgrind binutils
 	qemu-user qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 	man-db util-linux'
 

@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# instructions.sh [--update] - fail when the replay needs over 3 % more instructions per access than
+# tests/bench/instructions.txt says. callgrind counts them, so the load of the machine is no matter.
+# A figure is the difference of a run and of one over the first quarter of the same trace, so that
+# start-up and printing do not count; decoding does.
+#
+# The figures are of one compiler on one architecture (first line of the file). With another one the
+# test only catches a rise of 30 %; there, take figures of the revision before a change by --update,
+# keep them out of the commit, and run the test after the change. --update also accepts a rise that
+# is worth it, and should follow a change that makes the replay cheaper: a low figure guards better.
+set -u
+cd "$(dirname "$0")/../.." || exit 70
+. tests/lib.sh
+
+twostage=${TWOSTAGE_FAST:-build/twostage}
+figures=tests/bench/instructions.txt
+
+# Traces with their accesses: page runs that hit the L2 TLB; a mixture; walks; first touches.
+specs='stride 2000000 --pattern=stride --stride=64 --footprint=1M
+zipf 100000 --pattern=zipf --footprint=512M
+gups 160000 --pattern=gups --footprint=32M
+touch 64000 --pattern=stride --stride=4096 --footprint=1G'
+
+# Of the program, which its builder put into it; gcc and clang write it alike.
+compiler_of() {
+	readelf -p .comment "$1" | sed -n 's/^ *\[ *[0-9a-f]*\] *//p' | sort -u | tr '\n' ' ' |
+		sed 's/ $//'
+}
+
+# count ACCESSES OPTIONS... -> instructions of the whole run
+count() {
+	rm -f "$work/out.cg"
+	"$twostage" trace gen --accesses="$@" --fetches=0 -g page -o "$work/trace.s2t" &&
+		valgrind --tool=callgrind --callgrind-out-file="$work/out.cg" \
+			"$twostage" run -c neoverse-n1 "$work/trace.s2t" >"$work/log" 2>&1 || return
+	awk '/^summary:/ { print $2 }' "$work/out.cg"
+}
+
+# measure ACCESSES OPTIONS... -> instructions per access, two decimals
+measure() {
+	n=$1
+	shift
+	part=$(count $((n / 4)) "$@") && whole=$(count "$n" "$@") || return
+	awk -v n="$n" -v whole="$whole" -v part="$part" \
+		'BEGIN { printf "%.2f\n", (whole - part) / (n * 3 / 4) }'
+}
+
+built="$(uname -m) $(compiler_of "$twostage")"
+limit=3
+if [ "$built" != "$(sed -n 's/^# built: //p' $figures)" ] && [ "${1-}" != --update ]; then
+	echo "note: $figures is of another compiler, so the limit is 30 %, not 3 %"
+	limit=30
+fi
+
+echo "# built: $built" >"$work/new"
+echo "# trace, instructions per access (sh tests/bench/instructions.sh --update)" >>"$work/new"
+while read -r name options; do
+	# shellcheck disable=SC2086
+	now=$(measure $options) || now=
+	if [ -z "$now" ]; then
+		fail "$name: cannot be measured"
+		tail -n 5 "$work/log" 2>/dev/null
+		continue
+	fi
+	was=$(awk -v name="$name" '$1 == name { print $2 }' $figures)
+	echo "$name: $now instructions per access, committed ${was:-none}"
+	echo "$name $now" >>"$work/new"
+	if [ "${1-}" = --update ]; then
+		continue
+	elif awk -v now="$now" -v was="${was:-0}" -v limit=$limit \
+		'BEGIN { exit !(now <= was * (1 + limit / 100)) }'; then
+		pass "$name"
+	else
+		fail "$name: more than $limit % above the committed figure"
+	fi
+done <<LIST
+$specs
+LIST
+
+if [ "${1-}" = --update ]; then
+	[ $failed -eq 0 ] && cp "$work/new" $figures
+	exit
+fi
+finish
