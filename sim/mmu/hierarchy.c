@@ -47,6 +47,34 @@ static void *latency_create(const struct latency_ops *latency, const struct late
 	return state;
 }
 
+/* L2 is inclusive: what it evicts leaves L1, too. */
+static void leave_l1(void *ctx, const struct tlb_evicted *entry)
+{
+	struct mmu_vcpu *vcpu = ctx;
+
+	vcpu->back_invalidated += tlb_drop_within(&vcpu->l1[MMU_FETCH], entry);
+	vcpu->back_invalidated += tlb_drop_within(&vcpu->l1[MMU_DATA], entry);
+}
+
+/* L2 is exclusive: what L1 evicts goes there, unless a larger piece stayed. */
+static void enter_l2(void *ctx, const struct tlb_evicted *entry)
+{
+	struct mmu_vcpu *vcpu = ctx;
+
+	if (tlb_find(&vcpu->l2, entry->context, entry->va) == TLB_NONE)
+		tlb_fill(&vcpu->l2, entry->context, entry->va, &entry->leaf);
+}
+
+static void connect_levels(struct mmu_vcpu *vcpu, enum mmu_inclusion inclusion)
+{
+	if (inclusion == MMU_INCLUSIVE)
+		vcpu->l2.evicted = leave_l1;
+	if (inclusion == MMU_EXCLUSIVE)
+		vcpu->l1[MMU_FETCH].evicted = vcpu->l1[MMU_DATA].evicted = enter_l2;
+	vcpu->l2.evicted_ctx = vcpu;
+	vcpu->l1[MMU_FETCH].evicted_ctx = vcpu->l1[MMU_DATA].evicted_ctx = vcpu;
+}
+
 /* `first`: index of this vCPU's first L1 slot. */
 static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 {
@@ -65,10 +93,15 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 	l1i.seed += index;
 	l1d.seed += index;
 	l2.seed += index;
-	return vcpu->latency_state && tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
-	       tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
-	       (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
-	       mmu_walker_init(mmu, vcpu);
+	const bool done = vcpu->latency_state &&
+			  tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
+			  tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
+			  (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
+			  mmu_walker_init(mmu, vcpu);
+
+	if (done && l2.sets)
+		connect_levels(vcpu, shape->inclusion);
+	return done;
 }
 
 bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *mem,
@@ -143,6 +176,32 @@ static bool allows(const struct tlb_leaf *leaf, enum access_kind kind)
 	return kind == ACCESS_LOAD || !(kind == ACCESS_STORE ? leaf->dirty_clear : leaf->no_fetch);
 }
 
+/* What a walk found goes into both levels. Returns the slot of L1. */
+static uint32_t fill_levels(struct mmu *mmu, struct mmu_vcpu *vcpu, struct tlb *l1,
+			    const struct mmu_request *request, const struct tlb_leaf *leaf)
+{
+	const struct tlb_context context = request->space->context;
+	struct tlb *l2 = &vcpu->l2;
+	uint32_t slot;
+
+	if (!l2->shape.sets)
+		return tlb_fill(l1, context, request->va, leaf);
+	if (mmu->shape.inclusion == MMU_EXCLUSIVE) {
+		slot = tlb_fill(l1, context, request->va, leaf);
+		/* What L1 holds in part only stays whole in L2. */
+		if (tlb_entry_bits(l1, leaf) < tlb_entry_bits(l2, leaf) &&
+		    tlb_find(l2, context, request->va) == TLB_NONE)
+			tlb_fill(l2, context, request->va, leaf);
+		return slot;
+	}
+	slot = tlb_fill(l2, context, request->va, leaf);
+	if (mmu->shape.inclusion == MMU_NON_INCLUSIVE)
+		return tlb_fill(l1, context, request->va, leaf);
+	const struct tlb_leaf held = tlb_leaf_for(l2, slot, request->va);
+
+	return tlb_fill(l1, context, request->va, &held);
+}
+
 uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
 		    uint32_t slot)
 {
@@ -166,8 +225,8 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	if (l1->generation[slot] == generation)
 		return tlb_renew(l1, slot, context, request->va, &leaf);
 	/* A TLBI on the way took the entries. */
-	if (l2->shape.sets && l2_slot == TLB_NONE)
-		tlb_fill(l2, context, request->va, &leaf);
+	if (l2_slot == TLB_NONE)
+		return fill_levels(mmu, cpu, l1, request, &leaf);
 	return tlb_fill(l1, context, request->va, &leaf);
 }
 
@@ -198,6 +257,9 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);
 		leaf = tlb_leaf_for(l2, slot, request->va);
+		if (mmu->shape.inclusion == MMU_EXCLUSIVE &&
+		    tlb_entry_bits(l1, &leaf) == leaf.size_bits)
+			tlb_drop(l2, slot);
 		slot = tlb_fill(l1, context, request->va, &leaf);
 		if (!allows(&l1->leaf[slot], request->kind))
 			return mmu_rewalk(mmu, request->vcpu, request, slot);
@@ -207,9 +269,7 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	result = mmu_walk_for(mmu, request, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return no_slot(mmu, result);
-	if (l2->shape.sets)
-		tlb_fill(l2, context, request->va, &leaf);
-	return tlb_fill(l1, context, request->va, &leaf);
+	return fill_levels(mmu, own, l1, request, &leaf);
 }
 
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
@@ -249,6 +309,7 @@ void mmu_count(const struct mmu *mmu, struct stats *stats)
 		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
 		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
 		v[STAT_l2_splintered] += mmu->vcpu[i].l2.splintered;
+		v[STAT_back_invalidations] += mmu->vcpu[i].back_invalidated;
 		v[STAT_contiguous_fills] += mmu->vcpu[i].l1[MMU_FETCH].contiguous +
 					    mmu->vcpu[i].l1[MMU_DATA].contiguous +
 					    mmu->vcpu[i].l2.contiguous;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The MMUs of all vCPUs: L1 instruction and data TLBs, a unified L2 TLB, walk caches and the walker
- * of each, over one simulated memory. Non-inclusive: L1 hits tell nothing to the levels below, and
- * nothing below takes anything out of L1.
+ * of each, over one simulated memory. L1 hits tell nothing to the levels below; nothing below takes
+ * anything out of L1 unless L2 is inclusive.
  *
  * Guest OS and KVM are known only as two fault functions (struct mmu_os), which run/ wires to os/.
  */
@@ -47,6 +47,13 @@ struct mmu_os {
 					  const struct fault *fault);
 };
 
+/* How the L1 TLBs and the L2 TLB share entries (docs/model.md). */
+enum mmu_inclusion {
+	MMU_NON_INCLUSIVE, /* both are filled; what one evicts is of no account to the other */
+	MMU_INCLUSIVE,	   /* L1 holds nothing that L2 does not: it loses what L2 evicts */
+	MMU_EXCLUSIVE,	   /* L2 is filled by what L1 evicts, and loses what L1 takes whole */
+};
+
 enum walk_cache_place {
 	WALK_CACHE_OWN,	  /* a structure of its own */
 	WALK_CACHE_IN_L2, /* in the L2 TLB, with its entries, index and replacement */
@@ -66,8 +73,9 @@ struct walk_cache_shape {
 struct mmu_shape {
 	uint32_t vcpus;
 	struct tlb_shape l1i, l1d, l2; /* l2.sets = 0: no L2 TLB */
-	bool l2_serial;		       /* the L2 TLB looks up one page size after the other */
-	uint32_t l2_rehash_cycles;     /* of each further look-up then */
+	enum mmu_inclusion inclusion;
+	bool l2_serial;		   /* the L2 TLB looks up one page size after the other */
+	uint32_t l2_rehash_cycles; /* of each further look-up then */
 	struct walk_cache_shape s1, s2;
 	enum granule s1_granule, s2_granule;
 	const struct latency_ops *latency;
@@ -80,6 +88,7 @@ struct mmu_vcpu {
 	struct tlb l1[2];    /* by enum mmu_stream */
 	struct tlb l2;
 	struct walk_cache s1, s2;
+	uint64_t back_invalidated; /* entries of L1 that an inclusive L2 took out */
 	struct mmu_walker *walker; /* the walk under way: hierarchy.c */
 };
 

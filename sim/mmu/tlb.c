@@ -291,6 +291,19 @@ static inline void slot_release(struct tlb *tlb, uint32_t slot)
 		tlb->resident &= ~(UINT64_C(1) << size_bits);
 }
 
+static void tell_evicted(const struct tlb *tlb, uint32_t slot)
+{
+	const uint64_t tag = tlb->context[slot];
+	const struct tlb_evicted entry = {
+		.context = { .vmid = (uint16_t)(tag >> 17), .asid = (uint16_t)(tag >> 1) },
+		.va = va_of((tlb->key[slot] & ~UINT64_C(63)) << 6),
+		.leaf = tlb->leaf[slot],
+	};
+
+	if (!(tag >> KIND_SHIFT))
+		tlb->evicted(tlb->evicted_ctx, &entry);
+}
+
 /* A free way of the set, or the policy's victim, made free. */
 static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 {
@@ -307,6 +320,8 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 		slot = first + lru_oldest(tlb->stamp + first, ways);
 	else
 		slot = first + tlb->shape.repl->victim(tlb->repl_state, set);
+	if (tlb->evicted)
+		tell_evicted(tlb, slot);
 	slot_release(tlb, slot);
 	return slot;
 }
@@ -334,8 +349,7 @@ static uint64_t leaf_tag(struct tlb_context context, const struct tlb_leaf *leaf
 	return leaf->global ? global_tag(context) : context_tag(context);
 }
 
-/* log2 of the entry for a leaf; 0: no size fits. */
-static unsigned entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf)
+unsigned tlb_entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf)
 {
 	const unsigned reach_bits = tlb->shape.contiguous && leaf->span_bits > leaf->size_bits
 					    ? leaf->span_bits
@@ -405,7 +419,7 @@ static uint32_t fill_group(struct tlb *tlb, va_t va, uint64_t tag, const struct 
 
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const struct tlb_leaf *leaf)
 {
-	const unsigned size_bits = entry_bits(tlb, leaf);
+	const unsigned size_bits = tlb_entry_bits(tlb, leaf);
 	const uint64_t tag = leaf_tag(context, leaf);
 	uint32_t slot;
 
@@ -447,7 +461,7 @@ uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, v
 	const bool changed = group && !alike(entry, leaf);
 
 	if (changed || leaf_tag(context, leaf) != tlb->context[slot] ||
-	    entry_bits(tlb, leaf) < held_bits ||
+	    tlb_entry_bits(tlb, leaf) < held_bits ||
 	    pa_around(leaf, va, held_bits).v != pa_around(entry, va, held_bits).v) {
 		tlb_drop_pages(tlb, slot, page);
 		return tlb_fill(tlb, context, va, leaf);

@@ -43,6 +43,13 @@ struct tlb_leaf {
 
 #define TLB_NONE UINT32_MAX
 
+/* An entry that makes room for another. */
+struct tlb_evicted {
+	struct tlb_context context; /* asid: 0 if global */
+	va_t va;		    /* of its first byte */
+	struct tlb_leaf leaf;
+};
+
 struct tlb {
 	struct tlb_shape shape;
 	uint32_t slots;	   /* sets * ways */
@@ -70,9 +77,12 @@ struct tlb {
 	uint32_t used;		 /* valid entries of all kinds */
 	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
 	uint32_t count[64];	 /* those by size */
-	uint64_t splintered;	 /* fills smaller than the leaf */
-	uint64_t contiguous;	 /* fills larger than the leaf */
-	uint64_t coalesced;	 /* fills into an entry of a neighbour */
+	/* Told of each VA to PA entry that is evicted, before it goes; NULL: nobody. */
+	void (*evicted)(void *ctx, const struct tlb_evicted *entry);
+	void *evicted_ctx;
+	uint64_t splintered; /* fills smaller than the leaf */
+	uint64_t contiguous; /* fills larger than the leaf */
+	uint64_t coalesced;  /* fills into an entry of a neighbour */
 };
 
 /* Per-slot arrays that the owner of several TLBs lays out side by side: slots of all, by index. */
@@ -107,6 +117,9 @@ static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 		tlb->shape.repl->on_hit(tlb->repl_state, slot / tlb->shape.ways,
 					slot % tlb->shape.ways);
 }
+
+/* log2 of the entry that tlb_fill() would make; 0: the TLB holds no size that small. */
+unsigned tlb_entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf);
 
 /*
  * Put in the entry for va out of `leaf` (whose pa and size_bits are those of the whole leaf): the
@@ -147,6 +160,9 @@ uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag);
 /* Does the slot hold an entry of a walk cache? *tag then says which, ia being its first byte. */
 bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag);
 void tlb_drop(struct tlb *tlb, uint32_t slot);
+
+/* Drop what lies within an entry that another TLB evicted. Returns how many entries. */
+uint32_t tlb_drop_within(struct tlb *tlb, const struct tlb_evicted *entry);
 
 /* What an invalidation matches; fields not used by `scope` are ignored. */
 enum tlb_scope {

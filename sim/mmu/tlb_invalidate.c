@@ -74,3 +74,20 @@ uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
 			invalidate_slot(tlb, slot, match);
 	return before - tlb->used;
 }
+
+uint32_t tlb_drop_within(struct tlb *tlb, const struct tlb_evicted *entry)
+{
+	const uint64_t tag = (uint64_t)entry->context.vmid << 17 |
+			     (entry->leaf.global ? 1 : (uint64_t)entry->context.asid << 1);
+	const uint64_t last = entry->va.v | low_mask(entry->leaf.size_bits);
+	const uint32_t before = tlb->used;
+
+	for (uint32_t slot = 0; slot < tlb->slots; slot++) {
+		const uint64_t va = (tlb->key[slot] & ~UINT64_C(63)) << 6;
+
+		if (tlb->key[slot] != KEY_INVALID && tlb->context[slot] == tag &&
+		    va >= entry->va.v && va <= last)
+			tlb_drop(tlb, slot);
+	}
+	return before - tlb->used;
+}

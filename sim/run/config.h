@@ -89,6 +89,7 @@ struct config {
 	} vm_b;
 	struct {
 		struct tlb_config l1i, l1d, l2;
+		const char *inclusion;
 	} tlb;
 	struct {
 		struct walk_cache_config s1, s2;

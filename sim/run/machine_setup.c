@@ -174,6 +174,9 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 		.l1i = tlb_shape_of(&config->tlb.l1i, config, 0),
 		.l1d = tlb_shape_of(&config->tlb.l1d, config, 1),
 		.l2 = tlb_shape_of(&config->tlb.l2, config, 2),
+		.inclusion = !strcmp(config->tlb.inclusion, "inclusive")   ? MMU_INCLUSIVE
+			     : !strcmp(config->tlb.inclusion, "exclusive") ? MMU_EXCLUSIVE
+									   : MMU_NON_INCLUSIVE,
 		.l2_serial = config->tlb.l2.entries && strcmp(config->tlb.l2.probe, "serial") == 0,
 		.l2_rehash_cycles = (uint32_t)config->tlb.l2.rehash_cycles,
 		.s1 = walk_cache_shape_of(&config->walk_cache.s1),
@@ -291,6 +294,25 @@ static enum exit_status check_walk_caches(const struct config *config, struct di
 	return status;
 }
 
+/* Other levels than those that each fill for themselves. */
+static enum exit_status check_inclusion(const struct config *config, struct diag *diag)
+{
+	const struct tlb_config *l2 = &config->tlb.l2;
+
+	if (strcmp(config->tlb.inclusion, "none") == 0)
+		return STATUS_OK;
+	if (config->tlb.l1i.coalesce > 1 || config->tlb.l1d.coalesce > 1 || l2->coalesce > 1)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"tlb.inclusion: %s, but groups of pages (tlb.*.coalesce) have no "
+				"inclusion",
+				config->tlb.inclusion);
+	if (strcmp(config->tlb.inclusion, "inclusive") == 0 &&
+	    (!l2->entries || !(l2->page_sizes & low_mask(page_bits_of(config) + 1))))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"tlb.inclusion: inclusive, but the level-2 TLB cannot hold pages");
+	return STATUS_OK;
+}
+
 static enum exit_status check_cache(const char *what, const struct cache_config *cache,
 				    struct diag *diag)
 {
@@ -355,6 +377,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_host(config, &setup.cpu, diag);
 	if (status == STATUS_OK)
 		status = check_walk_caches(config, diag);
+	if (status == STATUS_OK)
+		status = check_inclusion(config, diag);
 	if (status == STATUS_OK)
 		status = check_cache("cache.l1d", &config->cache.l1d, diag);
 	if (status == STATUS_OK)

@@ -45,6 +45,12 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine, str
 				"needs a raw trace; this one holds %s runs",
 				unsafe == l1i ? "l1i" : "l1d", unsafe->name,
 				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
+	if (mmu->shape.inclusion == MMU_INCLUSIVE && info->granularity != TRACE_RAW)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"tlb.inclusion: inclusive: level 2 takes entries out of level 1 in "
+				"the middle of runs (docs/model.md, M1 (b)), so it needs a raw "
+				"trace; this one holds %s runs",
+				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
 	replay->machine = machine;
 	replay->mmu = mmu;
 	replay->timing = timing;

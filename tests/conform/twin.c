@@ -305,6 +305,10 @@ static void make_mmu(struct twin *w)
 	shape.l1i = tlb_shape(r, 1, 4);
 	shape.l1d = tlb_shape(r, 2, 2);
 	shape.l2 = tlb_shape(r, rng_chance(r, 70) ? 4 : 0, 3);
+	if (rng_chance(r, 40)) {
+		shape.inclusion = (enum mmu_inclusion)rng_below(r, 3);
+		shape.l1i.group_bits = shape.l1d.group_bits = shape.l2.group_bits = 0;
+	}
 	shape.s1 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0, .ways = 4 };
 	shape.s2 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0 };
 	place_walk_caches(r, &shape);

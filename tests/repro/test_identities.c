@@ -53,6 +53,7 @@ static const char *const axes[][MAX_CHOICES] = {
 	  "tlb.l2.entries=60 tlb.l2.ways=5 tlb.l2.page_sizes=[4K,2M]",
 	  "tlb.l2.entries=128 tlb.l2.ways=8 tlb.l2.replacement=srrip" },
 	{ "host.force_broadcast=yes", "host.force_broadcast=no core.ttl_hint=level" },
+	{ "tlb.inclusion=none", "tlb.inclusion=exclusive" },
 	{ "tlb.l2.probe=parallel",
 	  "tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial tlb.l2.rehash_cycles=3" },
 	{ "tlb.l1d.coalesce=1", "tlb.l1i.coalesce=4 tlb.l1d.coalesce=2 tlb.l2.coalesce=4" },

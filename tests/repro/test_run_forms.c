@@ -115,6 +115,8 @@ static void run_safe_structures(void **state)
 {
 	static const char *const structures[] = {
 		"host.force_broadcast=no",
+		"tlb.inclusion=exclusive",
+		"tlb.inclusion=exclusive tlb.l1d.page_sizes=[4K] host.backing=2M guest.pages=2M",
 		"tlb.l1i.index=hashed tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial "
 		"guest.policy=linux guest.thp_permille=500 host.backing=2M",
 		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",
@@ -254,6 +256,18 @@ static void unsafe_policies(void **state)
 		}
 		engine_run(&in_l1, scratch_path("raw.s2t"));
 		assert_forms_agree(&in_l2, 3);
+	}
+	{
+		struct config inclusive = config_of("full", "preset", "lru", "lru");
+		struct diag diag = DIAG_INIT;
+
+		engine_set(&inclusive, "tlb.inclusion=inclusive");
+		assert_int_equal(engine_refusal(&inclusive, scratch_path("page.s2t"), &diag),
+				 STATUS_BAD_INPUT);
+		assert_non_null(strstr(diag.text, "M1 (b)"));
+		assert_true(
+			engine_run(&inclusive, scratch_path("raw.s2t")).v[STAT_back_invalidations] >
+			0);
 	}
 	assert_true(unsafe > 0);
 	refs_free(&refs);

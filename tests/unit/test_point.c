@@ -330,6 +330,8 @@ static void impossible_configurations(void **state)
 	refused("tlb.l1d.page_sizes=[2M]", "tlb.l1d.page_sizes");
 	refused("walk_cache.s1.entries=10 walk_cache.s1.ways=4", "walk_cache.s1.entries");
 	refused("walk_cache.s2.entries=10 walk_cache.s2.ways=4", "walk_cache.s2.entries");
+	refused("tlb.inclusion=inclusive tlb.l2.entries=none", "tlb.inclusion");
+	refused("tlb.inclusion=exclusive tlb.l2.coalesce=2", "tlb.inclusion");
 	refused("tlb.l1d.coalesce=3", "tlb.l1d.coalesce");
 	refused("walk_cache.s2.place=l2_tlb tlb.l2.entries=none", "walk_cache.s2.place");
 	refused("walk_cache.s2.place=s1 walk_cache.s1.entries=none", "walk_cache.s2.place");
