@@ -21,4 +21,7 @@ enum exit_status param_text_parse(const struct param *param, const char *text,
 void param_text_format(const struct param *param, union param_value value,
 		       char text[PARAM_TEXT_MAX]);
 
+/* param_choices.c: the engine's own choices of a room by index; NULL behind the last. */
+const char *param_choice(const char *room, size_t index, const char **help);
+
 #endif
