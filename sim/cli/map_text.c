@@ -7,8 +7,7 @@
 
 #include "base/suggest.h"
 
-#define MAX_STEP_COUNT	 (UINT64_C(1) << 24)
-#define MAX_HUGETLB_BITS 40
+#define MAX_STEP_COUNT (UINT64_C(1) << 24)
 
 enum exit_status map_open(struct map_reader *reader, const char *path, struct diag *diag)
 {
@@ -181,8 +180,8 @@ static bool set_backing(struct target *t, const char *value)
 		t->what->slot.backing = KVM_BACKING_ANON;
 	} else if (strcmp(value, "thp") == 0) {
 		t->what->slot.backing = KVM_BACKING_THP;
-	} else if (strncmp(value, "htlb", 4) == 0 && whole_number(value + 4, &n) &&
-		   n >= t->host->page && n <= MAX_HUGETLB_BITS) {
+	} else if (strncmp(value, "htlb", 4) == 0 && whole_number(value + 4, &n) && n < 64 &&
+		   kvm_hugetlb_exists(t->host->page, (unsigned)n)) {
 		t->what->slot.backing = KVM_BACKING_HUGETLB;
 		t->what->slot.hugetlb_bits = (unsigned)n;
 	} else {
@@ -221,7 +220,7 @@ static bool set_chunk(struct target *t, const char *value)
 {
 	uint64_t n;
 
-	if (!whole_number(value, &n) || (n & (n - 1)) || (n && n < UINT64_C(1) << t->host->page))
+	if (!whole_number(value, &n) || (n && !kvm_block_size_supported(t->host->page, n)))
 		return false;
 	t->what->vm.split_chunk_bytes = n;
 	return true;
@@ -249,11 +248,12 @@ static const struct key case_keys[] = {
 	{ "ipa", "a number of bits, 0 to 255", false, set_ipa },
 	{ "base", "an address below 2^56", false, set_base },
 	{ "size", "a size below 2^56", false, set_size },
-	{ "backing", "anon, thp or htlbN", false, set_backing },
+	{ "backing", "anon, thp or htlbN with a hugetlb size of the page size", false,
+	  set_backing },
 	{ "hskew", "a size", false, set_skew },
 	{ "flags", "0 to 3", true, set_flags },
 	{ "manual", "0, 1 or 3", true, set_manual },
-	{ "chunk", "0, or a power of two of at least a page", true, set_chunk },
+	{ "chunk", "0, or the size of a page or block", true, set_chunk },
 	{ "script", "steps", false, set_script },
 	{ 0 },
 };

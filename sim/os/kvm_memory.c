@@ -25,6 +25,17 @@ struct kvm_chunk {
 
 enum { ZEROED_BITS = 12 };
 
+bool kvm_hugetlb_exists(enum granule page, unsigned bits)
+{
+	static const uint64_t sizes[] = {
+		[GRANULE_4K] = 1 << 16 | 1 << 21 | 1 << 25 | 1 << 30,
+		[GRANULE_16K] = 1 << 21 | 1 << 25 | 1 << 30,
+		[GRANULE_64K] = 1 << 21 | 1 << 29 | UINT64_C(1) << 34,
+	};
+
+	return bits < 64 && sizes[page] >> bits & 1;
+}
+
 bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsigned hugetlb_bits,
 		     enum granule page, uint64_t user, uint64_t bytes, struct frames *frames)
 {

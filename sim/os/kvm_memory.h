@@ -49,6 +49,10 @@ struct kvm_memory {
 	void *placed_ctx;
 };
 
+/* Does hugetlbfs have pages of 2^bits bytes where the host's base pages are `page` (Linux arm64)?
+ */
+bool kvm_hugetlb_exists(enum granule page, unsigned bits);
+
 /*
  * Nothing is mapped yet at user addresses [user, user + bytes). hugetlb_bits: page size of
  * KVM_BACKING_HUGETLB. KVM_BACKING_DEVICE: the caller sets device_pa. False: out of memory.

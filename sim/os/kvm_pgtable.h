@@ -232,4 +232,14 @@ static inline int kvm_min_block_level(enum granule granule)
 	return granule == GRANULE_4K ? 1 : 2;
 }
 
+/* kvm_is_block_size_supported: the sizes of a page and of the blocks, which a split chunk can have.
+ */
+static inline bool kvm_block_size_supported(enum granule granule, uint64_t bytes)
+{
+	for (int level = kvm_min_block_level(granule); level <= 3; level++)
+		if (bytes == UINT64_C(1) << level_shift(granule, level))
+			return true;
+	return false;
+}
+
 #endif

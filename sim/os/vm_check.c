@@ -4,18 +4,6 @@
 
 #include <inttypes.h>
 
-/* Host page sizes: base pages and what hugetlbfs has with each granule (Linux arm64). */
-static bool backing_exists(enum granule granule, unsigned bits)
-{
-	static const uint64_t sizes[] = {
-		[GRANULE_4K] = 1 << 12 | 1 << 16 | 1 << 21 | 1 << 25 | 1 << 30,
-		[GRANULE_16K] = 1 << 14 | 1 << 21 | 1 << 25 | 1 << 30,
-		[GRANULE_64K] = 1 << 16 | 1 << 21 | 1 << 29 | UINT64_C(1) << 34,
-	};
-
-	return sizes[granule] >> bits & 1;
-}
-
 static enum exit_status check_stage1(const struct vm_setup *setup, struct s1_geometry *geometry,
 				     struct diag *diag)
 {
@@ -99,10 +87,21 @@ static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geo
 			"(%u)",
 			geometry->levels, setup->host_va_bits,
 			geometry_host_levels(setup->s2_granule, setup->host_va_bits));
-	if (!backing_exists(setup->s2_granule, setup->backing_bits))
+	if (setup->backing_bits != (unsigned)setup->s2_granule &&
+	    !kvm_hugetlb_exists(setup->s2_granule, setup->backing_bits))
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"host.backing: a host with %uK pages has no pages of 2^%u bytes",
 				1u << (setup->s2_granule - 10), setup->backing_bits);
+	if (setup->user_skew & low_mask((unsigned)setup->s2_granule))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.user_skew: %" PRIu64 " is no multiple of the host's pages",
+				setup->user_skew);
+	if (setup->split_chunk_bytes &&
+	    !kvm_block_size_supported(setup->s2_granule, setup->split_chunk_bytes))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"host.split_chunk: %" PRIu64 " bytes are not the size of a page or "
+				"block that KVM maps with %uK pages",
+				setup->split_chunk_bytes, 1u << (setup->s2_granule - 10));
 	return check_era(setup, geometry, diag);
 }
 

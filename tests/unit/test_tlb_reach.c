@@ -194,10 +194,12 @@ static void run_groups(unsigned sets, unsigned ways, unsigned pages)
 
 		assert_int_equal(slot != TLB_NONE, g != NULL);
 		if (chance(&rng, 1, 40)) {
-			const struct tlb_match match = { chance(&rng, 1, 2) ? TLB_SCOPE_VA
-									    : TLB_SCOPE_VAA,
-							 context, va & ~(PAGE - 1),
-							 va | (PAGE - 1) };
+			const struct tlb_match match = {
+				.scope = chance(&rng, 1, 2) ? TLB_SCOPE_VA : TLB_SCOPE_VAA,
+				.context = context,
+				.first = va & ~(PAGE - 1),
+				.last = va | (PAGE - 1),
+			};
 
 			tlb_invalidate(&tlb, &match);
 			model_invalidate(m, &match);
@@ -340,7 +342,10 @@ static void one_entry_for_a_set(void **state)
 	const uint64_t va = UINT64_C(0x7f00012000);
 	const struct tlb_leaf leaf = leaf_with(12, 16, UINT64_C(0x8000a2000));
 	const struct tlb_leaf wide = leaf_with(12, 17, UINT64_C(0x8000a2000));
-	struct tlb_match match = { TLB_SCOPE_VA, context, va + 5 * PAGE, va + 6 * PAGE - 1 };
+	struct tlb_match match = { .scope = TLB_SCOPE_VA,
+				   .context = context,
+				   .first = va + 5 * PAGE,
+				   .last = va + 6 * PAGE - 1 };
 	struct tlb tlb;
 	uint32_t slot;
 

@@ -325,6 +325,10 @@ static void impossible_machines(void **state)
 	refused("stage2.ipa_bits=44 host.va_bits=39", "host.va_bits 39");
 	refused("host.backing=512M", "host.backing");
 	refused("host.backing=64G", "host.backing");
+	refused("host.user_skew=1K", "host.user_skew");
+	refused("host.split_chunk=64K", "host.split_chunk");
+	refused("stage2.granule=16K stage1.granule=16K stage1.va_bits=47 host.split_chunk=2M",
+		"host.split_chunk");
 	refused("guest.pages=64K", "guest.pages");
 	refused("guest.asid_bits=16 core.id_aa64mmfr0=0x1105", "guest.asid_bits");
 	refused("guest.asid_bits=9", "guest.asid_bits");
