@@ -33,12 +33,18 @@ struct latency_result {
 	enum found_in found_in;
 };
 
+/* Instructions do not come through the level-1 data cache. */
+enum latency_side { LATENCY_FETCH, LATENCY_DATA };
+
 struct latency_ops {
 	const char *name;
 	const char *help; /* one line */
 	size_t (*state_bytes)(const struct latency_config *config);
 	void (*init)(void *state, const struct latency_config *config);
 	struct latency_result (*read)(void *state, pa_t pa, bool cacheable);
+	/* The guest's own access to a line of Normal memory, which shares the caches with
+	 * descriptor reads. NULL: the model has no caches. */
+	struct latency_result (*guest)(void *state, pa_t pa, enum latency_side side);
 };
 
 extern const struct latency_ops *const latency_registry[];

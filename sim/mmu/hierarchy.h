@@ -163,6 +163,22 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last);
 
+/*
+ * The guest's own access to the line of `pa` goes through the caches that walks read from. The
+ * latency model must have them (latency_ops.guest).
+ */
+static inline void mmu_guest_line(struct mmu *mmu, uint32_t vcpu, enum mmu_stream stream, pa_t pa)
+{
+	const struct latency_ops *latency = mmu->shape.latency;
+	const enum latency_side side = stream == MMU_FETCH ? LATENCY_FETCH : LATENCY_DATA;
+	struct latency_result found = latency->guest(mmu->vcpu[vcpu].latency_state, pa, side);
+
+	if (found.found_in == FOUND_DRAM)
+		found = latency->guest(mmu->latency_state, pa, side);
+	mmu->stats.v[STAT_guest_lines]++;
+	mmu->stats.v[STAT_guest_lines_l1d + found.found_in]++;
+}
+
 /* All counts so far, with percentiles, sums and splinter counts, into *stats. */
 void mmu_count(const struct mmu *mmu, struct stats *stats);
 

@@ -101,6 +101,7 @@ struct config {
 	struct {
 		struct cache_config l1d, l2, llc;
 		uint64_t table_share_permille;
+		const char *data;
 		uint64_t llc_request_cycles, llc_queue_depth;
 	} cache;
 	struct {

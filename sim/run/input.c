@@ -16,7 +16,7 @@ enum trace_granularity input_granularity(const struct config *config)
 		if (!policy || !policy->run_safe)
 			return TRACE_RAW;
 	}
-	return TRACE_PAGE_RUNS;
+	return strcmp(config->cache.data, "simulate") == 0 ? TRACE_LINE_RUNS : TRACE_PAGE_RUNS;
 }
 
 const char *input_name(const char *path)

@@ -30,6 +30,9 @@ struct machine {
 
 enum dirty_state machine_dirty_state(const struct config *config);
 
+/* Do the guest's own lines go through the caches of the walks (cache.data)? */
+bool machine_simulates_lines(const struct config *config);
+
 /* VMs that a trace with `recorded` VMs needs: its own, or host.vms that take turns. */
 uint32_t machine_vms(const struct config *config, uint32_t recorded);
 

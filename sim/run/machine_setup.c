@@ -158,6 +158,11 @@ static struct walk_cache_shape walk_cache_shape_of(const struct walk_cache_confi
 	};
 }
 
+bool machine_simulates_lines(const struct config *config)
+{
+	return strcmp(config->cache.data, "simulate") == 0;
+}
+
 static struct latency_level latency_level_of(const struct cache_config *cache)
 {
 	return (struct latency_level){
@@ -190,7 +195,8 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 				[FOUND_L2] = latency_level_of(&config->cache.l2),
 				[FOUND_LLC] = latency_level_of(&config->cache.llc),
 			},
-			.table_share_permille = (uint32_t)config->cache.table_share_permille,
+			.table_share_permille = machine_simulates_lines(config) ? 1000 :
+				(uint32_t)config->cache.table_share_permille,
 			.dram_cycles = (uint32_t)config->dram.latency_cycles,
 			.fixed_cycles = (uint32_t)config->latency.fixed_cycles,
 		},
@@ -234,6 +240,8 @@ struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms)
 	};
 
 	/* Its walks pass by the cores' own caches; the last level and DRAM are the system's. */
+	/* No lines of the guest go through the SMMU's caches. */
+	shape.latency_config.table_share_permille = (uint32_t)config->cache.table_share_permille;
 	shape.latency_config.level[FOUND_L1D].size_bytes = 0;
 	shape.latency_config.level[FOUND_L2].size_bytes = 0;
 	return shape;
@@ -342,6 +350,20 @@ static enum exit_status check_host(const struct config *config, const struct arc
 	return STATUS_OK;
 }
 
+static enum exit_status check_lines(const struct config *config, struct diag *diag)
+{
+	if (!machine_simulates_lines(config))
+		return STATUS_OK;
+	if (!latency_find(config->latency.model)->guest)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"cache.data: simulate, but latency.model: %s has no caches",
+				config->latency.model);
+	if (strcmp(config->timing.backend, "analytic") != 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"cache.data: simulate wants timing.backend: analytic");
+	return STATUS_OK;
+}
+
 /* Both kinds of VM have a device. */
 static enum exit_status check_devices(const struct config *config, const struct vm_setup *setup,
 				      const struct vm_setup *setup_b, struct diag *diag)
@@ -385,6 +407,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_cache("cache.l2", &config->cache.l2, diag);
 	if (status == STATUS_OK)
 		status = check_cache("cache.llc", &config->cache.llc, diag);
+	if (status == STATUS_OK)
+		status = check_lines(config, diag);
 	if (status == STATUS_OK)
 		status = check_devices(config, &setup, &setup_b, diag);
 	return status;

@@ -7,6 +7,9 @@
 static const struct choice {
 	const char *room, *name, *help;
 } choices[] = {
+	{ "cache_data", "share", "they leave tables cache.table_share_permille of the ways" },
+	{ "cache_data", "simulate",
+	  "each line goes through them; wants a trace of line runs or a raw one" },
 	{ "contiguous", "no", "the bit is ignored" },
 	{ "contiguous", "yes", "one entry, as far as both stages have the set or a larger leaf" },
 	{ "contiguous_misprogrammed", "fault", "translation fault" },

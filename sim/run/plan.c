@@ -177,16 +177,17 @@ static enum exit_status list_all(struct plan *plan, struct diag *diag)
 /* Single accesses as soon as one point of the trace cannot replay page runs. */
 static enum trace_granularity granularity_of(const struct plan *plan, uint32_t trace)
 {
+	enum trace_granularity finest = TRACE_PAGE_RUNS;
 	struct config config;
 
-	for (size_t i = 0; i < plan->n_points; i++) {
+	for (size_t i = 0; i < plan->n_points && finest != TRACE_RAW; i++) {
 		if (plan->points[i].trace != trace)
 			continue;
 		plan_config(plan, &plan->points[i], &config);
-		if (input_granularity(&config) == TRACE_RAW)
-			return TRACE_RAW;
+		if (input_granularity(&config) < finest)
+			finest = input_granularity(&config);
 	}
-	return TRACE_PAGE_RUNS;
+	return finest;
 }
 
 enum exit_status plan_open_traces(struct plan *plan, struct diag *diag)

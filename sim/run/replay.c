@@ -51,6 +51,12 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine, str
 				"the middle of runs (docs/model.md, M1 (b)), so it needs a raw "
 				"trace; this one holds %s runs",
 				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
+	if (machine_simulates_lines(&machine->config) && info->granularity == TRACE_PAGE_RUNS)
+		return diag_set(
+			diag, STATUS_BAD_INPUT,
+			"cache.data: simulate wants to know each line that the guest uses, so "
+			"it needs a trace of line runs or a raw one; this one holds page runs");
+	replay->lines = machine_simulates_lines(&machine->config);
 	replay->machine = machine;
 	replay->mmu = mmu;
 	replay->timing = timing;
@@ -60,7 +66,10 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine, str
 	replay->hints = calloc(TRACE_BLOCK_RECORDS, sizeof(*replay->hints));
 	replay->stores = calloc(mmu->shape.vcpus, sizeof(*replay->stores));
 	replay->last = calloc(mmu->shape.vcpus, 2 * sizeof(*replay->last));
-	if (!replay->hints || !replay->stores || !replay->last) {
+	if (replay->lines)
+		replay->line_pa = calloc(TRACE_BLOCK_RECORDS, sizeof(*replay->line_pa));
+	if (!replay->hints || !replay->stores || !replay->last ||
+	    (replay->lines && !replay->line_pa)) {
 		replay_fini(replay);
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	}
@@ -72,9 +81,11 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine, str
 void replay_fini(struct replay *replay)
 {
 	free(replay->hints);
+	free(replay->line_pa);
 	free(replay->stores);
 	free(replay->last);
 	replay->hints = NULL;
+	replay->line_pa = NULL;
 	replay->stores = NULL;
 	replay->last = NULL;
 }
@@ -144,6 +155,17 @@ uint32_t replay_access(struct replay *replay, const struct trace_key *key,
 	return slot;
 }
 
+/* The first line of a record, once the slot of its L1 TLB says where it lies. Its PA. */
+static pa_t use_line(struct replay *replay, const struct trace_key *key, uint32_t slot)
+{
+	const enum mmu_stream stream = replay_side(key);
+	const struct tlb_leaf *leaf = &mmu_l1(replay->mmu, key->vcpu, stream)->leaf[slot];
+	const pa_t pa = pa_of(leaf->pa.v | (key->va & low_mask(leaf->size_bits)));
+
+	mmu_guest_line(replay->mmu, key->vcpu, stream, pa);
+	return pa;
+}
+
 /* The hint of a key failed: the full look-up, and a new hint. */
 static enum exit_status access_by_key(struct replay *replay, const struct trace_block *block,
 				      uint32_t i, struct replay_hint *hint)
@@ -169,6 +191,8 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 		.index = mmu_l1_index(replay->mmu, l1, slot),
 		.seen = l1->generation[slot] + 1,
 	};
+	if (replay->lines)
+		replay->line_pa[block->key[i]] = use_line(replay, key, slot);
 	if (replay->tlbis != replay->mmu->stats.v[STAT_tlbis])
 		return replay_reopen(replay, block, i, 0, REPLAY_OTHER_RUNS);
 	return STATUS_OK;
@@ -204,6 +228,28 @@ static enum exit_status run_by_hints(struct replay *replay, const struct trace_b
 	return STATUS_OK;
 }
 
+/* run_by_hints() when the guest's lines go through the caches, too. */
+static enum exit_status run_lines_by_hints(struct replay *replay, const struct trace_block *block,
+					   uint32_t first, uint32_t end)
+{
+	for (uint32_t i = first; i < end; i++) {
+		const uint32_t key = block->key[i];
+		struct replay_hint *hint = &replay->hints[key];
+		enum exit_status status;
+
+		if (replay->mmu->l1_generation[hint->index] + 1 == hint->seen) {
+			replay->mmu->l1_stamp[hint->index] = ++replay->clock;
+			mmu_guest_line(replay->mmu, block->keys[key].vcpu,
+				       replay_side(&block->keys[key]), replay->line_pa[key]);
+			continue;
+		}
+		status = access_by_key(replay, block, i, hint);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
 /* Any policy, any granularity, dirty state: each record through the whole hierarchy. */
 static enum exit_status run_by_records(struct replay *replay, const struct trace_block *block,
 				       uint32_t first, uint32_t end)
@@ -226,6 +272,8 @@ static enum exit_status run_by_records(struct replay *replay, const struct trace
 		slot = mmu_access(replay->mmu, key->vcpu, &request);
 		if (slot == TLB_NONE)
 			return replay_fault_status(replay, replay_vm(replay, key));
+		if (replay->lines && slot != MMU_EMULATED)
+			use_line(replay, key, slot);
 		if (slot == MMU_EMULATED)
 			status = emulate_rest(replay, block, i, &request);
 		else if (replay->tlbis != replay->mmu->stats.v[STAT_tlbis])
@@ -261,8 +309,10 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 static enum exit_status run_untimed(struct replay *replay, const struct trace_block *block,
 				    uint32_t first, uint32_t end)
 {
-	return replay->fast ? run_by_hints(replay, block, first, end)
-			    : run_by_records(replay, block, first, end);
+	if (!replay->fast)
+		return run_by_records(replay, block, first, end);
+	return replay->lines ? run_lines_by_hints(replay, block, first, end)
+			     : run_by_hints(replay, block, first, end);
 }
 
 /* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */

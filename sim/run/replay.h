@@ -39,10 +39,12 @@ struct replay {
 	bool runs;		     /* records stand for several accesses */
 	bool fast;		   /* LRU in both L1s and no store that matters: replay by hints */
 	bool track_stores;	   /* stores within runs matter */
+	bool lines;		   /* the guest's lines go through the caches */
 	unsigned columns;	   /* enum trace_column bits that blocks must have */
 	uint64_t clock;		   /* last LRU stamp given */
 	uint64_t tlbis;		   /* operations that all open runs know of */
 	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
+	pa_t *line_pa;		   /* of each key that has a hint; `fast` with `lines` only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
 	struct replay_last *last;    /* by 2 * vCPU + stream */
 	struct miss_stream *record;  /* what gets through L1 goes there, too; NULL: nowhere */
@@ -59,8 +61,8 @@ struct replay {
 
 /*
  * `machine` is the caller's and must outlive the replay. Refuses (STATUS_BAD_INPUT) a trace of runs
- * when an L1 replacement policy is not run_safe. `timing` is the caller's, too, or NULL. `diag` is
- * kept for later failures.
+ * when an L1 replacement policy is not run_safe, and one of page runs when lines are simulated.
+ * `timing` is the caller's, too, or NULL. `diag` is kept for later failures.
  */
 enum exit_status replay_init(struct replay *replay, struct machine *machine, struct timing *timing,
 			     const struct trace_info *info, struct diag *diag);

@@ -10,7 +10,7 @@ bool replay_is_recordable(const struct replay *replay)
 	 */
 	if (config->tlb.l1i.coalesce > 1 || config->tlb.l1d.coalesce > 1)
 		return false;
-	return replay->fast && !replay->scheduled && !replay->timeline &&
+	return replay->fast && !replay->scheduled && !replay->timeline && !replay->lines &&
 	       replay->session.due == UINT64_MAX;
 }
 

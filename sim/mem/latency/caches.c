@@ -2,7 +2,8 @@
 /*
  * Descriptor reads go through up to three caches, then DRAM. Lines of 64 bytes, so eight
  * neighbouring descriptors share one; LRU; a miss fills every level it passed. Of each level's ways
- * only the stated share is there for tables: the guest's own data holds the rest (docs/model.md).
+ * only the stated share is there for tables, the guest's own data holds the rest; or the share is
+ * all, and the guest's lines go through the same caches (docs/model.md, M12).
  */
 #include "mem/latency.h"
 
@@ -95,14 +96,13 @@ static inline uint64_t set_of(const struct level *level, uint64_t line)
 	return level->masked ? line & level->set_mask : line % level->sets;
 }
 
-static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
+/* Through levels `first` to end - 1, those there are. */
+static inline struct latency_result look_up(struct caches *caches, pa_t pa, int first, int end)
 {
-	struct caches *caches = state;
 	const uint64_t line = (pa.v >> LINE_BITS) + 1;
 
-	const struct level *end = caches->level + (cacheable ? caches->levels : 0);
-
-	for (const struct level *level = caches->level; level < end; level++) {
+	for (int i = first; i < end; i++) {
+		const struct level *level = &caches->level[i];
 		uint64_t *set = caches->tag + level->first + set_of(level, line) * level->ways;
 
 		if (set_access(set, level->ways, line))
@@ -111,10 +111,26 @@ static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 	return (struct latency_result){ .cycles = caches->dram_cycles, .found_in = FOUND_DRAM };
 }
 
+static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
+{
+	struct caches *caches = state;
+
+	return look_up(caches, pa, 0, cacheable ? caches->levels : 0);
+}
+
+static struct latency_result guest_access(void *state, pa_t pa, enum latency_side side)
+{
+	struct caches *caches = state;
+	const bool l1d = caches->levels && caches->level[0].hit.found_in == FOUND_L1D;
+
+	return look_up(caches, pa, l1d && side == LATENCY_FETCH, caches->levels);
+}
+
 const struct latency_ops latency_caches = {
 	.name = "caches",
 	.help = "through the cache.* levels, then DRAM",
 	.state_bytes = state_bytes,
 	.init = init,
 	.read = read_caches,
+	.guest = guest_access,
 };
