@@ -257,31 +257,41 @@ struct sqlite3 *db_connection(struct db *db)
 	return db->sql;
 }
 
-enum exit_status db_key_of(const struct config *config, uint64_t trace_digest, const char *engine,
-			   char key[DB_KEY_TEXT], struct diag *diag)
+void db_key_of(struct params_text *text, const struct config *config, uint64_t trace_digest,
+	       const char *engine, char key[DB_KEY_TEXT])
 {
-	char *canonical = params_canonical(config);
-	char *text = NULL;
+	XXH3_state_t state;
 	XXH128_hash_t hash;
-	int length;
+	char rest[128];
+	size_t n_bytes;
+	const char *canonical = params_text_of(text, config, &n_bytes);
+	int n_rest = snprintf(rest, sizeof(rest), "trace=%016" PRIx64 "\nengine=%.64s\n",
+			      trace_digest, engine);
 
-	if (!canonical)
-		return no_memory(diag);
-	length = asprintf(&text, "%strace=%016" PRIx64 "\nengine=%s\n", canonical, trace_digest,
-			  engine);
-	free(canonical);
-	if (length < 0)
-		return no_memory(diag);
-	hash = XXH3_128bits(text, (size_t)length);
-	free(text);
+	XXH3_INITSTATE(&state);
+	XXH3_128bits_reset(&state);
+	XXH3_128bits_update(&state, canonical, n_bytes);
+	XXH3_128bits_update(&state, rest, (size_t)n_rest);
+	hash = XXH3_128bits_digest(&state);
 	snprintf(key, DB_KEY_TEXT, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
-	return STATUS_OK;
+}
+
+void db_key_next(struct params_text *text, const struct config *config, uint64_t trace_digest,
+		 char key[DB_KEY_TEXT])
+{
+	db_key_of(text, config, trace_digest, ENGINE_VERSION, key);
 }
 
 enum exit_status db_key(const struct config *config, uint64_t trace_digest, char key[DB_KEY_TEXT],
 			struct diag *diag)
 {
-	return db_key_of(config, trace_digest, ENGINE_VERSION, key, diag);
+	struct params_text *text = params_text_create();
+
+	if (!text)
+		return no_memory(diag);
+	db_key_next(text, config, trace_digest, key);
+	params_text_free(text);
+	return STATUS_OK;
 }
 
 enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag)

@@ -153,15 +153,20 @@ enum exit_status db_scan(struct db *db,
 	return status;
 }
 
+struct check {
+	struct params_text *text;
+	uint64_t *n_points;
+};
+
 static enum exit_status check_point(void *ctx, const struct db_point *point, struct diag *diag)
 {
+	const struct check *check = ctx;
+	enum exit_status status = STATUS_OK;
 	char key[DB_KEY_TEXT];
-	uint64_t *n_points = ctx;
-	enum exit_status status =
-		db_key_of(&point->config, point->trace.digest, point->engine, key, diag);
 
-	++*n_points;
-	if (status == STATUS_OK && strcmp(key, point->key) != 0)
+	db_key_of(check->text, &point->config, point->trace.digest, point->engine, key);
+	++*check->n_points;
+	if (strcmp(key, point->key) != 0)
 		status = diag_set(diag, STATUS_BAD_INPUT,
 				  "the key does not fit its row, whose parameters give %s", key);
 	if (status == STATUS_OK && point->status == DB_POINT_OK)
@@ -188,11 +193,15 @@ static enum exit_status check_integrity(struct db *db, struct diag *diag)
 
 enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag)
 {
+	struct check check = { params_text_create(), n_points };
 	enum exit_status status = check_integrity(db, diag);
 
 	*n_points = 0;
+	if (status == STATUS_OK && !check.text)
+		status = diag_set(diag, STATUS_INTERNAL, "out of memory");
 	if (status == STATUS_OK)
-		status = db_scan(db, check_point, n_points, diag);
+		status = db_scan(db, check_point, &check, diag);
+	params_text_free(check.text);
 	return status ? status : db_intervals_check(db, diag);
 }
 

@@ -47,8 +47,9 @@ enum exit_status db_text_prepare(struct db *db, struct db_text *text, sqlite3_st
 enum exit_status db_validate(struct db *db, struct diag *diag);
 
 /* The key of a point that engine version `engine` gave. */
-enum exit_status db_key_of(const struct config *config, uint64_t trace_digest, const char *engine,
-			   char key[DB_KEY_TEXT], struct diag *diag);
+struct params_text;
+void db_key_of(struct params_text *text, const struct config *config, uint64_t trace_digest,
+	       const char *engine, char key[DB_KEY_TEXT]);
 
 /* db_intervals.c: the table's SQL, its insert statement, a point's rows (within a transaction). */
 void db_intervals_schema(FILE *out);

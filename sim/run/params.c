@@ -172,6 +172,9 @@ void params_format(const struct config *config, const struct param *param,
 	param_text_format(param, value, text);
 }
 
+/* A key, '=', a value and the end of the line. */
+enum { PARAM_LINE_MAX = PARAM_TEXT_MAX + 64 };
+
 static int by_key(const void *a, const void *b)
 {
 	const struct param *const *pa = a, *const *pb = b;
@@ -179,24 +182,76 @@ static int by_key(const void *a, const void *b)
 	return strcmp((*pa)->key, (*pb)->key);
 }
 
-char *params_canonical(const struct config *config)
-{
-	const struct param *sorted[PARAM_COUNT];
-	char text[PARAM_TEXT_MAX], *all = NULL;
-	size_t n_bytes = 0;
-	FILE *out = open_memstream(&all, &n_bytes);
+struct params_line {
+	const struct param *param;
+	uint64_t field; /* as it is in struct config */
+	size_t n_bytes;
+	char text[PARAM_LINE_MAX];
+};
 
-	if (!out)
+struct params_text {
+	bool filled;
+	struct params_line lines[PARAM_COUNT]; /* sorted by key */
+	char all[PARAM_COUNT * PARAM_LINE_MAX];
+};
+
+struct params_text *params_text_create(void)
+{
+	struct params_text *text = calloc(1, sizeof(*text));
+	const struct param *sorted[PARAM_COUNT];
+
+	if (!text)
 		return NULL;
 	for (size_t i = 0; i < PARAM_COUNT; i++)
 		sorted[i] = &params[i];
 	qsort(sorted, PARAM_COUNT, sizeof(sorted[0]), by_key);
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		text->lines[i].param = sorted[i];
+	return text;
+}
+
+void params_text_free(struct params_text *text)
+{
+	free(text);
+}
+
+static void fill_line(struct params_line *line, const struct config *config, uint64_t field)
+{
+	char value[PARAM_TEXT_MAX];
+	int n;
+
+	params_format(config, line->param, value);
+	n = snprintf(line->text, sizeof(line->text), "%s=%s\n", line->param->key, value);
+	line->n_bytes = (size_t)n;
+	line->field = field;
+}
+
+const char *params_text_of(struct params_text *text, const struct config *config, size_t *n_bytes)
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < PARAM_COUNT; i++) {
-		params_format(config, sorted[i], text);
-		fprintf(out, "%s=%s\n", sorted[i]->key, text);
+		struct params_line *line = &text->lines[i];
+		uint64_t field;
+
+		memcpy(&field, (const char *)config + line->param->offset, sizeof(field));
+		if (!text->filled || field != line->field)
+			fill_line(line, config, field);
+		memcpy(text->all + n, line->text, line->n_bytes);
+		n += line->n_bytes;
 	}
-	if (fclose(out) == 0)
-		return all;
-	free(all);
-	return NULL;
+	text->filled = true;
+	text->all[n] = '\0';
+	*n_bytes = n;
+	return text->all;
+}
+
+char *params_canonical(const struct config *config)
+{
+	struct params_text *text = params_text_create();
+	size_t n_bytes;
+	char *copy = text ? strdup(params_text_of(text, config, &n_bytes)) : NULL;
+
+	params_text_free(text);
+	return copy;
 }

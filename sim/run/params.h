@@ -82,6 +82,16 @@ uint64_t params_number(const struct config *config, const struct param *param);
  * NULL: out of memory. */
 char *params_canonical(const struct config *config);
 
+/*
+ * The same of many configurations one after the other: only what differs from the one before is
+ * written anew. The text holds until the next call. A memory image must be loaded before, because
+ * its digest is part of its text. NULL: out of memory.
+ */
+struct params_text;
+struct params_text *params_text_create(void);
+void params_text_free(struct params_text *text); /* may be NULL */
+const char *params_text_of(struct params_text *text, const struct config *config, size_t *n_bytes);
+
 /* "a whole number", "4K, 16K or 64K", ...: what a value of this parameter looks like. */
 void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX]);
 

@@ -246,8 +246,11 @@ static enum exit_status drop_duplicates(struct plan *plan, struct diag *diag)
 enum exit_status plan_expand(struct plan *plan, struct diag *diag)
 {
 	enum exit_status status = list_all(plan, diag);
+	struct params_text *text = params_text_create();
 	struct config config;
 
+	if (!text)
+		status = no_memory(diag);
 	for (size_t i = 0; status == STATUS_OK && i < plan->n_points; i++) {
 		struct plan_point *point = &plan->points[i];
 
@@ -256,8 +259,9 @@ enum exit_status plan_expand(struct plan *plan, struct diag *diag)
 		if (config.guest.image)
 			status = image_file_load(config.guest.image, diag);
 		if (status == STATUS_OK)
-			status = db_key(&config, plan->traces[point->trace].name.digest, point->key,
-					diag);
+			db_key_next(text, &config, plan->traces[point->trace].name.digest,
+				    point->key);
 	}
+	params_text_free(text);
 	return status ? status : drop_duplicates(plan, diag);
 }

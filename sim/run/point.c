@@ -106,7 +106,7 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 			diag);
 		replay_along(&replay, &timeline);
 	}
-	if (record && replay_is_recordable(&replay))
+	if (record && status == STATUS_OK && replay_is_recordable(&replay))
 		replay.record = record;
 	else if (record)
 		record->overflow = true;
