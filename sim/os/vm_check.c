@@ -96,6 +96,11 @@ static enum exit_status check_stage2(const struct vm_setup *setup, struct s2_geo
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"host.user_skew: %" PRIu64 " is no multiple of the host's pages",
 				setup->user_skew);
+	if (setup->split_chunk_bytes && setup->kernel < KVM_KERNEL(6, 5))
+		return diag_set(
+			diag, STATUS_BAD_INPUT,
+			"host.split_chunk: KVM splits eagerly from 6.5 on, host.kernel is %u.%u",
+			setup->kernel / 1000, setup->kernel % 1000);
 	if (setup->split_chunk_bytes &&
 	    !kvm_block_size_supported(setup->s2_granule, setup->split_chunk_bytes))
 		return diag_set(diag, STATUS_BAD_INPUT,

@@ -146,11 +146,6 @@ const char *source_path(const struct byte_source *s)
 	return s->path;
 }
 
-uint64_t source_offset(const struct byte_source *s)
-{
-	return s->offset;
-}
-
 static bool open_input(struct byte_source *s, const char *path, struct diag *diag)
 {
 	if (!s->path || !s->buffer || !s->input.buffer) {

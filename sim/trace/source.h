@@ -44,8 +44,6 @@ int source_fail(const struct byte_source *source, size_t ahead, struct diag *dia
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 const char *source_path(const struct byte_source *source);
-/* Bytes taken so far, after decompression. */
-uint64_t source_offset(const struct byte_source *source);
 
 /* ---- words of a text line ------------------------------------------------------------------ */
 

@@ -327,6 +327,7 @@ static void impossible_machines(void **state)
 	refused("host.backing=64G", "host.backing");
 	refused("host.user_skew=1K", "host.user_skew");
 	refused("host.split_chunk=64K", "host.split_chunk");
+	refused("host.kernel=6.1 host.split_chunk=2M", "6.5");
 	refused("stage2.granule=16K stage1.granule=16K stage1.va_bits=47 host.split_chunk=2M",
 		"host.split_chunk");
 	refused("guest.pages=64K", "guest.pages");
