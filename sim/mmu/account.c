@@ -23,41 +23,70 @@ static uint64_t *pair_of(struct stats *stats, enum account_leaf s1, enum account
 	return stats->v + PAIR_WALKS + (unsigned)(s1 * LEAF_SIZES + s2) * PAIR_ROWS;
 }
 
-void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
-		   enum account_leaf s2)
+static inline void count_read(uint64_t *v, const struct account_read *read)
+{
+	v[STAT_walk_reads_s1_lm1 + read->level]++;
+	v[STAT_walk_reads_s2_final] += read->final;
+}
+
+static inline void time_read(uint64_t *v, const struct account_read *read)
+{
+	const unsigned row = read->level * (unsigned)PLACES + read->place;
+
+	v[STAT_walk_reads_l1d + read->place]++;
+	v[STAT_reads_s1_lm1_l1d + row]++;
+	v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
+	v[STAT_walk_cycles_s2_final] += read->final ? read->cycles : 0;
+}
+
+static inline void count_walk(const struct walk_account *account, struct stats *stats,
+			      enum account_leaf s1, enum account_leaf s2)
 {
 	uint64_t *v = stats->v;
 
 	v[STAT_walks]++;
 	pair_of(stats, s1, s2)[0]++;
-	for (uint32_t i = 0; i < account->reads; i++) {
-		v[STAT_walk_reads_s1_lm1 + account->read[i].level]++;
-		v[STAT_walk_reads_s2_final] += account->read[i].final;
-	}
 	v[STAT_walk_cache_s1_hits] += account->s1_hits;
 	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
 	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
 	v[STAT_walk_cache_s2_misses] += account->s2_misses;
 }
 
+static inline void time_walk(const struct walk_account *account, struct stats *stats,
+			     struct walk_latencies *latencies, enum account_leaf s1,
+			     enum account_leaf s2)
+{
+	stats->v[STAT_walk_cycles] += account->cycles;
+	pair_of(stats, s1, s2)[1] += account->cycles;
+	histogram_add(&latencies->all, account->cycles);
+	histogram_add(&latencies->by_leaf[s1][s2], account->cycles);
+}
+
+void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
+		   enum account_leaf s2)
+{
+	for (uint32_t i = 0; i < account->reads; i++)
+		count_read(stats->v, &account->read[i]);
+	count_walk(account, stats, s1, s2);
+}
+
 void account_time(const struct walk_account *account, struct stats *stats,
 		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2)
 {
-	uint64_t *v = stats->v;
+	for (uint32_t i = 0; i < account->reads; i++)
+		time_read(stats->v, &account->read[i]);
+	time_walk(account, stats, latencies, s1, s2);
+}
 
-	v[STAT_walk_cycles] += account->cycles;
-	pair_of(stats, s1, s2)[1] += account->cycles;
+void account_commit(const struct walk_account *account, struct stats *stats,
+		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2)
+{
 	for (uint32_t i = 0; i < account->reads; i++) {
-		const struct account_read *read = &account->read[i];
-		const unsigned row = read->level * (unsigned)PLACES + read->place;
-
-		v[STAT_walk_reads_l1d + read->place]++;
-		v[STAT_reads_s1_lm1_l1d + row]++;
-		v[STAT_read_cycles_s1_lm1_l1d + row] += read->cycles;
-		v[STAT_walk_cycles_s2_final] += read->final ? read->cycles : 0;
+		count_read(stats->v, &account->read[i]);
+		time_read(stats->v, &account->read[i]);
 	}
-	histogram_add(&latencies->all, account->cycles);
-	histogram_add(&latencies->by_leaf[s1][s2], account->cycles);
+	count_walk(account, stats, s1, s2);
+	time_walk(account, stats, latencies, s1, s2);
 }
 
 void account_discard(struct walk_account *account, struct stats *stats)

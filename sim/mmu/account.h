@@ -72,6 +72,10 @@ void account_count(const struct walk_account *account, struct stats *stats, enum
 void account_time(const struct walk_account *account, struct stats *stats,
 		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
 
+/* Both in one. */
+void account_commit(const struct walk_account *account, struct stats *stats,
+		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 

@@ -162,11 +162,12 @@ static void complete(struct mmu_walker *walker, const struct translation *result
 	const enum account_leaf s1 = account_leaf_of(mmu->shape.s1_granule, result->s1_bits);
 	const enum account_leaf s2 = account_leaf_of(mmu->shape.s2_granule, result->s2_bits);
 
-	account_count(&walker->account, &mmu->stats, s1, s2);
-	if (mmu->listener.event)
+	if (!mmu->listener.event) {
+		account_commit(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
+	} else {
+		account_count(&walker->account, &mmu->stats, s1, s2);
 		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_WALK, (uint64_t)s1 * LEAF_SIZES + s2);
-	else
-		account_time(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
+	}
 	account_clear(&walker->account);
 }
 
