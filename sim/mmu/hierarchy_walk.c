@@ -38,7 +38,7 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 
 	if (stage == 2 && !serves(walker))
 		return false;
-	hit = walk_cache_probe(cache, context, ia, out);
+	hit = !walk_cache_is_unused(cache) && walk_cache_probe(cache, context, ia, out);
 	account->cycles += hit ? cache->hit_cycles : 0;
 	if (hit)
 		mmu_tell(walker->mmu, walker->vcpu->index, MMU_EVENT_WALK_CACHE, cache->hit_cycles);
@@ -79,23 +79,45 @@ static struct latency_result find(const struct mmu_walker *walker, const struct 
 		       : own;
 }
 
-static void hook_read(void *ctx, const struct walk_read *read)
+static uint8_t row_of(const struct walk_read *read)
 {
 	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
+
+	return (uint8_t)((read->stage - 1) * LEVELS + read->level + 1);
+}
+
+static bool is_final(const struct walk_read *read)
+{
+	return read->stage == 2 && read->for_level == 4;
+}
+
+static void hook_read(void *ctx, const struct walk_read *read)
+{
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
-	const uint8_t level = (uint8_t)((read->stage - 1) * LEVELS + read->level + 1);
-	const bool final = read->stage == 2 && read->for_level == 4;
 	struct latency_result found = { 0 };
 
 	if (mmu->listener.event)
 		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
-			 mmu_read_value(read->pa, read->cacheable, level, final));
+			 mmu_read_value(read->pa, read->cacheable, row_of(read), is_final(read)));
 	else
 		found = find(walker, read);
-	account_add_read(&walker->account, level, final, found);
+	/* What follows is worked out behind the calls, so that they need not keep it. */
+	account_add_read(&walker->account, row_of(read), is_final(read), found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
+}
+
+/* Stage 1 has to hear of each leaf, for `final`. */
+static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu)
+{
+	struct walk_unwanted *s1 = &hooks->unwanted[0], *s2 = &hooks->unwanted[1];
+
+	for (int level = 0; level <= 3; level++) {
+		s1->tables |= (uint8_t)(!walk_cache_keeps(&vcpu->s1, level, false) << (level + 1));
+		s2->tables |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, false) << (level + 1));
+		s2->leaves |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, true) << (level + 1));
+	}
 }
 
 bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
@@ -113,6 +135,7 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.learn = caches ? hook_learn : NULL,
 		.read = hook_read,
 	};
+	set_unwanted(&walker->hooks, vcpu);
 	vcpu->walker = walker;
 	return true;
 }

@@ -171,7 +171,8 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 		shift -= st->stride_bits;
 		mask = st->index_mask;
 		resumed = false;
-		learn = w->hooks->learn != NULL;
+		learn = w->hooks->learn &&
+			!(w->hooks->unwanted[stage - 1].tables >> (at.level + 1) & 1);
 	}
 	leaf->desc = entry->desc;
 	leaf->level = at.level;
@@ -277,7 +278,8 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 		}
 		caches = WALK_NO_CACHES;
 	}
-	if (w->hooks->learn && !leaf->cached) {
+	if (w->hooks->learn && !leaf->cached &&
+	    !(w->hooks->unwanted[stage - 1].leaves >> (leaf->level + 1) & 1)) {
 		/* All fields, so that the compiler does not clear it first. */
 		struct walk_point point = { .level = leaf->level,
 					    .leaf = true,

@@ -52,9 +52,15 @@ struct walk_point {
 	uint8_t table_attr;    /* stage 1, not leaf: memory attributes of reads of the table */
 };
 
+/* Of one stage: points that learn() does not want to hear of; bit n: of level n - 1. */
+struct walk_unwanted {
+	uint8_t tables, leaves;
+};
+
 /* All optional (NULL); `ctx` is passed through. Calls come in the order of the walk. */
 struct walk_hooks {
 	void *ctx;
+	struct walk_unwanted unwanted[2]; /* stage 1, stage 2 */
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);
 	/* A table was reached (before its entry is read) or a leaf was accepted (after all checks

@@ -199,6 +199,13 @@ static void learn_in_slots(struct walk_cache *cache, uint32_t context, uint64_t 
 	oldest->stamp = ++store_of(cache)->clock;
 }
 
+bool walk_cache_keeps(const struct walk_cache *cache, int level, bool leaf)
+{
+	const struct walk_point point = { .level = (int8_t)level, .leaf = leaf };
+
+	return cache->ways && entry_bits(cache, &point);
+}
+
 void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      const struct walk_point *point)
 {

@@ -54,9 +54,18 @@ bool walk_cache_init_in_tlb(struct walk_cache *cache, struct tlb *tlb, int stage
 			    uint32_t hit_cycles, enum granule granule);
 void walk_cache_fini(struct walk_cache *cache);
 
+/* Has nothing been learnt yet? */
+static inline bool walk_cache_is_unused(const struct walk_cache *cache)
+{
+	return !(cache->leaf_sizes | cache->table_sizes);
+}
+
 /* The deepest point known for ia: a leaf, else the table closest to it. Touches it. */
 bool walk_cache_probe(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      struct walk_point *out);
+
+/* Would walk_cache_learn() keep a point of this level? Depends on the shape and limits alone. */
+bool walk_cache_keeps(const struct walk_cache *cache, int level, bool leaf);
 
 /* A point that is known already is only touched and replaced; one of no use is left out. */
 void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
