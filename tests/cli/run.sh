@@ -32,6 +32,12 @@ expect 'warm-up' 0 '^  instructions +60,000 instructions$' "$TWOSTAGE" run -s wa
 expect 'warm-up too long' 65 'nothing is left of a trace of 100000 instructions' "$TWOSTAGE" run \
 	-s warmup.instructions=100000 "$t"
 
+expect 'lines want line runs' 65 'cache.data: .*needs a trace of line runs or a raw one' "$TWOSTAGE" run \
+	-s cache.data=simulate "$t"
+expect 'lines of a raw trace' 0 '^  guest_lines +150,000 lines$' "$TWOSTAGE" run -s cache.data=simulate "$work/raw.s2t"
+printf 'pattern: stride\nfootprint: 1M\naccesses: 1000\nstride: 16\nsize: 8\n' >"$work/spec.yaml"
+expect 'a specification becomes line runs' 0 '^  guest_lines +250 lines$' "$TWOSTAGE" run -s cache.data=simulate "$work/spec.yaml"
+
 # The names that must exist, and what lists them.
 expression='.stats | keys_unsorted[]'
 stat "$t" | sort >"$work/names"
