@@ -1,41 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From single accesses (or finer runs) to runs: see trace.h and docs/formats.md. */
+#include "trace/collapse_private.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "trace/import.h"
-#include "trace/trace.h"
 
 enum {
-	PENDING = 4096, /* runs that wait for an older one to close; a power of two */
 	PAGE_BYTES = 4096,
-	BATCH = 1 << 20,
 	MAX_RUN = 1 << 30, /* accesses in a run before it is closed: far from overflow */
-};
-
-struct pending {
-	struct trace_run run;
-	bool open;
-};
-
-/* What one vCPU is doing. */
-struct vcpu_state {
-	uint64_t context;	 /* VM, ASID and exception level of its last access */
-	struct pending *open[2]; /* by stream; NULL: none */
-};
-
-struct trace_collapser {
-	struct trace_writer *writer;
-	enum trace_granularity granularity;
-	uint64_t unit_mask;    /* offset bits inside a unit */
-	uint64_t ordinal;      /* of the next piece */
-	uint64_t instructions; /* begun so far ... */
-	uint64_t attributed;   /* ... and of these, given to a record */
-	struct vcpu_state *vcpus;
-	size_t n_vcpus;
-	struct pending *newest; /* the run started last, while pending; else NULL */
-	size_t head, tail;	/* of the ring: numbers of runs emitted and started */
-	struct pending ring[PENDING];
 };
 
 struct trace_collapser *trace_collapser_create(struct trace_writer *writer,

@@ -43,6 +43,7 @@ static long read_refs(void *state, struct byte_source *source, struct trace_ref 
 const struct import_ops fmt_raw8 = {
 	.name = "raw8",
 	.help = "one 64-bit word an access: VA, kind, size, vCPU",
+	.words = true,
 	.probe = probe,
 	.state_bytes = 0,
 	.read = read_refs,

@@ -198,9 +198,29 @@ struct trace_reader *trace_input_native(struct trace_input *in)
 	return in->reader;
 }
 
+/* A trace of words up to its end, or to a word that is not valid: the importer says why. */
+static enum exit_status copy_words(struct trace_input *in, struct trace_collapser *collapser,
+				   struct diag *damage, struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+	size_t done = 1;
+
+	while (!status && done > 0) {
+		size_t got;
+		const unsigned char *words = source_peek(in->source, SOURCE_MAX_PEEK, &got, damage);
+
+		if (!words)
+			break;
+		status = trace_collapse_words(collapser, words, got / 8, &done, diag);
+		source_take(in->source, 8 * done);
+	}
+	return status;
+}
+
 /* All references of a foreign trace. Damage is STATUS_OK when salvaging, with *damage set. */
 static enum exit_status copy_refs(struct trace_input *in, struct trace_collapser *collapser,
-				  struct diag *damage, struct diag *diag)
+				  enum trace_granularity granularity, struct diag *damage,
+				  struct diag *diag)
 {
 	struct trace_ref *refs = malloc(BATCH_REFS * sizeof(*refs));
 	void *state = calloc(1, in->ops->state_bytes + 1);
@@ -209,7 +229,11 @@ static enum exit_status copy_refs(struct trace_input *in, struct trace_collapser
 
 	if (!refs || !state)
 		status = diag_set(diag, STATUS_INTERNAL, "out of memory");
-	while (!status && (n = in->ops->read(state, in->source, refs, BATCH_REFS, damage)) > 0)
+	if (!status && in->ops->words && granularity != TRACE_RAW)
+		status = copy_words(in, collapser, damage, diag);
+	n = damage->status ? -1 : 0;
+	while (!status && n >= 0 &&
+	       (n = in->ops->read(state, in->source, refs, BATCH_REFS, damage)) > 0)
 		status = trace_collapse(collapser, refs, (size_t)n, diag);
 	if (!status && n < 0 && !(in->salvage && damage->status == STATUS_BAD_INPUT))
 		status = diag_set(diag, damage->status, "%s", damage->text);
@@ -235,7 +259,7 @@ enum exit_status trace_input_copy(struct trace_input *in, struct trace_writer *w
 	if (!collapser)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	status = in->reader ? trace_collapse_trace(collapser, in->reader, diag)
-			    : copy_refs(in, collapser, &damage, diag);
+			    : copy_refs(in, collapser, granularity, &damage, diag);
 	finished = trace_collapser_finish(collapser, status ? NULL : diag);
 	status = status ? status : finished;
 	if (!status && damage.status)

@@ -27,6 +27,7 @@ struct trace_ref {
 struct import_ops {
 	const char *name;
 	const char *help;
+	bool words; /* the trace is words of raw_word.h: read() may be passed by */
 	/* How surely `head` (the first n bytes, decompressed) is of this format: 0 no .. 100. */
 	int (*probe)(const unsigned char *head, size_t n, const char *path);
 	size_t state_bytes;

@@ -39,6 +39,18 @@ static inline struct trace_ref raw_word_ref(uint64_t word)
 	};
 }
 
+/* The word of an address without kind and size. */
+static inline uint64_t raw_word_of(uint64_t va, uint16_t vcpu)
+{
+	return (va & low_mask(48)) | (va >> 63) << 48 | (uint64_t)vcpu << 54;
+}
+
+/* Would the access, if it is of data, go on in the next 4 KiB? */
+static inline bool raw_word_straddles(uint64_t word)
+{
+	return (word & 4095) + (UINT64_C(1) << (word >> 51 & 7)) > 4096;
+}
+
 /* What is wrong with a word that is not valid, at byte `ahead` of the source. Returns -1. */
 static inline int raw_word_refuse(const struct byte_source *source, size_t ahead, uint64_t word,
 				  struct diag *diag)
