@@ -132,7 +132,7 @@ static int merge_sweep(const struct sweep_args *arguments, struct plan *plan, co
 	struct sweep_summary summary = { .n_points = plan->n_points };
 	struct diag diag = DIAG_INIT;
 	size_t n_missing = 0;
-	int status = sweep_merge(plan, database, &n_missing, &diag);
+	enum exit_status status = sweep_merge(plan, database, &n_missing, &diag);
 
 	if (status != STATUS_OK)
 		return output_diag(&diag);

@@ -2,7 +2,7 @@
 /*
  * TLBs, walk caches and TLB invalidations of any shape and operand: the bytes choose registers and
  * tables by a seed, the shapes, and then accesses, changes of table words and TLBI instructions.
- * The TLBs' counts stay true, and after ALLE1 an access gives what a walk of its own gives.
+ * The TLBs' counts stay true, and after ALLE1IS an access gives what a walk of its own gives.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "tests/conform/naive_parts.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { ALLE1 = 0x243c, VCPUS = 2, SPACES = 2, ADDRESSES = 8, OPERATIONS_MAX = 512 };
+enum { ALLE1IS = 0x241c, VCPUS = 2, SPACES = 2, ADDRESSES = 8, OPERATIONS_MAX = 512 };
 
 static struct {
 	struct fuzz_input in;
@@ -199,7 +199,7 @@ static void change_word(void)
 
 static void start_afresh(void)
 {
-	const struct tlbi all = { .encoding = ALLE1, .regime = &f.regime };
+	const struct tlbi all = { .encoding = ALLE1IS, .regime = &f.regime };
 
 	FUZZ_EXPECT(mmu_tlbi(&f.mmu, &all));
 	for (uint32_t i = 0; i < VCPUS; i++)
