@@ -178,7 +178,8 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 	if (!replay_request(replay, key, &request))
 		return replay->diag->status;
 	l1->clock = replay->clock;
-	slot = replay_access(replay, key, &request);
+	slot = replay->record ? replay_access(replay, key, &request)
+			      : mmu_access(replay->mmu, key->vcpu, &request);
 	replay->clock = l1->clock;
 	if (slot == TLB_NONE)
 		return replay_fault_status(replay, replay_vm(replay, key));
