@@ -215,6 +215,31 @@ static enum exit_status print_csv(void *ctx, const struct db_point *point, struc
 	return STATUS_OK;
 }
 
+/* The commands that open a database and print one thing of it. */
+static int print_database(int argc, char **argv, const struct argp *argp,
+			  void (*print)(struct db *db, struct diag *diag))
+{
+	struct names_args arguments = { .max_names = 1, .missing = which };
+	struct diag diag = DIAG_INIT;
+	struct db *db;
+
+	argp_parse(argp, argc, argv, 0, NULL, &arguments);
+	db = db_open(arguments.names[0], DB_READ, &diag);
+	if (!db)
+		return output_diag(&diag);
+	print(db, &diag);
+	db_close(db, &diag);
+	return output_diag(&diag);
+}
+
+static void export_points(struct db *db, struct diag *diag)
+{
+	for (size_t i = 0; db_column_name(i); i++)
+		csv_field(db_column_name(i), i == 0);
+	putchar('\n');
+	db_scan(db, print_csv, NULL, diag);
+}
+
 static int run_export(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -223,20 +248,8 @@ static int run_export(int argc, char **argv)
 		.doc = "Print all points as CSV, in an order that depends on their contents alone. "
 		       "Statistics of impossible points are empty.",
 	};
-	struct names_args arguments = { .max_names = 1, .missing = which };
-	struct diag diag = DIAG_INIT;
-	struct db *db;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	db = db_open(arguments.names[0], DB_READ, &diag);
-	if (!db)
-		return output_diag(&diag);
-	for (size_t i = 0; db_column_name(i); i++)
-		csv_field(db_column_name(i), i == 0);
-	putchar('\n');
-	db_scan(db, print_csv, NULL, &diag);
-	db_close(db, &diag);
-	return output_diag(&diag);
+	return print_database(argc, argv, &argp, export_points);
 }
 
 static enum exit_status print_interval(void *ctx, const struct db_interval *interval,
@@ -254,6 +267,15 @@ static enum exit_status print_interval(void *ctx, const struct db_interval *inte
 	return STATUS_OK;
 }
 
+static void export_intervals(struct db *db, struct diag *diag)
+{
+	fputs("key,model,trace,interval", stdout);
+	for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
+		csv_field(stat_rows[interval_counts[i]].name, 0);
+	putchar('\n');
+	db_intervals_scan(db, print_interval, NULL, diag);
+}
+
 static int run_intervals(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -262,21 +284,8 @@ static int run_intervals(int argc, char **argv)
 		.doc = "Print the intervals of all points (interval.instructions) as CSV, in an "
 		       "order that depends on their contents alone. The key is that of the point.",
 	};
-	struct names_args arguments = { .max_names = 1, .missing = which };
-	struct diag diag = DIAG_INIT;
-	struct db *db;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	db = db_open(arguments.names[0], DB_READ, &diag);
-	if (!db)
-		return output_diag(&diag);
-	fputs("key,model,trace,interval", stdout);
-	for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
-		csv_field(stat_rows[interval_counts[i]].name, 0);
-	putchar('\n');
-	db_intervals_scan(db, print_interval, NULL, &diag);
-	db_close(db, &diag);
-	return output_diag(&diag);
+	return print_database(argc, argv, &argp, export_intervals);
 }
 
 static int run_merge(int argc, char **argv)

@@ -134,7 +134,7 @@ bool machine_vmids_suffice(const struct machine *machine)
 	return machine->vms_count < UINT32_C(1) << machine->vmids.bits;
 }
 
-struct os_cycles machine_cycles(const struct machine *machine)
+static struct os_cycles cycles_of(const struct machine *machine)
 {
 	const struct os_costs *costs = &machine->config.cost;
 	const uint64_t *v = machine->mmu.stats.v;
@@ -149,17 +149,22 @@ struct os_cycles machine_cycles(const struct machine *machine)
 	return cycles;
 }
 
+static uint64_t sum_of(const struct os_cycles *c)
+{
+	return c->guest_faults + c->exits + c->faults + c->zeroing + c->tables + c->tlbis +
+	       c->splits + c->switches + c->mmio;
+}
+
 uint64_t machine_software_cycles(const struct machine *machine)
 {
-	const struct os_cycles c = machine_cycles(machine);
+	const struct os_cycles cycles = cycles_of(machine);
 
-	return c.guest_faults + c.exits + c.faults + c.zeroing + c.tables + c.tlbis + c.splits +
-	       c.switches + c.mmio;
+	return sum_of(&cycles);
 }
 
 void machine_count(struct machine *machine, struct stats *stats)
 {
-	const struct os_cycles cycles = machine_cycles(machine);
+	const struct os_cycles cycles = cycles_of(machine);
 	uint64_t *v = stats->v;
 
 	for (uint32_t i = 0; i < machine->vms_count; i++)
@@ -177,5 +182,5 @@ void machine_count(struct machine *machine, struct stats *stats)
 	v[STAT_tlbi_cycles] = cycles.tlbis;
 	v[STAT_switch_cycles] = cycles.switches;
 	v[STAT_mmio_cycles] = cycles.mmio;
-	v[STAT_software_cycles] = machine_software_cycles(machine);
+	v[STAT_software_cycles] = sum_of(&cycles);
 }

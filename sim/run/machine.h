@@ -57,7 +57,6 @@ void machine_switch_vm(struct machine *machine, uint32_t vcpu, uint32_t vm);
 bool machine_vmids_suffice(const struct machine *machine);
 
 /* Cycles that guest kernels and host spent so far. */
-struct os_cycles machine_cycles(const struct machine *machine);
 uint64_t machine_software_cycles(const struct machine *machine);
 
 /* Adds what VMs and host did so far to statistics that have nothing of it yet. */

@@ -85,23 +85,20 @@ static bool parse_size(const char *text, size_t length, uint64_t *size_bits)
 	return *size_bits >= SIZE_BITS_MIN && *size_bits <= SIZE_BITS_MAX;
 }
 
-/* "[4K, 2M]" or "4K,2M", in any order, as a mask of log2. */
-static bool parse_sizes(const char *text, uint64_t *mask)
+/* One item of a list at *text as a bit of *mask; *text moves behind it. */
+typedef bool parse_item(const char **text, uint64_t *mask);
+
+/* Items with commas between and spaces around, in brackets or not, in any order. */
+static bool parse_list(const char *text, parse_item *item, uint64_t *mask)
 {
-	bool bracket = *text == '[';
+	const bool bracket = *text == '[';
 
 	*mask = 0;
 	text += bracket;
 	for (;;) {
-		uint64_t size_bits;
-		size_t length;
-
 		text += strspn(text, " ");
-		length = strcspn(text, " ,]");
-		if (!parse_size(text, length, &size_bits))
+		if (!item(&text, mask))
 			return false;
-		*mask |= UINT64_C(1) << size_bits;
-		text += length;
 		text += strspn(text, " ");
 		if (*text != ',')
 			break;
@@ -112,33 +109,43 @@ static bool parse_sizes(const char *text, uint64_t *mask)
 	return *text == '\0';
 }
 
+static bool size_item(const char **text, uint64_t *mask)
+{
+	const size_t length = strcspn(*text, " ,]");
+	uint64_t size_bits;
+
+	if (!parse_size(*text, length, &size_bits))
+		return false;
+	*mask |= UINT64_C(1) << size_bits;
+	*text += length;
+	return true;
+}
+
+/* "[4K, 2M]" or "4K,2M", as a mask of log2. */
+static bool parse_sizes(const char *text, uint64_t *mask)
+{
+	return parse_list(text, size_item, mask);
+}
+
+static bool level_item(const char **text, uint64_t *mask)
+{
+	const bool minus = **text == '-';
+
+	*text += minus;
+	if (minus ? **text != '1' : **text < '0' || **text > '3')
+		return false;
+	*mask |= UINT64_C(1) << (minus ? 0 : **text - '0' + 1);
+	(*text)++;
+	return true;
+}
+
 /* "[0, 3]" or "0,3", each -1 to 3, as a mask of level + 1; "none". */
 static bool parse_levels(const char *text, uint64_t *mask)
 {
-	const bool bracket = *text == '[';
-
+	if (strcmp(text, "none") != 0)
+		return parse_list(text, level_item, mask);
 	*mask = 0;
-	if (strcmp(text, "none") == 0)
-		return true;
-	text += bracket;
-	for (;;) {
-		bool minus;
-
-		text += strspn(text, " ");
-		minus = *text == '-';
-		text += minus;
-		if (minus ? *text != '1' : *text < '0' || *text > '3')
-			return false;
-		*mask |= UINT64_C(1) << (minus ? 0 : *text - '0' + 1);
-		text++;
-		text += strspn(text, " ");
-		if (*text != ',')
-			break;
-		text++;
-	}
-	if (bracket && *text++ != ']')
-		return false;
-	return *text == '\0';
+	return true;
 }
 
 static bool parse_page(const char *text, uint64_t *page)

@@ -145,17 +145,22 @@ static enum exit_status run_on(struct machine *machine, const struct trace_reade
 	return status;
 }
 
+/* With the vCPUs and VMs that the trace needs, one of each at least. */
+static enum exit_status build_machine(struct machine *machine, const struct config *config,
+				      const struct trace_info *info, struct diag *diag)
+{
+	return machine_init(machine, config, info->vcpus ? info->vcpus : 1,
+			    machine_vms(config, info->vms ? info->vms : 1), diag);
+}
+
 static enum exit_status run_point(const struct config *config, const struct trace_reader *trace,
 				  const struct point_progress *progress, struct stats *stats,
 				  struct interval_table *intervals, struct miss_stream *record,
 				  struct diag *diag)
 {
-	const struct trace_info *info = trace_info(trace);
-	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
-	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
 	struct machine machine;
 	enum exit_status status =
-		refuse_point(machine_init(&machine, config, vcpus, vms, diag), diag);
+		refuse_point(build_machine(&machine, config, trace_info(trace), diag), diag);
 
 	*intervals = (struct interval_table){ 0 };
 	if (status != STATUS_OK)
@@ -206,15 +211,13 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 		  const struct miss_stream *stream, struct stats *stats)
 {
 	const struct trace_info *info = trace_info(trace);
-	const uint32_t vcpus = info->vcpus ? info->vcpus : 1;
-	const uint32_t vms = machine_vms(config, info->vms ? info->vms : 1);
 	const struct config one = narrow(config);
 	struct diag diag = DIAG_INIT;
 	struct machine machine;
 	struct replay replay;
 	bool followed;
 
-	if (machine_init(&machine, &one, vcpus, vms, &diag) != STATUS_OK)
+	if (build_machine(&machine, &one, info, &diag) != STATUS_OK)
 		return false;
 	followed = replay_init(&replay, &machine, NULL, info, &diag) == STATUS_OK &&
 		   !timeline_wanted(config) && replay_is_recordable(&replay) &&

@@ -139,16 +139,16 @@ static enum exit_status emulate_rest(struct replay *replay, const struct trace_b
 	return STATUS_OK;
 }
 
-uint32_t replay_access(struct replay *replay, const struct trace_key *key,
-		       const struct mmu_request *request)
+uint32_t replay_record_access(struct replay *replay, const struct trace_key *key,
+			      const struct mmu_request *request)
 {
 	const uint64_t *v = replay->mmu->stats.v;
 	const uint64_t before = v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses];
 	const uint32_t slot = mmu_access(replay->mmu, key->vcpu, request);
 
-	if (!replay->record || slot == TLB_NONE || slot == MMU_EMULATED)
-		return slot;
-	if (v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] != before)
+	if (slot == MMU_EMULATED)
+		replay->record->overflow = true; /* exits fill nothing, so they are no misses */
+	else if (slot != TLB_NONE && v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] != before)
 		miss_stream_put(replay->record, key, request->kind,
 				&mmu_l1(replay->mmu, key->vcpu, replay_side(key))->leaf[slot],
 				v[STAT_tlbis]);
@@ -178,16 +178,12 @@ static enum exit_status access_by_key(struct replay *replay, const struct trace_
 	if (!replay_request(replay, key, &request))
 		return replay->diag->status;
 	l1->clock = replay->clock;
-	slot = replay->record ? replay_access(replay, key, &request)
-			      : mmu_access(replay->mmu, key->vcpu, &request);
+	slot = replay_access(replay, key, &request);
 	replay->clock = l1->clock;
 	if (slot == TLB_NONE)
 		return replay_fault_status(replay, replay_vm(replay, key));
-	if (slot == MMU_EMULATED) {
-		if (replay->record)
-			replay->record->overflow = true; /* exits are not among the misses */
+	if (slot == MMU_EMULATED)
 		return emulate_rest(replay, block, i, &request);
-	}
 	*hint = (struct replay_hint){
 		.index = mmu_l1_index(replay->mmu, l1, slot),
 		.seen = l1->generation[slot] + 1,

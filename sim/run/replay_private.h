@@ -20,9 +20,16 @@ static inline uint32_t replay_vm(const struct replay *replay, const struct trace
 bool replay_request(struct replay *replay, const struct trace_key *key,
 		    struct mmu_request *request);
 
-/* mmu_access(), written down where a recording is made. */
-uint32_t replay_access(struct replay *replay, const struct trace_key *key,
-		       const struct mmu_request *request);
+/* mmu_access(), and what of it got through L1 written down. */
+uint32_t replay_record_access(struct replay *replay, const struct trace_key *key,
+			      const struct mmu_request *request);
+
+static inline uint32_t replay_access(struct replay *replay, const struct trace_key *key,
+				     const struct mmu_request *request)
+{
+	return replay->record ? replay_record_access(replay, key, request)
+			      : mmu_access(replay->mmu, key->vcpu, request);
+}
 
 /* Why an access could not be made, in replay->diag. */
 enum exit_status replay_fault_status(struct replay *replay, uint32_t vm);
