@@ -230,11 +230,11 @@ static bool in_groups(const struct tlb *tlb, unsigned size_bits)
 	return tlb->held && size_bits == tlb->shape.page_bits;
 }
 
-struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va)
+struct tlb_leaf tlb_page_of(const struct tlb *tlb, uint32_t slot, va_t va)
 {
 	struct tlb_leaf leaf = tlb->leaf[slot];
 
-	if (!tlb->held || !(tlb->key[slot] & KEY_GROUP))
+	if (!(tlb->key[slot] & KEY_GROUP))
 		return leaf;
 	leaf.pa = pa_of((leaf.pa.v | (va.v & low_mask(leaf.size_bits))) &
 			~low_mask(tlb->shape.page_bits));
@@ -262,6 +262,9 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 
 uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)
 {
+	/* The common case is one size: it needs no count. */
+	if (!(tlb->resident & (tlb->resident - 1)))
+		return 0;
 	const uint64_t before =
 		slot == TLB_NONE ? tlb->resident : tlb->resident & low_mask(tlb->key[slot] & 63);
 	const uint32_t looked_up = (uint32_t)__builtin_popcountll(before) + (slot != TLB_NONE);

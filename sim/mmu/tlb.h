@@ -100,8 +100,14 @@ void tlb_fini(struct tlb *tlb);
 /* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
 
+/* tlb_leaf_for() for a TLB with groups of pages. */
+struct tlb_leaf tlb_page_of(const struct tlb *tlb, uint32_t slot, va_t va);
+
 /* The entry of va, as it may be filled into another TLB: of a group only the page itself. */
-struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va);
+static inline struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot, va_t va)
+{
+	return tlb->held ? tlb_page_of(tlb, slot, va) : tlb->leaf[slot];
+}
 
 /*
  * Looked up with one page size after the other, the sizes that have entries in ascending order: how
