@@ -265,11 +265,9 @@ uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)
 	/* The common case is one size: it needs no count. */
 	if (!(tlb->resident & (tlb->resident - 1)))
 		return 0;
-	const uint64_t before =
-		slot == TLB_NONE ? tlb->resident : tlb->resident & low_mask(tlb->key[slot] & 63);
-	const uint32_t looked_up = (uint32_t)__builtin_popcountll(before) + (slot != TLB_NONE);
-
-	return looked_up ? looked_up - 1 : 0;
+	if (slot == TLB_NONE)
+		return (uint32_t)__builtin_popcountll(tlb->resident) - 1;
+	return (uint32_t)__builtin_popcountll(tlb->resident & low_mask(tlb->key[slot] & 63));
 }
 
 uint32_t tlb_find_walk(const struct tlb *tlb, const struct tlb_walk_tag *tag)
