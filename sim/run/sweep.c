@@ -17,9 +17,6 @@ enum { WAIT_MS = 200 };
 /* Points dealt with in one transaction at most. */
 enum { BATCH_MAX = 256 };
 
-/* Recordings that a worker keeps (run/share.h). */
-#define SHARE_BYTES (UINT64_C(128) << 20)
-
 /* What a worker sends back. */
 struct outcome {
 	struct diag diag; /* STATUS_OK: stats are valid */
@@ -289,7 +286,7 @@ enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_
 	status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
-	work.share = share_create(SHARE_BYTES);
+	work.share = share_create(SWEEP_SHARE_BYTES);
 	if (!work.share)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	sweep.pool = pool_create(options->n_workers, result_bytes(plan), run_point, &work, diag);

@@ -4,10 +4,14 @@
 #define TWOSTAGE_RUN_SWEEP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/diag.h"
 #include "run/db.h"
 #include "run/plan.h"
+
+/* Recordings that a worker keeps (run/share.h). */
+#define SWEEP_SHARE_BYTES (UINT64_C(128) << 20)
 
 struct sweep_summary {
 	size_t n_points, n_skipped, n_ok, n_impossible, n_failed;
