@@ -158,7 +158,6 @@ static enum exit_status access_range(struct vm *vm, const struct map_step *step,
 	return STATUS_OK;
 }
 
-/* A range outside the slot changes nothing. */
 static enum exit_status host_step(enum kvm_errno error, struct diag *diag)
 {
 	return error == KVM_E_NOMEM ? no_memory(diag) : STATUS_OK;
@@ -205,7 +204,8 @@ static enum exit_status run_script(struct session *s, struct vm *vm, struct diag
 	bool stuck = false;
 
 	do {
-		status = map_next_step(&s->reader, &script, &step, diag);
+		status = map_next_step(&s->reader, &s->host, vm->slot->setup.bytes, &script, &step,
+				       diag);
 		if (status == STATUS_OK)
 			status = run_step(s, vm, &step, &stuck, diag);
 	} while (status == STATUS_OK && step.kind != MAP_STEP_END && !stuck);

@@ -2,6 +2,7 @@
 #include "cli/map_text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -343,7 +344,7 @@ enum exit_status map_next(struct map_reader *reader, enum map_line *kind, struct
 
 /* ---- scripts ------------------------------------------------------------------------------ */
 
-static const struct {
+static const struct step_name {
 	const char *name;
 	enum map_step_kind kind;
 	enum access_kind access;
@@ -356,46 +357,80 @@ static const struct {
 	{ "collapse", MAP_STEP_COLLAPSE, 0, 1 },   { "snap", MAP_STEP_SNAP, 0, 0 },
 };
 
-enum exit_status map_next_step(const struct map_reader *reader, const char **script,
-			       struct map_step *step, struct diag *diag)
+/*
+ * Whether what a step does to a range begins and ends within the slot. A clear log may go on to
+ * the end of the last 64 pages, which the log has bits for: KVM then says EINVAL.
+ */
+static bool step_in_slot(const struct map_step *step, const struct kvm_host *host,
+			 uint64_t slot_bytes)
+{
+	const uint64_t word_bytes = UINT64_C(64) << host->page;
+	uint64_t bytes = step->stride;
+
+	switch (step->kind) {
+	case MAP_STEP_CLEAR_LOG:
+		slot_bytes = (slot_bytes + word_bytes - 1) / word_bytes * word_bytes;
+		break;
+	case MAP_STEP_COLLAPSE:
+		bytes = 1;
+		break;
+	case MAP_STEP_DISCARD:
+		break;
+	default:
+		return true;
+	}
+	return step->offset <= slot_bytes && bytes <= slot_bytes - step->offset;
+}
+
+/* The step's row of the table, or NULL. */
+static const struct step_name *find_step(const char *name, size_t bytes)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (strlen(steps[i].name) == bytes && strncmp(steps[i].name, name, bytes) == 0)
+			return &steps[i];
+	}
+	return NULL;
+}
+
+enum exit_status map_next_step(const struct map_reader *reader, const struct kvm_host *host,
+			       uint64_t slot_bytes, const char **script, struct map_step *step,
+			       struct diag *diag)
 {
 	const char *at = *script + strspn(*script, ";");
 	const size_t length = strcspn(at, ";"), word = strcspn(at, ":;");
+	const int shown = (int)(length < 40 ? length : 40);
+	const struct step_name *name = find_step(at, word);
 	const char *p = at + word;
 	uint64_t n[3] = { 0 };
-	unsigned i = 0;
 	bool ok = true;
 
 	*step = (struct map_step){ .kind = MAP_STEP_END };
 	if (length == 0)
 		return STATUS_OK;
-	while (i < sizeof(steps) / sizeof(steps[0]) &&
-	       (strlen(steps[i].name) != word || strncmp(steps[i].name, at, word) != 0))
-		i++;
-	if (i == sizeof(steps) / sizeof(steps[0]))
+	if (!name)
 		return line_bad(
 			&reader->line, diag,
 			"script step '%.*s'; expected r, w, x, logon, logoff, getlog, clrlog, "
 			"discard, collapse or snap",
-			(int)(length < 40 ? length : 40), at);
+			shown, at);
 	*script = at + length;
-	for (unsigned k = 0; k < steps[i].numbers && ok; k++)
+	for (unsigned k = 0; k < name->numbers && ok; k++)
 		ok = *p == ':' && number(p + 1, &p, &n[k]);
-	step->kind = steps[i].kind;
-	step->access = steps[i].access;
-	step->offset = n[0];
-	step->stride = n[1];
-	step->count = n[2];
+	*step = (struct map_step){ name->kind, name->access, n[0], n[1], n[2] };
 	if (!ok || p != *script)
 		return line_bad(&reader->line, diag,
-				"script step '%.*s'; expected %s with %u numbers after it",
-				(int)(length < 40 ? length : 40), at, steps[i].name,
-				steps[i].numbers);
+				"script step '%.*s'; expected %s with %u numbers after it", shown,
+				at, name->name, name->numbers);
 	if (step->count > MAX_STEP_COUNT || step->offset >> 56 || step->stride >> 56 ||
 	    (step->count && step->stride > (UINT64_C(1) << 56) / step->count))
 		return line_bad(&reader->line, diag,
 				"script step '%.*s': too large; expected at most 16777216 accesses "
 				"within 2^56 bytes",
-				(int)(length < 40 ? length : 40), at);
+				shown, at);
+	if (!step_in_slot(step, host, slot_bytes))
+		return line_bad(&reader->line, diag,
+				"script step '%.*s': outside the slot; expected a range within its "
+				"0x%" PRIx64 " bytes",
+				shown, at, slot_bytes);
 	return STATUS_OK;
 }

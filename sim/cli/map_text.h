@@ -33,7 +33,7 @@ enum map_step_kind {
 struct map_step {
 	enum map_step_kind kind;
 	enum access_kind access;
-	uint64_t offset, stride, count; /* clear log: offset and length in `stride` */
+	uint64_t offset, stride, count; /* clear log, discard: length in `stride` */
 };
 
 struct map_reader {
@@ -52,8 +52,13 @@ void map_close(struct map_reader *reader);
 enum exit_status map_next(struct map_reader *reader, enum map_line *kind, struct kvm_host *host,
 			  struct map_case *what, struct diag *diag);
 
-/* The next step of a script; *script moves behind it. */
-enum exit_status map_next_step(const struct map_reader *reader, const char **script,
-			       struct map_step *step, struct diag *diag);
+/*
+ * The next step of a script for a slot of slot_bytes on `host`; *script moves behind it. What
+ * discards, collapses or clears the log outside the slot is STATUS_BAD_INPUT; accesses may go
+ * there.
+ */
+enum exit_status map_next_step(const struct map_reader *reader, const struct kvm_host *host,
+			       uint64_t slot_bytes, const char **script, struct map_step *step,
+			       struct diag *diag);
 
 #endif
