@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +10,10 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sweep_args.h"
+#include "cli/sweep_plan.h"
 #include "cli/sweep_slices.h"
 #include "cli/sweep_tables.h"
 #include "run/plan.h"
-#include "run/point.h"
 #include "run/sweep.h"
 
 struct context {
@@ -164,53 +163,6 @@ static int submit_sweep(const struct sweep_args *arguments, struct plan *plan, c
 	return output_diag(&diag);
 }
 
-/* What a sweep would do, without doing it. */
-static int print_plan(const struct sweep_args *arguments, const struct plan *plan,
-		      const char *database)
-{
-	struct diag diag = DIAG_INIT;
-	struct db *db = NULL;
-	size_t n_done = 0, n_impossible = 0;
-	uint64_t accesses = 0;
-	char name[1024];
-
-	db_open_existing(database, &db, &diag);
-	for (size_t i = 0; diag.status == STATUS_OK && i < plan->n_points; i++) {
-		const struct plan_point *point = &plan->points[i];
-		const char *state = "to run";
-		struct config config;
-		int found = 0;
-
-		plan_config(plan, point, &config);
-		if (db && db_has(db, point->key, &found, &diag) != STATUS_OK)
-			break;
-		if (found) {
-			state = "there already";
-			n_done++;
-		} else if (point_check(&config, NULL) != STATUS_OK) {
-			state = "impossible";
-			n_impossible++;
-		} else {
-			accesses += plan->traces[point->trace].name.accesses;
-		}
-		plan_describe(plan, point, name, sizeof(name));
-		if (!arguments->json)
-			printf("%6zu  %-13s  %s\n", i, state, name);
-	}
-	db_close(db, NULL);
-	if (diag.status != STATUS_OK)
-		return output_diag(&diag);
-	if (arguments->json)
-		print_json_params(plan, database);
-	printf(arguments->json ? "\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,"
-				 "\"impossible\":%zu,\"to_run\":%zu,\"accesses\":%" PRIu64 "}}\n"
-			       : "%zu points (%zu more were duplicates): %zu there already, %zu "
-				 "impossible, %zu to run, %" PRIu64 " accesses to replay\n",
-	       plan->n_points, plan->n_duplicates, n_done, n_impossible,
-	       plan->n_points - n_done - n_impossible, accesses);
-	return STATUS_OK;
-}
-
 /* -o, or results/NAME.db; NULL on failure. */
 static char *database_path(const struct sweep_args *arguments, const struct plan *plan,
 			   struct diag *diag)
@@ -233,7 +185,7 @@ static char *database_path(const struct sweep_args *arguments, const struct plan
 static int dispatch(const struct sweep_args *arguments, struct plan *plan, const char *database)
 {
 	if (arguments->dry_run)
-		return print_plan(arguments, plan, database);
+		return sweep_plan_print(arguments, plan, database);
 	switch (arguments->mode) {
 	case SWEEP_MERGE:
 		return merge_sweep(arguments, plan, database);

@@ -13,13 +13,9 @@
 #include "cli/progress.h"
 #include "cli/slurm.h"
 #include "cli/sweep_slices.h"
+#include "run/forecast.h"
 
 enum {
-	/*
-	 * What a processor replays, to guess how long a task takes: from 1.5 million records a
-	 * second where each walks to 60 million where all hit the L1 TLBs.
-	 */
-	RECORDS_PER_SECOND = 3000 * 1000,
 	/* Slurm's default MaxArraySize is 1001, and array indices are less than it. */
 	TASKS_MAX = 1000,
 	/* How often a slice that gets no further is submitted. */
@@ -50,7 +46,7 @@ struct watch {
 
 static unsigned count_tasks(const struct sweep_args *arguments, const struct plan *plan)
 {
-	uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * RECORDS_PER_SECOND;
+	uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * FORECAST_RECORDS_PER_SECOND;
 	uint64_t n;
 
 	if (arguments->n_slices)

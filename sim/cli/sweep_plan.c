@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `twostage sweep --dry-run`. */
+#include "cli/sweep_plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/output.h"
+#include "run/forecast.h"
+#include "run/point.h"
+#include "run/sweep.h"
+
+enum { NAME_MAX_BYTES = 1024 };
+
+static void print_point(const struct plan *plan, const struct forecast *forecast, size_t i)
+{
+	static const char *const states[] = { "to run", "there already", "impossible" };
+	const struct plan_point *point = &plan->points[i];
+	struct diag reason = DIAG_INIT;
+	char name[NAME_MAX_BYTES];
+	struct config config;
+
+	plan_describe(plan, point, name, sizeof(name));
+	if (forecast->states[i] == FORECAST_IMPOSSIBLE) {
+		plan_config(plan, point, &config);
+		point_check(&config, &reason);
+	}
+	printf("%6zu  %-13s  %s%s%s\n", i, states[forecast->states[i]], name,
+	       *reason.text ? ": " : "", reason.text);
+}
+
+/* "3.2 s", "15 min", "7.5 h" */
+static const char *duration(uint64_t micros, char text[32])
+{
+	const double seconds = (double)micros / 1e6;
+
+	if (seconds < 100)
+		snprintf(text, 32, "%.1f s", seconds);
+	else if (seconds < 6000)
+		snprintf(text, 32, "%.0f min", seconds / 60);
+	else
+		snprintf(text, 32, "%.1f h", seconds / 3600);
+	return text;
+}
+
+/* Groups of one trace stand together. */
+static void print_groups(const struct plan *plan, const struct forecast *forecast)
+{
+	for (size_t i = 0; i < forecast->n_groups;) {
+		const uint32_t trace = forecast->groups[i].trace;
+		size_t n_groups = 0, n_points = 0, n_alone = 0;
+
+		for (; i < forecast->n_groups && forecast->groups[i].trace == trace; i++) {
+			const struct forecast_group *group = &forecast->groups[i];
+
+			n_points += group->n_points;
+			n_groups += !group->alone;
+			n_alone += group->alone ? group->n_points : 0;
+		}
+		printf("%s: %zu points to run, %zu sets of L1 TLBs to replay it for, %zu points "
+		       "that share nothing\n",
+		       plan->traces[trace].name.name, n_points, n_groups, n_alone);
+	}
+}
+
+static void print_costs(const struct forecast *forecast)
+{
+	char all[32], wall[32], point[16], share[16], tables[16], worker[16];
+	const size_t n_guessed = forecast->n_to_run - forecast->n_measured;
+
+	printf("time: %s of processor time, %s with %u workers (", duration(forecast->micros, all),
+	       duration(forecast_wall_micros(forecast), wall), forecast->n_workers);
+	if (forecast->n_measured)
+		printf("%zu points as those of their trace in the database took%s",
+		       forecast->n_measured, n_guessed ? "; " : ")\n");
+	if (n_guessed)
+		printf("%zu points at %d million records a second, %d times as many where the L1 "
+		       "TLBs are shared)\n",
+		       n_guessed, FORECAST_RECORDS_PER_SECOND / 1000000, FORECAST_FOLLOWER_DIVISOR);
+	output_size(FORECAST_POINT_BYTES, point);
+	output_size(SWEEP_SHARE_BYTES, share);
+	output_size(forecast->table_bytes, tables);
+	output_size(forecast->worker_bytes * forecast->n_workers, worker);
+	printf("memory: %s, %u workers x (at most %s a point, at most %s of recordings, about %s "
+	       "of simulated tables)\n",
+	       worker, forecast->n_workers, point, share, tables);
+}
+
+static void print_text(const struct plan *plan, const struct forecast *forecast)
+{
+	for (size_t i = 0; i < plan->n_points; i++)
+		print_point(plan, forecast, i);
+	print_groups(plan, forecast);
+	if (forecast->n_to_run)
+		print_costs(forecast);
+	printf("%zu points (%zu more were duplicates): %zu there already, %zu impossible, %zu to "
+	       "run, %" PRIu64 " accesses to replay\n",
+	       plan->n_points, plan->n_duplicates, forecast->n_done, forecast->n_impossible,
+	       forecast->n_to_run, forecast->accesses);
+}
+
+static void print_json_point(const struct plan *plan, size_t i)
+{
+	char name[NAME_MAX_BYTES];
+
+	plan_describe(plan, &plan->points[i], name, sizeof(name));
+	printf("{\"point\":%zu,\"name\":", i);
+	output_json_string(stdout, name);
+}
+
+static void print_json_lists(const struct plan *plan, const struct forecast *forecast)
+{
+	const char *comma = "";
+
+	fputs("\"groups\":[", stdout);
+	for (size_t i = 0; i < forecast->n_groups; i++) {
+		const struct forecast_group *group = &forecast->groups[i];
+
+		printf("%s{\"trace\":", i ? "," : "");
+		output_json_string(stdout, plan->traces[group->trace].name.name);
+		printf(",\"points\":%zu,\"shares\":%s,\"first\":%zu}", group->n_points,
+		       group->alone ? "false" : "true", group->example);
+	}
+	fputs("],\"impossible\":[", stdout);
+	for (size_t i = 0; i < plan->n_points; i++) {
+		struct diag reason = DIAG_INIT;
+		struct config config;
+
+		if (forecast->states[i] != FORECAST_IMPOSSIBLE)
+			continue;
+		plan_config(plan, &plan->points[i], &config);
+		point_check(&config, &reason);
+		fputs(comma, stdout);
+		print_json_point(plan, i);
+		fputs(",\"reason\":", stdout);
+		output_json_string(stdout, reason.text);
+		fputs("}", stdout);
+		comma = ",";
+	}
+	fputs("],", stdout);
+}
+
+static void print_json(const struct plan *plan, const struct forecast *forecast,
+		       const char *database)
+{
+	printf("{\"schema\":1,\"params\":{\"sweep\":");
+	output_json_string(stdout, plan->name);
+	printf(",\"database\":");
+	output_json_string(stdout, database);
+	printf(",\"workers\":%u},", forecast->n_workers);
+	print_json_lists(plan, forecast);
+	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,\"impossible\":%zu,"
+	       "\"to_run\":%zu,\"accesses\":%" PRIu64 ",\"groups\":%zu,\"measured\":%zu,"
+	       "\"processor_micros\":%" PRIu64 ",\"wall_micros\":%" PRIu64
+	       ",\"worker_bytes\":%" PRIu64 ",\"table_bytes\":%" PRIu64 "}}\n",
+	       plan->n_points, plan->n_duplicates, forecast->n_done, forecast->n_impossible,
+	       forecast->n_to_run, forecast->accesses, forecast->n_groups, forecast->n_measured,
+	       forecast->micros, forecast_wall_micros(forecast), forecast->worker_bytes,
+	       forecast->table_bytes);
+}
+
+int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,
+		     const char *database)
+{
+	struct diag diag = DIAG_INIT;
+	struct forecast forecast = { 0 };
+	struct db *db = NULL;
+
+	if (db_open_existing(database, &db, &diag) == STATUS_OK)
+		forecast_make(&forecast, plan, db, arguments->n_workers, &diag);
+	db_close(db, NULL);
+	if (diag.status == STATUS_OK && arguments->json)
+		print_json(plan, &forecast, database);
+	else if (diag.status == STATUS_OK)
+		print_text(plan, &forecast);
+	forecast_free(&forecast);
+	return output_diag(&diag);
+}

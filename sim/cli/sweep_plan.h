@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef TWOSTAGE_CLI_SWEEP_PLAN_H
+#define TWOSTAGE_CLI_SWEEP_PLAN_H
+
+#include "cli/sweep_args.h"
+#include "run/plan.h"
+
+/*
+ * `twostage sweep --dry-run`: what the sweep would do, what its points share, and what it is
+ * expected to cost. Nothing is written. Returns the exit status.
+ */
+int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,
+		     const char *database);
+
+#endif

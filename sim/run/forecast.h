@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a sweep has still to do, and what that will cost: a guess made before anything is run. */
+#ifndef TWOSTAGE_RUN_FORECAST_H
+#define TWOSTAGE_RUN_FORECAST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "run/db.h"
+#include "run/plan.h"
+
+enum {
+	/*
+	 * What a processor replays: from 1.5 million records a second where each walks to 60
+	 * million where all hit the L1 TLBs.
+	 */
+	FORECAST_RECORDS_PER_SECOND = 3000 * 1000,
+	/* A point that follows a recording of its group costs 1 in so many of one that makes it. */
+	FORECAST_FOLLOWER_DIVISOR = 4,
+};
+
+/* Of a point besides its simulated tables: tests/repro/memory.sh measures it. */
+#define FORECAST_POINT_BYTES (UINT64_C(64) << 20)
+
+enum forecast_state { FORECAST_TO_RUN, FORECAST_DONE, FORECAST_IMPOSSIBLE };
+
+/* Points to run that share their trace, or their trace and L1 TLBs. */
+struct forecast_group {
+	uint32_t trace;
+	size_t example; /* one of its points */
+	size_t n_points;
+	bool alone; /* they are replayed each for itself: timelines, processes of their own */
+};
+
+struct forecast {
+	unsigned char *states; /* of each point: enum forecast_state */
+	struct forecast_group *groups;
+	size_t n_groups;
+	size_t n_done, n_impossible, n_to_run;
+	uint64_t accesses;	 /* that the points to run have together */
+	uint64_t micros;	 /* expected processor time of these */
+	uint64_t longest_micros; /* expected of one of them */
+	/* Points whose time was taken from the database: of points with the same trace and model,
+	 * or with the same trace. The others' comes from the rates above. */
+	size_t n_measured;
+	uint64_t table_bytes;  /* expected simulated tables of the point that has most */
+	unsigned n_workers;    /* never more than points to run */
+	uint64_t worker_bytes; /* FORECAST_POINT_BYTES, recordings and table_bytes */
+};
+
+/*
+ * `plan` is expanded; `db` is its database, NULL if there is none. Nothing is written.
+ * forecast_free() it, whatever is returned.
+ */
+enum exit_status forecast_make(struct forecast *forecast, const struct plan *plan, struct db *db,
+			       unsigned n_workers, struct diag *diag);
+void forecast_free(struct forecast *forecast);
+
+/* Expected time from begin to end with n_workers: no shorter than the longest point. */
+uint64_t forecast_wall_micros(const struct forecast *forecast);
+
+/*
+ * Simulated tables that a replay of `trace` makes, in bytes: a page of each stage for each 2 MiB of
+ * addresses that up to 64 of its blocks, spread evenly, have in them.
+ */
+enum exit_status forecast_tables(const struct trace_reader *trace, uint64_t *bytes,
+				 struct diag *diag);
+
+#endif
