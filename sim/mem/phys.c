@@ -217,10 +217,18 @@ static bool fill_slot(struct phys_mem *mem, struct phys_slot *slot, uint64_t pag
 	return true;
 }
 
+static void tell(const struct phys_mem *mem, enum phys_change change, pa_t pa, uint64_t value)
+{
+	if (mem->watch.changed)
+		mem->watch.changed(mem->watch.ctx, change, pa, value);
+}
+
 bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value)
 {
 	uint64_t page = pa.v >> PHYS_PAGE_BITS;
 	struct phys_slot *slot = find_slot(mem, page);
+
+	tell(mem, PHYS_WRITTEN, pa, value);
 
 	if (slot->key == 0) {
 		uint64_t *words;
@@ -251,6 +259,7 @@ bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words)
 	} else if (!fill_slot(mem, slot, page, words)) {
 		return false;
 	}
+	tell(mem, PHYS_MAPPED, pa, 0);
 	mem->private->lent++;
 	return true;
 }
@@ -262,6 +271,7 @@ void phys_free_page(struct phys_mem *mem, pa_t pa)
 
 	if (slot->key == 0)
 		return;
+	tell(mem, PHYS_FREED, pa, 0);
 	release_page(mem->private, slot->words);
 	mem->private->used--;
 	/* Close the gap: each later page of the run moves back if its own place is not behind it.
@@ -277,6 +287,19 @@ void phys_free_page(struct phys_mem *mem, pa_t pa)
 		hole = i;
 	}
 	mem->slots[hole] = (struct phys_slot){ 0, NULL };
+}
+
+void phys_visit(const struct phys_mem *mem, void (*visit)(void *ctx, pa_t pa, uint64_t value),
+		void *ctx)
+{
+	for (size_t i = 0; i <= mem->slot_mask; i++) {
+		const struct phys_slot *slot = &mem->slots[i];
+
+		for (uint64_t word = 0; slot->key && word < PAGE_WORDS; word++)
+			if (slot->words[word])
+				visit(ctx, pa_of((slot->key - 1) << PHYS_PAGE_BITS | word << 3),
+				      slot->words[word]);
+	}
 }
 
 size_t phys_bytes(const struct phys_mem *mem)

@@ -23,12 +23,25 @@ struct phys_slot {
 	uint64_t *words; /* 512 */
 };
 
+enum phys_change {
+	PHYS_WRITTEN, /* one word */
+	PHYS_MAPPED,  /* the page of pa has other contents */
+	PHYS_FREED,   /* it has none */
+};
+
+/* Told of each change as it is made; changed = NULL: nobody is. */
+struct phys_watch {
+	void (*changed)(void *ctx, enum phys_change change, pa_t pa, uint64_t value);
+	void *ctx;
+};
+
 struct phys_mem {
 	struct phys_slot *slots; /* a power of two, never full */
 	unsigned hash_shift;	 /* 64 - log2 of the number of buckets */
 	size_t slot_mask;
 	unsigned abort_ranges;
 	struct phys_private *private;
+	struct phys_watch watch;
 };
 
 /* Returns NULL when out of memory. */
@@ -79,6 +92,10 @@ bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words);
 
 /* Give the 4 KiB page of pa back, contents lost. No effect on a page never written. */
 void phys_free_page(struct phys_mem *mem, pa_t pa);
+
+/* All words that are not 0, in any order. */
+void phys_visit(const struct phys_mem *mem, void (*visit)(void *ctx, pa_t pa, uint64_t value),
+		void *ctx);
 
 /* Host bytes held by page contents, those of phys_map_page() left out. */
 size_t phys_bytes(const struct phys_mem *mem);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mmu/account.h"
 
+#include <string.h>
+
 #include "arch/types.h"
 
 /* Rows of one pair of leaf sizes, and of the next pair. */
@@ -76,6 +78,19 @@ void account_time(const struct walk_account *account, struct stats *stats,
 	for (uint32_t i = 0; i < account->reads; i++)
 		time_read(stats->v, &account->read[i]);
 	time_walk(account, stats, latencies, s1, s2);
+}
+
+void account_forget_time(struct stats *stats)
+{
+	enum { ROWS = 2 * (STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1) * PLACES };
+	uint64_t *v = stats->v;
+
+	memset(v + STAT_walk_reads_l1d, 0, PLACES * sizeof(*v));
+	memset(v + STAT_reads_s1_lm1_l1d, 0, ROWS * sizeof(*v));
+	memset(v + STAT_read_cycles_s1_lm1_l1d, 0, ROWS * sizeof(*v));
+	v[STAT_walk_cycles] = v[STAT_walk_cycles_s2_final] = 0;
+	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++)
+		v[PAIR_WALKS + i * PAIR_ROWS + 1] = 0;
 }
 
 void account_commit(const struct walk_account *account, struct stats *stats,

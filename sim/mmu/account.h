@@ -72,6 +72,9 @@ void account_count(const struct walk_account *account, struct stats *stats, enum
 void account_time(const struct walk_account *account, struct stats *stats,
 		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
 
+/* What account_time() has counted, back to 0. */
+void account_forget_time(struct stats *stats);
+
 /* Both in one. */
 void account_commit(const struct walk_account *account, struct stats *stats,
 		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);

@@ -96,6 +96,27 @@ enum mmu_stream { MMU_FETCH, MMU_DATA };
 
 struct smmu; /* smmu.h */
 
+/* What of the walk caches a TLB invalidation takes along. */
+enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
+
+/* A TLBI as mmu_invalidate() was asked for it, or, by IPA, mmu_invalidate_ipa(). */
+struct mmu_invalidation {
+	uint32_t vcpu;
+	bool by_ipa;
+	struct tlb_match match; /* by IPA: VMID, first and last alone */
+	enum walk_cache_scope scope;
+	enum walk_points points; /* by IPA only */
+};
+
+/* Told of what happens, for recordings (run/recorder.h). All may be NULL. */
+struct mmu_tap {
+	void (*invalidated)(void *ctx, const struct mmu_invalidation *what);
+	/* A walk has ended: s1 = LEAF_SIZES if in a fault. mmu.watch has told of its reads. */
+	void (*walked)(void *ctx, uint32_t vcpu, const struct walk_account *account,
+		       enum account_leaf s1, enum account_leaf s2);
+	void *ctx;
+};
+
 struct mmu {
 	struct mmu_shape shape;
 	struct mmu_vcpu *vcpu;
@@ -112,6 +133,7 @@ struct mmu {
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);
 	void *watch_ctx;
+	struct mmu_tap tap;
 };
 
 /* `mem` must outlive the mmu. False when out of memory. */
@@ -151,9 +173,6 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 /* Descriptor reads find the data caches empty again. */
 void mmu_forget_caches(struct mmu *mmu);
 
-/* What of the walk caches a TLB invalidation takes along. */
-enum walk_cache_scope { WALK_CACHE_KEEP, WALK_CACHE_STAGE1, WALK_CACHE_BOTH };
-
 /* On one vCPU or all. */
 void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
 		    enum walk_cache_scope scope);
@@ -162,6 +181,9 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
  */
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last);
+
+/* The same again. */
+void mmu_invalidate_again(struct mmu *mmu, const struct mmu_invalidation *what);
 
 /*
  * The guest's own access to the line of `pa` goes through the caches that walks read from. The

@@ -43,7 +43,10 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 				      ? UINT32_MAX
 				      : UINT32_C(0xffff0000);
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
+	const struct mmu_invalidation what = { .vcpu = vcpu, .match = *match, .scope = scope };
 
+	if (mmu->tap.invalidated)
+		mmu->tap.invalidated(mmu->tap.ctx, &what);
 	count_tlbi(mmu, vcpu);
 	if (mmu->smmu && vcpu == MMU_ALL_VCPUS && scope == WALK_CACHE_BOTH)
 		tell_smmu(mmu, match);
@@ -67,6 +70,15 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last)
 {
+	const struct mmu_invalidation what = {
+		.vcpu = vcpu,
+		.by_ipa = true,
+		.match = { .context = { .vmid = vmid }, .first = first, .last = last },
+		.points = points,
+	};
+
+	if (mmu->tap.invalidated)
+		mmu->tap.invalidated(mmu->tap.ctx, &what);
 	count_tlbi(mmu, vcpu);
 	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
@@ -76,4 +88,15 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk
 
 		smmu_invalidate(mmu->smmu, &tlbi);
 	}
+}
+
+void mmu_invalidate_again(struct mmu *mmu, const struct mmu_invalidation *what)
+{
+	const struct tlb_match *match = &what->match;
+
+	if (what->by_ipa)
+		mmu_invalidate_ipa(mmu, what->vcpu, match->context.vmid, what->points, match->first,
+				   match->last);
+	else
+		mmu_invalidate(mmu, what->vcpu, match, what->scope);
 }

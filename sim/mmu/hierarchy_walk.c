@@ -191,7 +191,21 @@ static void complete(struct mmu_walker *walker, const struct translation *result
 		account_count(&walker->account, &mmu->stats, s1, s2);
 		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_WALK, (uint64_t)s1 * LEAF_SIZES + s2);
 	}
+	if (mmu->tap.walked)
+		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, s1, s2);
 	account_clear(&walker->account);
+}
+
+/* The walk ended in a fault. */
+static void give_up(struct mmu_walker *walker)
+{
+	struct mmu *mmu = walker->mmu;
+
+	if (mmu->tap.walked)
+		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, LEAF_SIZES,
+				LEAF_SIZES);
+	account_discard(&walker->account, &mmu->stats);
+	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_RETRY, 0);
 }
 
 enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
@@ -219,8 +233,7 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 			leaf_of(request, &result, leaf);
 			return MMU_FAULT_HANDLED;
 		}
-		account_discard(&walker->account, &mmu->stats);
-		mmu_tell(mmu, request->vcpu, MMU_EVENT_RETRY, 0);
+		give_up(walker);
 		handled = handle_fault(mmu, request, &result);
 		if (handled != MMU_FAULT_HANDLED)
 			return handled;

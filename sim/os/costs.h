@@ -23,9 +23,32 @@ struct os_costs {
 	uint64_t mmio;		 /* device emulation in userspace behind an exit */
 };
 
+/* What was done, each as often as it costs its cycles. */
+struct os_work {
+	uint64_t guest_faults, exits, faults, zeroed_4k, table_pages, pte_updates, mmio;
+	uint64_t tlbis, dvms, vm_switches, context_switches;
+};
+
 /* Cycles spent, by what they were spent on. */
 struct os_cycles {
 	uint64_t guest_faults, exits, faults, zeroing, tables, tlbis, splits, switches, mmio;
 };
+
+static inline struct os_cycles os_cycles_of(const struct os_work *work,
+					    const struct os_costs *costs)
+{
+	return (struct os_cycles){
+		.guest_faults = work->guest_faults * costs->guest_fault,
+		.exits = work->exits * costs->exit,
+		.faults = work->faults * costs->fault,
+		.zeroing = work->zeroed_4k * costs->zero_4k,
+		.tables = work->table_pages * costs->table_page,
+		.tlbis = work->tlbis * costs->tlbi + work->dvms * costs->dvm,
+		.splits = work->pte_updates * costs->pte_update,
+		.switches = work->vm_switches * costs->vm_switch +
+			    work->context_switches * costs->context_switch,
+		.mmio = work->mmio * costs->mmio,
+	};
+}
 
 #endif

@@ -50,7 +50,6 @@ struct vm_setup {
 	enum guest_kernel_map kernel_map;
 	unsigned asid_bits; /* that the guest uses; 0: all that the core has */
 	const struct host_ops *host;
-	struct os_costs costs; /* what handling faults and switching takes */
 	uint64_t seed;
 };
 
@@ -142,9 +141,8 @@ const struct diag *vm_diag(const struct vm *vm);
 /* Adds faults, table pages and leaves by size. */
 void vm_count(struct vm *vm, struct stats *stats);
 
-/* Adds the cycles that guest kernel and host spent for this VM so far, TLB maintenance and switches
- * apart. */
-void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles);
+/* Adds what guest kernel and host did for this VM so far, TLB maintenance and switches apart. */
+void vm_add_work(const struct vm *vm, struct os_work *work);
 
 /* Faults of each stage so far. */
 uint64_t vm_s1_faults(const struct vm *vm);

@@ -62,19 +62,18 @@ static void count_kvm(const struct vm *vm, uint64_t *v)
 	v[STAT_dirty_pages] += vm->dirty_pages;
 }
 
-void vm_add_cycles(const struct vm *vm, struct os_cycles *cycles)
+void vm_add_work(const struct vm *vm, struct os_work *work)
 {
-	const struct os_costs *costs = &vm->setup.costs;
 	const struct kvm_counts *counts = &vm->kvm.counts;
 	const struct kvm_pgtable_counts *tables = &vm->kvm.pgt.counts;
 
-	cycles->guest_faults += vm->s1_faults * costs->guest_fault;
-	cycles->zeroing += (vm->guest_zeroed_4k + counts->zeroed_4k) * costs->zero_4k;
-	cycles->exits += (counts->faults + counts->mmio_exits) * costs->exit;
-	cycles->faults += (counts->faults - counts->access_flag_faults) * costs->fault;
-	cycles->tables += tables->tables_allocated * costs->table_page;
-	cycles->splits += tables->pte_updates * costs->pte_update;
-	cycles->mmio += counts->mmio_exits * costs->mmio;
+	work->guest_faults += vm->s1_faults;
+	work->zeroed_4k += vm->guest_zeroed_4k + counts->zeroed_4k;
+	work->exits += counts->faults + counts->mmio_exits;
+	work->faults += counts->faults - counts->access_flag_faults;
+	work->table_pages += tables->tables_allocated;
+	work->pte_updates += tables->pte_updates;
+	work->mmio += counts->mmio_exits;
 }
 
 uint64_t vm_s1_faults(const struct vm *vm)

@@ -134,19 +134,19 @@ bool machine_vmids_suffice(const struct machine *machine)
 	return machine->vms_count < UINT32_C(1) << machine->vmids.bits;
 }
 
-static struct os_cycles cycles_of(const struct machine *machine)
+static struct os_work work_of(const struct machine *machine)
 {
-	const struct os_costs *costs = &machine->config.cost;
 	const uint64_t *v = machine->mmu.stats.v;
-	struct os_cycles cycles = { 0 };
+	struct os_work work = {
+		.tlbis = v[STAT_tlbis],
+		.dvms = v[STAT_tlbis_broadcast] * (machine->mmu.shape.vcpus - 1),
+		.vm_switches = machine->vm_switches,
+		.context_switches = machine->context_switches,
+	};
 
 	for (uint32_t i = 0; i < machine->vms_count; i++)
-		vm_add_cycles(machine->vms[i], &cycles);
-	cycles.tlbis = v[STAT_tlbis] * costs->tlbi +
-		       v[STAT_tlbis_broadcast] * (machine->mmu.shape.vcpus - 1) * costs->dvm;
-	cycles.switches = machine->vm_switches * costs->vm_switch +
-			  machine->context_switches * costs->context_switch;
-	return cycles;
+		vm_add_work(machine->vms[i], &work);
+	return work;
 }
 
 static uint64_t sum_of(const struct os_cycles *c)
@@ -157,22 +157,33 @@ static uint64_t sum_of(const struct os_cycles *c)
 
 uint64_t machine_software_cycles(const struct machine *machine)
 {
-	const struct os_cycles cycles = cycles_of(machine);
+	const struct os_work work = work_of(machine);
+	const struct os_cycles cycles = os_cycles_of(&work, &machine->config.cost);
 
 	return sum_of(&cycles);
 }
 
-void machine_count(struct machine *machine, struct stats *stats)
+void machine_tally(struct machine *machine, struct machine_tally *tally)
 {
-	const struct os_cycles cycles = cycles_of(machine);
-	uint64_t *v = stats->v;
+	uint64_t *v = tally->rows.v;
 
+	*tally = (struct machine_tally){ .work = work_of(machine) };
 	for (uint32_t i = 0; i < machine->vms_count; i++)
-		vm_count(machine->vms[i], stats);
+		vm_count(machine->vms[i], &tally->rows);
 	if (machine->devices)
-		devices_count(machine->devices, stats);
+		devices_count(machine->devices, &tally->rows);
 	v[STAT_vm_switches] = machine->vm_switches;
 	v[STAT_vmid_rollovers] = machine->vmids.rollovers;
+}
+
+void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
+			 struct stats *stats)
+{
+	const struct os_cycles cycles = os_cycles_of(&tally->work, costs);
+	uint64_t *v = stats->v;
+
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		v[i] += tally->rows.v[i];
 	v[STAT_guest_fault_cycles] = cycles.guest_faults;
 	v[STAT_exit_cycles] = cycles.exits;
 	v[STAT_fault_cycles] = cycles.faults;
@@ -183,4 +194,12 @@ void machine_count(struct machine *machine, struct stats *stats)
 	v[STAT_switch_cycles] = cycles.switches;
 	v[STAT_mmio_cycles] = cycles.mmio;
 	v[STAT_software_cycles] = sum_of(&cycles);
+}
+
+void machine_count(struct machine *machine, struct stats *stats)
+{
+	struct machine_tally tally;
+
+	machine_tally(machine, &tally);
+	machine_tally_count(&tally, &machine->config.cost, stats);
 }

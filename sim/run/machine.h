@@ -59,6 +59,16 @@ bool machine_vmids_suffice(const struct machine *machine);
 /* Cycles that guest kernels and host spent so far. */
 uint64_t machine_software_cycles(const struct machine *machine);
 
+/* What VMs and host did so far, whatever it costs. */
+struct machine_tally {
+	struct stats rows; /* but for cycles */
+	struct os_work work;
+};
+
+void machine_tally(struct machine *machine, struct machine_tally *tally);
+void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
+			 struct stats *stats);
+
 /* Adds what VMs and host did so far to statistics that have nothing of it yet. */
 void machine_count(struct machine *machine, struct stats *stats);
 

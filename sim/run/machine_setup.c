@@ -108,7 +108,6 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.kernel_map = strcmp(config->guest.kernel_map, "blocks") == 0 ? KERNEL_BLOCKS
 									      : KERNEL_PAGES,
 		.host = host_find(config->host.block_rule),
-		.costs = config->cost,
 		.seed = config->seed,
 	};
 }

@@ -23,10 +23,20 @@
 #define TYPE_CHOICE(room) PARAM_PLUGIN, NULL, #room
 
 const struct param params[PARAM_COUNT] = {
-#define PARAM(key, field, type, unit, min, max, default_text, help)                                \
-	{ key, TYPE_##type, offsetof(struct config, field), unit, min, max, default_text, help },
+#define ROW(decides, key, field, type, unit, min, max, default_text, help)                         \
+	{ key,	       PARAM_DECIDES_##decides,                                                    \
+	  TYPE_##type, offsetof(struct config, field),                                             \
+	  unit,	       min,                                                                        \
+	  max,	       default_text,                                                               \
+	  help },
+#define PARAM(...)	   ROW(ALL, __VA_ARGS__)
+#define PARAM_MAPPING(...) ROW(MAPPING, __VA_ARGS__)
+#define PARAM_L2(...)	   ROW(L2, __VA_ARGS__)
+#define PARAM_WALKS(...)   ROW(WALKS, __VA_ARGS__)
+#define PARAM_TIME(...)	   ROW(TIME, __VA_ARGS__)
 #include "run/params.def"
 #undef PARAM
+#undef ROW
 };
 
 const struct param *params_find(const char *key)
@@ -170,6 +180,17 @@ void params_format(const struct config *config, const struct param *param,
 	else
 		value.number = params_number(config, param);
 	param_text_format(param, value, text);
+}
+
+/* Every field is 64 bits: a number, or a name or image that exists once. */
+bool params_agree(const struct config *a, const struct config *b, unsigned decides)
+{
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		if (decides >> params[i].decides & 1 &&
+		    memcmp((const char *)a + params[i].offset, (const char *)b + params[i].offset,
+			   sizeof(uint64_t)) != 0)
+			return false;
+	return true;
 }
 
 /* A key, '=', a value and the end of the line. */

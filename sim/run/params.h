@@ -4,6 +4,7 @@
 #ifndef TWOSTAGE_RUN_PARAMS_H
 #define TWOSTAGE_RUN_PARAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +25,18 @@ enum param_type {
 	PARAM_PLUGIN,
 };
 
+/* What a parameter decides at most (params.def). */
+enum param_decides {
+	PARAM_DECIDES_ALL,
+	PARAM_DECIDES_MAPPING,
+	PARAM_DECIDES_L2,
+	PARAM_DECIDES_WALKS,
+	PARAM_DECIDES_TIME,
+};
+
 struct param {
 	const char *key;
+	enum param_decides decides;
 	enum param_type type;
 	const char *zero_name; /* PARAM_COUNT0: how 0 is written; else NULL */
 	const char *room;      /* PARAM_PLUGIN: the room's name; else NULL */
@@ -91,6 +102,12 @@ struct params_text;
 struct params_text *params_text_create(void);
 void params_text_free(struct params_text *text); /* may be NULL */
 const char *params_text_of(struct params_text *text, const struct config *config, size_t *n_bytes);
+
+/*
+ * Are all parameters equal that decide one of `decides`, a mask of 1 << enum param_decides? Of
+ * memory images: the same file as loaded.
+ */
+bool params_agree(const struct config *a, const struct config *b, unsigned decides);
 
 /* "a whole number", "4K, 16K or 64K", ...: what a value of this parameter looks like. */
 void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX]);

@@ -133,9 +133,8 @@ uint32_t timeline_next(struct timeline *timeline, const struct trace_block *bloc
 	return end;
 }
 
-/* Hits and cycles follow from the counts of accesses, which the trace holds. */
-static void count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
-			 struct stats *stats)
+void timeline_count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
+			   struct stats *stats)
 {
 	uint64_t *v = stats->v;
 	const uint64_t data = totals->loads + totals->stores + totals->splits;
@@ -158,7 +157,7 @@ static void count_totals(const struct mmu_shape *shape, const struct trace_total
 void timeline_count(struct machine *machine, const struct trace_totals *totals, struct stats *stats)
 {
 	mmu_count(&machine->mmu, stats);
-	count_totals(&machine->mmu.shape, totals, stats);
+	timeline_count_totals(&machine->mmu.shape, totals, stats);
 	machine_count(machine, stats);
 }
 
@@ -170,7 +169,7 @@ static void sample(const struct timeline *timeline, const struct trace_totals *t
 	struct stats stats = machine->mmu.stats;
 	uint64_t *v = stats.v;
 
-	count_totals(&machine->mmu.shape, totals, &stats);
+	timeline_count_totals(&machine->mmu.shape, totals, &stats);
 	v[STAT_walk_reads] = 0;
 	for (unsigned place = 0; place < FOUND_COUNT; place++)
 		v[STAT_walk_reads] += v[STAT_walk_reads_l1d + place];

@@ -87,6 +87,11 @@ void timeline_mark(struct timeline *timeline);
 enum exit_status timeline_finish(struct timeline *timeline, const struct trace_totals *totals,
 				 struct stats *stats, struct diag *diag);
 
+/* The counts that follow from those of accesses, which the trace holds, and from misses in *stats.
+ */
+void timeline_count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
+			   struct stats *stats);
+
 /* All statistics of a machine that has replayed `totals` since it was made, phases apart. */
 void timeline_count(struct machine *machine, const struct trace_totals *totals,
 		    struct stats *stats);
