@@ -2,6 +2,7 @@
 #include "run/sweep.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@ struct sweep {
 	const struct sweep_options *options;
 	struct sweep_summary *summary;
 	struct pool *pool;
-	size_t next; /* point to hand out */
+	size_t next; /* point to hand out; SWEEP_NONE: not known yet */
 };
 
 static uint64_t now_micros(void)
@@ -71,6 +72,32 @@ static void run_point(void *ctx, uint64_t job, void *result)
 		outcome->interval[i] = intervals.row[i];
 	interval_table_free(&intervals);
 	outcome->wall_micros = now_micros() - start;
+}
+
+/* Is there a point to hand out now? */
+static bool has_next(struct sweep *sweep)
+{
+	const struct sweep_options *options = sweep->options;
+
+	if (options->pick && sweep->next == SWEEP_NONE)
+		sweep->next = options->pick(options->ctx);
+	return options->pick ? sweep->next != SWEEP_NONE : sweep->next < options->end;
+}
+
+static size_t take_next(struct sweep *sweep)
+{
+	const size_t index = sweep->next;
+
+	sweep->next = sweep->options->pick ? SWEEP_NONE : index + 1;
+	return index;
+}
+
+static enum exit_status settle(struct sweep *sweep, size_t index, enum exit_status status,
+			       struct diag *diag)
+{
+	if (status != STATUS_OK || !sweep->options->settled)
+		return status;
+	return sweep->options->settled(sweep->options->ctx, index, diag);
 }
 
 static void fail_point(struct sweep *sweep, const struct plan_point *point, const struct diag *why)
@@ -137,34 +164,43 @@ static void report_death(struct sweep *sweep, const struct plan_point *point, in
 	fail_point(sweep, point, &why);
 }
 
+/* Is it in the database, or in the one that counts as well? */
+static enum exit_status find_point(struct sweep *sweep, const struct plan_point *point, int *found,
+				   struct diag *diag)
+{
+	/* Asked anew each time: another sweep may be filling the same database. */
+	enum exit_status status = db_has(sweep->db, point->key, found, diag);
+
+	if (status == STATUS_OK && !*found && sweep->options->base)
+		status = db_has(sweep->options->base, point->key, found, diag);
+	return status;
+}
+
 /* Deal with the next point: skip it, note that it is impossible, or hand it to a worker. */
 static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 {
-	const struct plan_point *point = &sweep->plan->points[sweep->next];
+	const size_t index = take_next(sweep);
+	const struct plan_point *point = &sweep->plan->points[index];
 	struct diag reason = DIAG_INIT;
 	enum exit_status status;
 	struct config config;
 	int found;
 
-	/* Asked anew each time: another sweep may be filling the same database. */
-	status = db_has(sweep->db, point->key, &found, diag);
-	if (status == STATUS_OK && !found && sweep->options->base)
-		status = db_has(sweep->options->base, point->key, &found, diag);
+	status = find_point(sweep, point, &found, diag);
 	if (status != STATUS_OK)
 		return status;
 	if (found) {
 		sweep->summary->n_skipped++;
-		sweep->next++;
-		return STATUS_OK;
+		return settle(sweep, index, STATUS_OK, diag);
 	}
 	plan_config(sweep->plan, point, &config);
 	if (point_check(&config, &reason) == STATUS_OK)
-		return pool_submit(sweep->pool, sweep->next++, diag);
-	sweep->next++;
+		return pool_submit(sweep->pool, index, diag);
 	if (reason.status == STATUS_BAD_INPUT)
-		return store_impossible(sweep, point, reason.text, diag);
-	fail_point(sweep, point, &reason);
-	return STATUS_OK;
+		status = store_impossible(sweep, point, reason.text, diag);
+	else
+		fail_point(sweep, point, &reason);
+	return settle(sweep, index, status, diag);
 }
 
 /* Hand out points while there is room; skipped and impossible ones cost a worker nothing. */
@@ -172,8 +208,8 @@ static enum exit_status begin_points(struct sweep *sweep, struct diag *diag)
 {
 	enum exit_status status = STATUS_OK;
 
-	for (unsigned n = 0; status == STATUS_OK && n < BATCH_MAX &&
-			     sweep->next < sweep->options->end && pool_has_room(sweep->pool);
+	for (unsigned n = 0;
+	     status == STATUS_OK && n < BATCH_MAX && has_next(sweep) && pool_has_room(sweep->pool);
 	     n++)
 		status = begin_point(sweep, diag);
 	return status;
@@ -183,12 +219,15 @@ static enum exit_status end_point(struct sweep *sweep, const struct pool_event *
 				  struct diag *diag)
 {
 	const struct plan_point *point = &sweep->plan->points[event->job];
+	enum exit_status status = STATUS_OK;
 
+	if (event->type == POOL_NOTHING)
+		return STATUS_OK;
 	if (event->type == POOL_RESULT)
-		return store_result(sweep, point, event->result, diag);
-	if (event->type == POOL_DIED)
+		status = store_result(sweep, point, event->result, diag);
+	else
 		report_death(sweep, point, event->wait_status);
-	return STATUS_OK;
+	return settle(sweep, event->job, status, diag);
 }
 
 /*
@@ -222,9 +261,8 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 {
 	enum exit_status status = STATUS_OK;
 
-	while (status == STATUS_OK &&
-	       (sweep->next < sweep->options->end || pool_busy(sweep->pool))) {
-		int may_begin = sweep->next < sweep->options->end && pool_has_room(sweep->pool);
+	while (status == STATUS_OK && (has_next(sweep) || pool_busy(sweep->pool))) {
+		int may_begin = has_next(sweep) && pool_has_room(sweep->pool);
 		struct pool_event event = { .type = POOL_NOTHING };
 
 		if (!may_begin)
@@ -278,12 +316,13 @@ enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_
 			       .db = db,
 			       .options = options,
 			       .summary = summary,
-			       .next = options->first };
+			       .next = options->pick ? SWEEP_NONE : options->first };
 	struct work work = { .plan = plan };
-	enum exit_status status;
+	enum exit_status status = STATUS_OK;
 
 	*summary = (struct sweep_summary){ .n_points = options->end - options->first };
-	status = sweep_name(plan, options->first, options->end, db, diag);
+	if (!options->pick)
+		status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
 	work.share = share_create(SWEEP_SHARE_BYTES);

@@ -13,6 +13,8 @@
 /* Recordings that a worker keeps (run/share.h). */
 #define SWEEP_SHARE_BYTES (UINT64_C(128) << 20)
 
+#define SWEEP_NONE SIZE_MAX
+
 struct sweep_summary {
 	size_t n_points, n_skipped, n_ok, n_impossible, n_failed;
 	enum exit_status first_failure; /* of a point; STATUS_OK: none failed */
@@ -22,6 +24,15 @@ struct sweep_options {
 	unsigned n_workers;
 	size_t first, end; /* the points of the plan to run */
 	struct db *base;   /* its points count as there already; may be NULL */
+	/*
+	 * Which point is to be dealt with next, in place of `first` to `end` - 1 one after the
+	 * other (then the caller names the sweep, too): an index of the plan, or SWEEP_NONE until
+	 * another point is settled. The sweep ends when there is none and all are settled. May be
+	 * NULL.
+	 */
+	size_t (*pick)(void *ctx);
+	/* Point `index` is in the database, or has failed. May be NULL. */
+	enum exit_status (*settled)(void *ctx, size_t index, struct diag *diag);
 	/* Called often, with how many points are dealt with; non-zero return interrupts. */
 	int (*step)(void *ctx, const struct sweep_summary *summary);
 	/* A point failed; the sweep goes on without it. */
