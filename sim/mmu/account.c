@@ -67,8 +67,11 @@ static inline void time_walk(const struct walk_account *account, struct stats *s
 void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
 		   enum account_leaf s2)
 {
-	for (uint32_t i = 0; i < account->reads; i++)
+	for (uint32_t i = 0; i < account->reads; i++) {
 		count_read(stats->v, &account->read[i]);
+		if (account->read[i].place != ACCOUNT_LATER)
+			time_read(stats->v, &account->read[i]);
+	}
 	count_walk(account, stats, s1, s2);
 }
 

@@ -14,12 +14,15 @@
 /* More than any walk makes: 35 reads, and an update of each leaf. */
 enum { ACCOUNT_READS = 64 };
 
+/* Instead of an enum found_in: somebody else will say where it is found, and time it. */
+enum { ACCOUNT_LATER = FOUND_COUNT };
+
 /* Leaf sizes of a stage. */
 enum account_leaf { LEAF_PAGE, LEAF_PMD, LEAF_PUD, LEAF_SIZES };
 
 struct account_read {
 	uint8_t level; /* STAT_walk_reads_s1_lm1 + level is its row */
-	uint8_t place; /* enum found_in */
+	uint8_t place; /* enum found_in or ACCOUNT_LATER */
 	bool final;    /* stage 2, for the final IPA */
 	uint32_t cycles;
 };
@@ -64,20 +67,20 @@ static inline void account_clear(struct walk_account *account)
 /* The size of a leaf of 2^bits bytes; bits 0 (the stage is off) counts as a page. */
 enum account_leaf account_leaf_of(enum granule granule, unsigned bits);
 
-/* What a completed walk did, but for what depends on time. */
+/* What a completed walk did, with the time of its reads, none of them ACCOUNT_LATER. */
+void account_commit(const struct walk_account *account, struct stats *stats,
+		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+
+/* The same in two parts: all but the walk's cycles and the time of reads that are ACCOUNT_LATER, */
 void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
 		   enum account_leaf s2);
 
-/* The rest: its cycles, and where its reads were found. account_clear() then. */
+/* and the walk's cycles with the time of reads, those that were left out. */
 void account_time(const struct walk_account *account, struct stats *stats,
 		  struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
 
 /* What account_time() has counted, back to 0. */
 void account_forget_time(struct stats *stats);
-
-/* Both in one. */
-void account_commit(const struct walk_account *account, struct stats *stats,
-		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
 
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);

@@ -243,15 +243,14 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	mmu->stats.v[l1 == &own->l1[MMU_FETCH] ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
 	slot = TLB_NONE;
 	if (l2->shape.sets) {
-		mmu_tell(mmu, request->vcpu, MMU_EVENT_LOOKUP, l2->shape.hit_cycles);
+		mmu_pass(mmu, request->vcpu, l2->shape.hit_cycles);
 		slot = tlb_find(l2, context, request->va);
 	}
 	if (mmu->shape.l2_serial) {
 		const uint64_t rehashes = tlb_rehashes(l2, slot);
 
 		mmu->stats.v[STAT_l2_rehashes] += rehashes;
-		mmu_tell(mmu, request->vcpu, MMU_EVENT_LOOKUP,
-			 rehashes * mmu->shape.l2_rehash_cycles);
+		mmu_pass(mmu, request->vcpu, rehashes * mmu->shape.l2_rehash_cycles);
 	}
 	if (slot != TLB_NONE) {
 		mmu->stats.v[STAT_l2_tlb_hits]++;

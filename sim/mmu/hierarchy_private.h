@@ -12,6 +12,13 @@ static inline void mmu_tell(const struct mmu *mmu, uint32_t vcpu, enum mmu_event
 		mmu->listener.event(mmu->listener.ctx, vcpu, type, value);
 }
 
+/* The vCPU spends so many cycles on what is its own. */
+static inline void mmu_pass(const struct mmu *mmu, uint32_t vcpu, uint64_t cycles)
+{
+	if (mmu->listener.event)
+		mmu->listener.passed[vcpu] += cycles;
+}
+
 /* Makes vcpu->walker, which the caller frees. False when out of memory. */
 bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu);
 

@@ -18,6 +18,9 @@ struct mmu_walker {
 	uint32_t s1_context, s2_context;
 	bool final; /* stage 1 is done: the next stage-2 translation is that of the access */
 	struct walk_account account;
+	/* With a listener: cycles of the account that it knows of, and reads that it was told. */
+	uint64_t passed_cycles;
+	uint32_t told_reads;
 };
 
 /* Does the stage-2 cache take part in the translation under way? */
@@ -40,8 +43,6 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 		return false;
 	hit = !walk_cache_is_unused(cache) && walk_cache_probe(cache, context, ia, out);
 	account->cycles += hit ? cache->hit_cycles : 0;
-	if (hit)
-		mmu_tell(walker->mmu, walker->vcpu->index, MMU_EVENT_WALK_CACHE, cache->hit_cycles);
 	if (stage == 1)
 		account->s1_hits += hit;
 	else if (!hit)
@@ -66,19 +67,6 @@ static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_poin
 		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
 }
 
-/* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
-static struct latency_result find(const struct mmu_walker *walker, const struct walk_read *read)
-{
-	const struct mmu *mmu = walker->mmu;
-	const struct latency_ops *latency = mmu->shape.latency;
-	const struct latency_result own =
-		latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
-
-	return own.found_in == FOUND_DRAM
-		       ? latency->read(mmu->latency_state, read->pa, read->cacheable)
-		       : own;
-}
-
 static uint8_t row_of(const struct walk_read *read)
 {
 	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
@@ -91,17 +79,38 @@ static bool is_final(const struct walk_read *read)
 	return read->stage == 2 && read->for_level == 4;
 }
 
+/* With a listener: the cycles of this walk since it was last told. */
+static void pass_cycles(struct mmu_walker *walker)
+{
+	mmu_pass(walker->mmu, walker->vcpu->index, walker->account.cycles - walker->passed_cycles);
+	walker->passed_cycles = walker->account.cycles;
+}
+
+/* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
+static struct latency_result find(struct mmu_walker *walker, const struct walk_read *read)
+{
+	struct mmu *mmu = walker->mmu;
+	const struct latency_ops *latency = mmu->shape.latency;
+	const struct latency_result own =
+		latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
+
+	if (own.found_in != FOUND_DRAM)
+		return own;
+	if (!mmu->listener.event)
+		return latency->read(mmu->latency_state, read->pa, read->cacheable);
+	pass_cycles(walker);
+	walker->told_reads++;
+	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
+		 mmu_read_value(read->pa, read->cacheable, row_of(read), is_final(read)));
+	return (struct latency_result){ .found_in = (enum found_in)ACCOUNT_LATER };
+}
+
 static void hook_read(void *ctx, const struct walk_read *read)
 {
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
-	struct latency_result found = { 0 };
+	const struct latency_result found = find(walker, read);
 
-	if (mmu->listener.event)
-		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
-			 mmu_read_value(read->pa, read->cacheable, row_of(read), is_final(read)));
-	else
-		found = find(walker, read);
 	/* What follows is worked out behind the calls, so that they need not keep it. */
 	account_add_read(&walker->account, row_of(read), is_final(read), found);
 	if (mmu->watch)
@@ -178,19 +187,29 @@ static enum mmu_fault_result handle_fault(struct mmu *mmu, const struct mmu_requ
 	return mmu->os.s2_fault(mmu->os.ctx, request, ipa_of(result->fault.ipa), &result->fault);
 }
 
-/* With a listener, all that has to do with time is its business. */
+/* The walk is over; the listener hears of it if it has to do with it. */
+static void tell_end(struct mmu_walker *walker, enum mmu_event_type type, uint64_t value)
+{
+	pass_cycles(walker);
+	if (walker->told_reads)
+		mmu_tell(walker->mmu, walker->vcpu->index, type, value);
+	walker->told_reads = 0;
+	walker->passed_cycles = 0;
+}
+
 static void complete(struct mmu_walker *walker, const struct translation *result)
 {
 	struct mmu *mmu = walker->mmu;
 	const enum account_leaf s1 = account_leaf_of(mmu->shape.s1_granule, result->s1_bits);
 	const enum account_leaf s2 = account_leaf_of(mmu->shape.s2_granule, result->s2_bits);
 
-	if (!mmu->listener.event) {
-		account_commit(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
-	} else {
+	if (walker->told_reads)
 		account_count(&walker->account, &mmu->stats, s1, s2);
-		mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_WALK, (uint64_t)s1 * LEAF_SIZES + s2);
-	}
+	else
+		account_commit(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
+	if (mmu->listener.event)
+		tell_end(walker, MMU_EVENT_WALK,
+			 mmu_walk_value((unsigned)s1 * LEAF_SIZES + s2, walker->account.cycles));
 	if (mmu->tap.walked)
 		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, s1, s2);
 	account_clear(&walker->account);
@@ -204,8 +223,9 @@ static void give_up(struct mmu_walker *walker)
 	if (mmu->tap.walked)
 		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, LEAF_SIZES,
 				LEAF_SIZES);
+	if (mmu->listener.event)
+		tell_end(walker, MMU_EVENT_RETRY, 0);
 	account_discard(&walker->account, &mmu->stats);
-	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_RETRY, 0);
 }
 
 enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,

@@ -9,12 +9,10 @@
 #define MMU_ALL_VCPUS UINT32_MAX
 
 enum mmu_event_type {
-	MMU_EVENT_LOOKUP,     /* value: cycles of look-ups in a TLB */
-	MMU_EVENT_WALK_CACHE, /* value: cycles of a hit in a walk cache */
-	MMU_EVENT_READ,	      /* of a descriptor; value: mmu_read_value() */
-	MMU_EVENT_WALK,	      /* the walk is completed; value: s1 * LEAF_SIZES + s2 (account.h) */
-	MMU_EVENT_RETRY,      /* the walk ended in a fault: it counts for nothing */
-	MMU_EVENT_BROADCAST,  /* a TLBI goes to all vCPUs */
+	MMU_EVENT_READ,	     /* of a descriptor that no cache of the vCPU holds; mmu_read_value() */
+	MMU_EVENT_WALK,	     /* a walk with such reads is completed; value: mmu_walk_value() */
+	MMU_EVENT_RETRY,     /* one ended in a fault: it counts for nothing */
+	MMU_EVENT_BROADCAST, /* a TLBI goes to all vCPUs */
 };
 
 /* Values have as many bits. */
@@ -29,20 +27,32 @@ enum {
 	MMU_READ_LEVEL, /* 4 bits */
 };
 
+/* A walk: its leaves, s1 * LEAF_SIZES + s2 (account.h), in the low bits, then its cycles so far:
+ * all but those of the reads that were told. */
+enum { MMU_WALK_CYCLES = 4 };
+
 static inline uint64_t mmu_read_value(pa_t pa, bool cacheable, uint8_t level, bool final)
 {
 	return pa.v >> 3 | (uint64_t)cacheable << MMU_READ_CACHEABLE |
 	       (uint64_t) final << MMU_READ_FINAL | (uint64_t)level << MMU_READ_LEVEL;
 }
 
+static inline uint64_t mmu_walk_value(unsigned leaves, uint64_t cycles)
+{
+	return cycles << MMU_WALK_CYCLES | leaves;
+}
+
 /*
- * With a listener, descriptor reads get no latency here: the rows that have to do with cycles and
- * with where reads are found are the listener's to fill in (account_time()). `vcpu` is
- * MMU_ALL_VCPUS with a broadcast.
+ * What only concerns the vCPU itself is timed here, listener or not: look-ups, walk caches, caches
+ * of its own. With a listener the cycles of all that are added to the vCPU's `passed`, from where
+ * the listener may take them at any time, and reads that go further get no latency here: their
+ * cycles, where they are found, and the latencies of their walks are the listener's to fill in
+ * (account_time()). `vcpu` is MMU_ALL_VCPUS with a broadcast.
  */
 struct mmu_listener {
 	void (*event)(void *ctx, uint32_t vcpu, enum mmu_event_type type, uint64_t value);
 	void *ctx;
+	uint64_t *passed; /* cycles of each vCPU; not owned */
 };
 
 #endif

@@ -39,10 +39,16 @@ struct timing_config {
 	} llc, dram;
 };
 
-/* Events of a vCPU: each an enum mmu_event_type above its value of MMU_EVENT_VALUE_BITS bits. */
+struct timing_event {
+	uint64_t passed; /* cycles of the vCPU since the event before */
+	uint64_t what;	 /* enum mmu_event_type above its value of MMU_EVENT_VALUE_BITS bits */
+};
+
+/* What a vCPU does: its events, and the cycles that it has passed after the last one. */
 struct timing_stream {
-	uint64_t *events;
+	const struct timing_event *events;
 	size_t n;
+	uint64_t rest;
 };
 
 /* Where cycles are counted; not owned. */

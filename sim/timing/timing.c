@@ -5,14 +5,15 @@
 #include <string.h>
 
 /* Events that are gathered before all vCPUs must run: of all together, and of one. */
-enum { EVENTS_ALL = 1 << 21, EVENTS_MIN = 1 << 11, EVENTS_MAX = 1 << 16 };
+enum { EVENTS_ALL = 1 << 20, EVENTS_MIN = 1 << 11, EVENTS_MAX = 1 << 16 };
 
 struct timing {
 	struct mmu *mmu;
 	struct systemc *systemc;
 	struct timing_stream *streams; /* per vCPU */
-	uint64_t *events;	       /* of all streams */
-	size_t capacity;	       /* of one */
+	struct timing_event *events;   /* of all streams */
+	uint64_t *passed;	       /* of each vCPU, since its last event */
+	size_t capacity;	       /* events of one stream */
 	uint32_t vcpus, vcpu;	       /* the current one */
 	int failed;
 	char why[256];
@@ -20,6 +21,10 @@ struct timing {
 
 static void drain(struct timing *timing)
 {
+	for (uint32_t i = 0; i < timing->vcpus; i++) {
+		timing->streams[i].rest = timing->passed[i];
+		timing->passed[i] = 0;
+	}
 	if (!timing->failed)
 		timing->failed = systemc_replay(timing->systemc, timing->streams, timing->why,
 						sizeof(timing->why));
@@ -27,27 +32,19 @@ static void drain(struct timing *timing)
 		timing->streams[i].n = 0;
 }
 
-static void add(struct timing *timing, uint32_t vcpu, enum mmu_event_type type, uint64_t value)
-{
-	struct timing_stream *stream = &timing->streams[vcpu];
-	const uint64_t event = (uint64_t)type << MMU_EVENT_VALUE_BITS | value;
-
-	/* Look-ups one after the other are one. */
-	if (type == MMU_EVENT_LOOKUP && stream->n &&
-	    stream->events[stream->n - 1] >> MMU_EVENT_VALUE_BITS == MMU_EVENT_LOOKUP) {
-		stream->events[stream->n - 1] += value;
-		return;
-	}
-	if (stream->n == timing->capacity)
-		drain(timing);
-	stream->events[stream->n++] = event;
-}
-
 static void listen(void *ctx, uint32_t vcpu, enum mmu_event_type type, uint64_t value)
 {
 	struct timing *timing = ctx;
+	const uint32_t who = vcpu == MMU_ALL_VCPUS ? timing->vcpu : vcpu;
+	struct timing_stream *stream = &timing->streams[who];
 
-	add(timing, vcpu == MMU_ALL_VCPUS ? timing->vcpu : vcpu, type, value);
+	if (stream->n == timing->capacity)
+		drain(timing);
+	timing->events[who * timing->capacity + stream->n++] = (struct timing_event){
+		.passed = timing->passed[who],
+		.what = (uint64_t)type << MMU_EVENT_VALUE_BITS | value,
+	};
+	timing->passed[who] = 0;
 }
 
 static bool allocate(struct timing *timing)
@@ -59,7 +56,8 @@ static bool allocate(struct timing *timing)
 						: share;
 	timing->streams = calloc(timing->vcpus, sizeof(*timing->streams));
 	timing->events = malloc(timing->vcpus * timing->capacity * sizeof(*timing->events));
-	if (!timing->streams || !timing->events)
+	timing->passed = calloc(timing->vcpus, sizeof(*timing->passed));
+	if (!timing->streams || !timing->events || !timing->passed)
 		return false;
 	for (uint32_t i = 0; i < timing->vcpus; i++)
 		timing->streams[i].events = timing->events + i * timing->capacity;
@@ -84,12 +82,16 @@ struct timing *timing_create(const struct timing_config *config, struct mmu *mmu
 	}
 	timing->mmu = mmu;
 	timing->vcpus = config->vcpus;
-	mmu->listener = (struct mmu_listener){ .event = listen, .ctx = timing };
 	if (!allocate(timing)) {
 		diag_set(diag, STATUS_INTERNAL, "out of memory");
 		timing_destroy(timing);
 		return NULL;
 	}
+	mmu->listener = (struct mmu_listener){
+		.event = listen,
+		.ctx = timing,
+		.passed = timing->passed,
+	};
 	timing->systemc = systemc_create(config, &counts, timing->why, sizeof(timing->why));
 	if (!timing->systemc) {
 		diag_set(diag, STATUS_INTERNAL, "SystemC: %s", timing->why);
@@ -106,6 +108,7 @@ void timing_destroy(struct timing *timing)
 	timing->mmu->listener = (struct mmu_listener){ 0 };
 	free(timing->streams);
 	free(timing->events);
+	free(timing->passed);
 	free(timing);
 }
 
@@ -118,8 +121,8 @@ void timing_lookups(struct timing *timing, enum mmu_stream stream, uint64_t n)
 {
 	const struct mmu_shape *shape = &timing->mmu->shape;
 
-	add(timing, timing->vcpu, MMU_EVENT_LOOKUP,
-	    n * (stream == MMU_FETCH ? shape->l1i.hit_cycles : shape->l1d.hit_cycles));
+	timing->passed[timing->vcpu] +=
+		n * (stream == MMU_FETCH ? shape->l1i.hit_cycles : shape->l1d.hit_cycles);
 }
 
 enum exit_status timing_sync(struct timing *timing, struct diag *diag)

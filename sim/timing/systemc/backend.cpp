@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The machine that replays the events of the vCPUs in time. A core has its L1D and L2, a walker
-// with one read at a time, and a quantum keeper.
+// The machine that replays the events of the vCPUs in time. A core is a walker with one read at a
+// time; what it does by itself, its own caches' hits among it, comes as cycles between its events.
 //
 //     core 0 ──┐
 //     core 1 ──┼── interconnect ── LLC ── DRAM
@@ -23,7 +23,6 @@
 #include <tlm_utils/multi_passthrough_target_socket.h>
 #include <tlm_utils/passthrough_target_socket.h>
 #include <tlm_utils/simple_initiator_socket.h>
-#include <tlm_utils/tlm_quantumkeeper.h>
 
 #include "mmu/listener.h"
 #include "timing/systemc/calendar.h"
@@ -48,6 +47,12 @@ sc_time time_of(uint64_t cycles)
 uint64_t cycles_of(const sc_time &time)
 {
 	return time.value();
+}
+
+// Of a request that comes with so much delay.
+uint64_t arrival(const sc_time &delay)
+{
+	return cycles_of(sc_core::sc_time_stamp()) + cycles_of(delay);
 }
 
 struct note : tlm::tlm_extension<note> {
@@ -86,14 +91,15 @@ public:
 		if (!cycles)
 			return;
 
-		const uint64_t now = cycles_of(sc_core::sc_time_stamp());
-		const uint64_t at = now + cycles_of(delay);
+		const uint64_t at = arrival(delay);
 
-		busy.forget_before(now);
+		busy.forget_before(at - cycles_of(delay));
 
 		const uint64_t wait = busy.reserve(at, cycles) - at;
 		const uint64_t queued = static_cast<uint64_t>(depth) * cycles;
 
+		if (!wait)
+			return;
 		delay += time_of(wait);
 		request.waited += wait;
 		request.held += depth && wait > queued ? wait - queued : 0;
@@ -186,19 +192,22 @@ public:
 	}
 
 private:
-	// Takes the interconnect for so long, as soon as it is free; returns when that is.
-	uint64_t enter(note &request, sc_time &delay, uint64_t cycles)
+	// Takes the interconnect for so long, as soon as it is free.
+	void enter(note &request, sc_time &delay, uint64_t cycles)
 	{
-		const uint64_t now = cycles_of(sc_core::sc_time_stamp());
-		const uint64_t at = now + cycles_of(delay);
+		if (!cycles && busy.empty())
+			return;
 
-		busy.forget_before(now);
+		const uint64_t at = arrival(delay);
 
-		const uint64_t begin = cycles ? busy.reserve(at, cycles) : busy.free_at(at);
+		busy.forget_before(at - cycles_of(delay));
 
-		request.waited += begin - at;
-		delay += time_of(begin - at);
-		return begin;
+		const uint64_t wait = (cycles ? busy.reserve(at, cycles) : busy.free_at(at)) - at;
+
+		if (!wait)
+			return;
+		request.waited += wait;
+		delay += time_of(wait);
 	}
 
 	void transport(int id, tlm_generic_payload &payload, sc_time &delay)
@@ -210,12 +219,14 @@ private:
 			return;
 		}
 
-		const uint64_t begin = enter(request, delay, request_cycles);
+		enter(request, delay, request_cycles);
+
+		const sc_time begin = delay;
 
 		delay += latency;
 		memory->b_transport(payload, delay);
 		if (request.held)
-			busy.hold(begin, request.held);
+			busy.hold(arrival(begin), request.held);
 	}
 
 	// All other cores answer before the next message, read or broadcast, goes out.
@@ -247,13 +258,9 @@ public:
 
 	core(const sc_core::sc_module_name &name, const timing_config &config,
 	     const timing_counts &counts_)
-		: sc_module(name), memory("memory"), snoop("snoop"), latency(config.latency),
-		  counts(counts_)
+		: sc_module(name), memory("memory"), snoop("snoop"), counts(counts_),
+		  quantum(config.quantum_cycles)
 	{
-		const latency_config own = latency_private(&config.latency_config);
-
-		state.resize(latency->state_bytes(&own) / sizeof(state[0]) + 1);
-		latency->init(state.data(), &own);
 		payload.set_extension(&request);
 		payload.set_data_ptr(data);
 		payload.set_data_length(sizeof(data));
@@ -266,7 +273,7 @@ public:
 	void give(const timing_stream &stream_)
 	{
 		stream = stream_;
-		if (stream.n)
+		if (stream.n || stream.rest)
 			more.notify(sc_core::SC_ZERO_TIME);
 	}
 
@@ -274,40 +281,53 @@ private:
 	void live()
 	{
 		for (;;) {
-			keeper.reset();
+			look_at_clock();
 			for (size_t i = 0; i < stream.n; i++) {
-				happen(static_cast<mmu_event_type>(stream.events[i] >>
+				const timing_event &event = stream.events[i];
+
+				local += event.passed;
+				happen(static_cast<mmu_event_type>(event.what >>
 								   MMU_EVENT_VALUE_BITS),
-				       stream.events[i] & low_mask(MMU_EVENT_VALUE_BITS));
-				if (keeper.need_sync())
-					keeper.sync();
+				       event.what & low_mask(MMU_EVENT_VALUE_BITS));
 			}
-			stream.n = 0;
-			keeper.sync();
+			local += stream.rest;
+			stream = {};
+			synchronize();
 			wait(more);
 		}
+	}
+
+	// A quantum keeper (tlm_utils::tlm_quantumkeeper) in whole cycles: with several events
+	// between two that others can see, arithmetic on sc_time would be most of the work.
+	void look_at_clock()
+	{
+		now = local = cycles_of(sc_core::sc_time_stamp());
+		end_of_quantum = (now / quantum + 1) * quantum;
+	}
+
+	void synchronize()
+	{
+		wait(time_of(local - now));
+		look_at_clock();
 	}
 
 	void happen(mmu_event_type type, uint64_t value)
 	{
 		switch (type) {
-		case MMU_EVENT_LOOKUP:
-			keeper.inc(time_of(value));
-			return;
-		case MMU_EVENT_WALK_CACHE:
-			walk.cycles += value;
-			keeper.inc(time_of(value));
-			return;
 		case MMU_EVENT_READ:
 			read(value);
 			return;
-		case MMU_EVENT_WALK:
+		case MMU_EVENT_WALK: {
+			const uint64_t leaves = value & low_mask(MMU_WALK_CYCLES);
+
+			walk.cycles += value >> MMU_WALK_CYCLES;
 			account_time(&walk, counts.stats, counts.latencies,
-				     static_cast<account_leaf>(value / LEAF_SIZES),
-				     static_cast<account_leaf>(value % LEAF_SIZES));
+				     static_cast<account_leaf>(leaves / LEAF_SIZES),
+				     static_cast<account_leaf>(leaves % LEAF_SIZES));
 			counts.stats->v[STAT_walk_wait_cycles] += waited;
 			forget_walk();
 			return;
+		}
 		case MMU_EVENT_RETRY:
 			forget_walk();
 			return;
@@ -327,35 +347,33 @@ private:
 
 	void read(uint64_t value)
 	{
-		const pa_t pa = pa_of(value << 3 & low_mask(MMU_READ_PA_BITS + 3));
-		const bool cacheable = value >> MMU_READ_CACHEABLE & 1;
-		latency_result found = latency->read(state.data(), pa, cacheable);
+		request.cacheable = value >> MMU_READ_CACHEABLE & 1;
 
-		if (found.found_in == FOUND_DRAM) {
-			request.cacheable = cacheable;
-			found.cycles = static_cast<uint32_t>(send(pa.v, tlm::TLM_READ_COMMAND));
-			found.found_in = request.found.found_in;
-			waited += request.waited;
-		} else {
-			keeper.inc(time_of(found.cycles));
-		}
+		const uint64_t cycles =
+			send(value << 3 & low_mask(MMU_READ_PA_BITS + 3), tlm::TLM_READ_COMMAND);
+
+		waited += request.waited;
 		account_add_read(&walk, static_cast<uint8_t>(value >> MMU_READ_LEVEL & 15),
-				 value >> MMU_READ_FINAL & 1, found);
+				 value >> MMU_READ_FINAL & 1,
+				 { static_cast<uint32_t>(cycles), request.found.found_in });
 	}
 
 	// Returns the cycles that the transaction took.
 	uint64_t send(uint64_t address, tlm::tlm_command command)
 	{
-		const sc_time begin = keeper.get_local_time();
-		sc_time delay = begin;
+		if (local >= end_of_quantum)
+			synchronize();
+
+		const uint64_t begin = local;
+		sc_time delay = time_of(local - now);
 
 		request.waited = request.held = 0;
 		payload.set_command(command);
 		payload.set_address(address);
 		payload.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
 		memory->b_transport(payload, delay);
-		keeper.set(delay);
-		return cycles_of(delay - begin);
+		local = now + cycles_of(delay);
+		return local - begin;
 	}
 
 	// The TLB entries are gone already, in the order of the trace; this is the acknowledgement.
@@ -364,14 +382,13 @@ private:
 		message.set_response_status(tlm::TLM_OK_RESPONSE);
 	}
 
-	const latency_ops *latency;
-	std::vector<uint64_t> state;
 	timing_stream stream = {};
 	timing_counts counts;
-	walk_account walk = {}; // the one under way
+	walk_account walk = {}; // reads of the one under way
 	uint64_t waited = 0;	// in it
+	uint64_t quantum;
+	uint64_t now = 0, local = 0, end_of_quantum = 0; // local: of this core, ahead of now
 	sc_core::sc_event more;
-	tlm_utils::tlm_quantumkeeper keeper;
 	tlm_generic_payload payload;
 	note request;
 	unsigned char data[8] = {};
@@ -413,7 +430,6 @@ struct systemc *systemc_create(const struct timing_config *config,
 		sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
 		sc_core::sc_report_handler::set_actions(sc_core::SC_WARNING,
 							sc_core::SC_DO_NOTHING);
-		tlm::tlm_global_quantum::instance().set(time_of(config->quantum_cycles));
 		return new systemc(*config, *counts);
 	} catch (const std::exception &e) {
 		explain(e.what(), why, why_bytes);

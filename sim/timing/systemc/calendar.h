@@ -15,6 +15,12 @@
 class calendar
 {
 public:
+	/* Nothing is taken that nobody has forgotten. */
+	bool empty() const
+	{
+		return head == spans.size();
+	}
+
 	/* Nobody asks for a time before `now` any more. */
 	void forget_before(uint64_t now)
 	{
