@@ -176,6 +176,11 @@ static bool allows(const struct tlb_leaf *leaf, enum access_kind kind)
 	return kind == ACCESS_LOAD || !(kind == ACCESS_STORE ? leaf->dirty_clear : leaf->no_fetch);
 }
 
+static void take_ahead(struct mmu *mmu, struct tlb *tlb, uint32_t slot, va_t va)
+{
+	mmu->stats.v[STAT_prefetch_hits] += tlb_take_ahead(tlb, slot, va);
+}
+
 /* What a walk found goes into both levels. Returns the slot of L1. */
 static uint32_t fill_levels(struct mmu *mmu, struct mmu_vcpu *vcpu, struct tlb *l1,
 			    const struct mmu_request *request, const struct tlb_leaf *leaf)
@@ -256,9 +261,14 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 		mmu->stats.v[STAT_l2_tlb_hits]++;
 		tlb_touch(l2, slot);
 		leaf = tlb_leaf_for(l2, slot, request->va);
+		if (l2->leaf[slot].ahead)
+			take_ahead(mmu, l2, slot, request->va);
+		leaf.ahead = 0;
 		if (mmu->shape.inclusion == MMU_EXCLUSIVE &&
 		    tlb_entry_bits(l1, &leaf) == leaf.size_bits)
 			tlb_drop(l2, slot);
+		if (l1->shape.prefetch)
+			mmu_prefetch(mmu, request, &leaf, MMU_MISSED_L1);
 		slot = tlb_fill(l1, context, request->va, &leaf);
 		if (!allows(&l1->leaf[slot], request->kind))
 			return mmu_rewalk(mmu, request->vcpu, request, slot);
@@ -268,6 +278,8 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	result = mmu_walk_for(mmu, request, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return no_slot(mmu, result);
+	if (l2->shape.prefetch || l1->shape.prefetch)
+		mmu_prefetch(mmu, request, &leaf, MMU_MISSED_ALL);
 	return fill_levels(mmu, own, l1, request, &leaf);
 }
 
@@ -283,6 +295,8 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 		return l1_miss(mmu, &own);
 	}
 	tlb_touch(l1, slot);
+	if (l1->leaf[slot].ahead)
+		take_ahead(mmu, l1, slot, request->va);
 	if (!allows(&l1->leaf[slot], request->kind))
 		return mmu_rewalk(mmu, vcpu, request, slot);
 	return slot;

@@ -26,4 +26,21 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu);
 enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
 				   struct tlb_leaf *leaf);
 
+/*
+ * Translate the page of `request` for a TLB that prefetches it: without time and without faults.
+ * False: the walk met one, which nobody hears of.
+ */
+bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct tlb_leaf *leaf);
+
+/* Whether the demand miss that a prefetch follows went as far as a walk. */
+enum mmu_missed { MMU_MISSED_L1, MMU_MISSED_ALL };
+
+/*
+ * The page behind that of `request`, which is about to be filled out of `leaf`, into the TLBs that
+ * prefetch and have missed. Before the fill, so that a page runs' first access leaves the same
+ * state as its last.
+ */
+void mmu_prefetch(struct mmu *mmu, const struct mmu_request *request, const struct tlb_leaf *leaf,
+		  enum mmu_missed missed);
+
 #endif

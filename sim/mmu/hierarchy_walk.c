@@ -228,6 +228,40 @@ static void give_up(struct mmu_walker *walker)
 	account_discard(&walker->account, &mmu->stats);
 }
 
+static inline void begin_walk(struct mmu_walker *walker, const struct mmu_space *space)
+{
+	walker->s2_context = (uint32_t)space->context.vmid << 16;
+	walker->s1_context = walker->s2_context | space->context.asid;
+	walker->final = !space->regime->s1_on;
+}
+
+bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct tlb_leaf *leaf)
+{
+	const struct access access = {
+		.va = request->va,
+		.kind = request->kind,
+		.el = level_of(request),
+		.speculative = true,
+	};
+	struct mmu_walker *walker = mmu->vcpu[request->vcpu].walker;
+	void (*const watch)(void *, const struct walk_read *, struct latency_result) = mmu->watch;
+	struct translation result;
+
+	mmu->watch = NULL; /* that of the walk which is waited for */
+	begin_walk(walker, request->space);
+	mmu_walk(request->space->regime, mmu->mem, &access, &walker->hooks, &result);
+	mmu->watch = watch;
+	mmu->stats.v[STAT_prefetch_walks]++;
+	mmu->stats.v[STAT_prefetch_reads] += walker->account.reads;
+	account_clear(&walker->account);
+	if (result.fault.type != FAULT_NONE) {
+		mmu->stats.v[STAT_prefetch_drops]++;
+		return false;
+	}
+	leaf_of(request, &result, leaf);
+	return true;
+}
+
 enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *request,
 				   struct tlb_leaf *leaf)
 {
@@ -243,10 +277,7 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
 		enum mmu_fault_result handled;
 
-		/* A fault may end with another VMID. */
-		walker->s2_context = (uint32_t)space->context.vmid << 16;
-		walker->s1_context = walker->s2_context | space->context.asid;
-		walker->final = !space->regime->s1_on;
+		begin_walk(walker, space); /* again: a fault may end with another VMID */
 		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
 		if (result.fault.type == FAULT_NONE) {
 			complete(walker, &result);

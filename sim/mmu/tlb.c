@@ -192,11 +192,6 @@ static uint64_t group_key(const struct tlb *tlb, va_t va)
 	return KEY_GROUP | key_of(first, tlb->shape.page_bits);
 }
 
-static uint8_t group_bit(const struct tlb *tlb, va_t va)
-{
-	return (uint8_t)(1u << (va.v >> tlb->shape.page_bits & low_mask(tlb->shape.group_bits)));
-}
-
 static bool holds_page(const struct tlb *tlb, uint32_t slot, uint64_t key, uint8_t bit,
 		       uint64_t own, uint64_t global)
 {
@@ -234,6 +229,7 @@ struct tlb_leaf tlb_page_of(const struct tlb *tlb, uint32_t slot, va_t va)
 {
 	struct tlb_leaf leaf = tlb->leaf[slot];
 
+	leaf.ahead = 0;
 	if (!(tlb->key[slot] & KEY_GROUP))
 		return leaf;
 	leaf.pa = pa_of((leaf.pa.v | (va.v & low_mask(leaf.size_bits))) &
@@ -444,6 +440,7 @@ void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages)
 {
 	if (tlb->held && tlb->key[slot] & KEY_GROUP && tlb->held[slot] & ~pages) {
 		tlb->held[slot] &= (uint8_t)~pages;
+		tlb->leaf[slot].ahead &= (uint8_t)~pages;
 		tlb->generation[slot]++;
 		return;
 	}

@@ -21,6 +21,7 @@ struct tlb_shape {
 	bool contiguous;    /* leaves with the Contiguous bit: an entry for their set */
 	uint8_t group_bits; /* log2 of the pages that one entry can hold; 0: one */
 	uint8_t page_bits;  /* of what size; group_bits > 0 only */
+	bool prefetch;	    /* a miss brings in the page behind the one that missed, too */
 };
 
 /* The translation context that tags an entry. */
@@ -39,6 +40,7 @@ struct tlb_leaf {
 	bool global;		  /* matches any ASID */
 	bool dirty_clear;	  /* a store must walk again: not dirty yet, or no permission */
 	bool no_fetch;		  /* so must a fetch */
+	uint8_t ahead;		  /* pages filled by a prefetch and not hit yet: a bit each */
 };
 
 #define TLB_NONE UINT32_MAX
@@ -137,6 +139,12 @@ unsigned tlb_entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf);
  */
 uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va,
 		  const struct tlb_leaf *leaf);
+
+/* tlb_fill() by a prefetch: tlb_take_ahead() will tell the first hit. */
+uint32_t tlb_fill_ahead(struct tlb *tlb, struct tlb_context context, va_t va,
+			const struct tlb_leaf *leaf);
+/* Is this the first hit of va, in `slot`, since a prefetch brought it in? Only the first is. */
+bool tlb_take_ahead(struct tlb *tlb, uint32_t slot, va_t va);
 
 /*
  * A new walk for va, which `slot` translates, found `leaf`. Where that is the same translation with

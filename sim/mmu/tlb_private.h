@@ -19,6 +19,12 @@ static inline uint64_t context_tag(struct tlb_context context)
 	return (uint64_t)context.vmid << 17 | (uint64_t)context.asid << 1;
 }
 
+/* Of the pages that a group's entry may hold, the one of va. */
+static inline uint8_t group_bit(const struct tlb *tlb, va_t va)
+{
+	return (uint8_t)(1u << (va.v >> tlb->shape.page_bits & low_mask(tlb->shape.group_bits)));
+}
+
 /* These pages of a group leave its entry, which goes with its last one, as one of a single page. */
 void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages);
 

@@ -202,7 +202,7 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 		fault = FAULT_TRANSLATION;
 	else if (leaf->address >> st->oa_bits)
 		fault = FAULT_ADDRESS_SIZE;
-	else if (!(leaf->desc & DESC_AF) && !st->hw_af)
+	else if (!(leaf->desc & DESC_AF) && (!st->hw_af || w->access->speculative))
 		fault = FAULT_ACCESS_FLAG;
 	if (fault != FAULT_NONE)
 		return fail(w, stage, rq, fault, leaf->level);

@@ -22,6 +22,8 @@ struct access {
 	enum access_kind kind;
 	uint8_t el;	   /* exception level whose permissions apply: 0, 1 or 2 */
 	bool at;	   /* an AT instruction: never sets dirty state */
+	bool speculative;  /* a prefetch: a clear access flag is a fault, so that nothing is written
+			    */
 	bool stage1_only;  /* AT S1E*: the result is the IPA of stage 1 */
 	uint8_t size_log2; /* bytes accessed, for alignment checks; 0 = no check */
 };

@@ -33,6 +33,7 @@ struct tlb_config {
 	const char *contiguous;	 /* yes or no; NULL: no */
 	uint64_t coalesce;	 /* pages; 0: as 1 */
 	const char *index;	 /* low or hashed; NULL: low */
+	const char *prefetch;	 /* none or next-page; NULL: none */
 	const char *probe;	 /* level 2 only: parallel or serial */
 	uint64_t rehash_cycles;	 /* level 2 only */
 };

@@ -8,6 +8,7 @@
 #include "os/kvm_pgtable.h"
 #include "run/image_file.h"
 #include "run/machine.h"
+#include "run/tlb_check.h"
 
 static struct arch_cpu cpu_of(const struct config *config)
 {
@@ -135,6 +136,7 @@ static struct tlb_shape tlb_shape_of(const struct tlb_config *tlb, const struct 
 		.contiguous = tlb->contiguous && strcmp(tlb->contiguous, "yes") == 0,
 		.group_bits = tlb->coalesce > 1 ? (uint8_t)__builtin_ctzll(tlb->coalesce) : 0,
 		.page_bits = (uint8_t)page_bits_of(config),
+		.prefetch = tlb->prefetch && strcmp(tlb->prefetch, "next-page") == 0,
 	};
 }
 
@@ -400,6 +402,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_walk_caches(config, diag);
 	if (status == STATUS_OK)
 		status = check_inclusion(config, diag);
+	if (status == STATUS_OK)
+		status = tlb_check(config, diag);
 	if (status == STATUS_OK)
 		status = check_cache("cache.l1d", &config->cache.l1d, diag);
 	if (status == STATUS_OK)

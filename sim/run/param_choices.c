@@ -43,6 +43,8 @@ static const struct choice {
 	{ "kernel_map", "pages", "by pages, as rodata=full makes the linear map" },
 	{ "nt_block", "fault", "translation fault" },
 	{ "nt_block", "ignore", "as nT = 0" },
+	{ "prefetch", "next-page", "the page behind the one that missed, unless that faults" },
+	{ "prefetch", "none", "nothing" },
 	{ "probe", "parallel", "all sizes at once" },
 	{ "probe", "serial", "one size after the other, those with entries, the smallest first" },
 	{ "s1_place", "l2_tlb", "in the level-2 TLB, whose entries it then shares" },

@@ -10,6 +10,9 @@ bool replay_is_recordable(const struct replay *replay)
 	 */
 	if (config->tlb.l1i.coalesce > 1 || config->tlb.l1d.coalesce > 1)
 		return false;
+	/* So does what is prefetched into L1 at the time of another fill. */
+	if (replay->mmu->shape.l1i.prefetch || replay->mmu->shape.l1d.prefetch)
+		return false;
 	/* What L1 evicts goes below, or the other way round. */
 	if (replay->mmu->shape.inclusion != MMU_NON_INCLUSIVE)
 		return false;

@@ -276,7 +276,8 @@ static struct tlb_shape tlb_shape(struct rng *r, uint32_t sets, uint32_t ways)
 				   .repl = repl_find("lru"),
 				   .seed = 1,
 				   .group_bits = (uint8_t)(rng_chance(r, 30) ? rng_below(r, 4) : 0),
-				   .page_bits = 12 };
+				   .page_bits = 12,
+				   .prefetch = rng_chance(r, 30) };
 }
 
 /* Where walk caches lie and what they hold must not matter to any answer. */
@@ -308,6 +309,7 @@ static void make_mmu(struct twin *w)
 	if (rng_chance(r, 40)) {
 		shape.inclusion = (enum mmu_inclusion)rng_below(r, 3);
 		shape.l1i.group_bits = shape.l1d.group_bits = shape.l2.group_bits = 0;
+		shape.l1i.prefetch = shape.l1d.prefetch = shape.l2.prefetch = false;
 	}
 	shape.s1 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0, .ways = 4 };
 	shape.s2 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0 };

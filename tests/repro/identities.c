@@ -29,12 +29,16 @@ static const char *tlbs(const struct config *config, const struct stats *stats)
 	HOLDS(config->tlb.l2.entries || S(l2_tlb_hits) == 0);
 	HOLDS(S(walks) + S(mmio_exits) == S(l2_tlb_misses) + S(dirty_rewalks));
 	HOLDS(S(dirty_rewalks) <= S(fetches) + S(stores) + S(page_splits));
-	HOLDS(S(l1i_splintered) <= S(l1i_tlb_misses));
-	HOLDS(S(l1d_splintered) <= S(l1d_tlb_misses) + S(dirty_rewalks));
+	HOLDS(S(l1i_splintered) <= S(l1i_tlb_misses) + S(prefetch_fills));
+	HOLDS(S(l1d_splintered) <= S(l1d_tlb_misses) + S(dirty_rewalks) + S(prefetch_fills));
+	HOLDS(S(prefetch_hits) <= S(prefetch_fills));
+	HOLDS(S(prefetch_drops) <= S(prefetch_walks));
+	HOLDS(S(prefetch_fills) <= S(l1i_tlb_misses) + S(l1d_tlb_misses) + S(prefetch_walks));
 	HOLDS(S(l2_splintered) <=
-	      S(walks) + (strcmp(config->tlb.inclusion, "exclusive") == 0
-				  ? S(l1i_tlb_misses) + S(l1d_tlb_misses) + S(dirty_rewalks)
-				  : 0));
+	      S(walks) + S(prefetch_fills) +
+		      (strcmp(config->tlb.inclusion, "exclusive") == 0
+			       ? S(l1i_tlb_misses) + S(l1d_tlb_misses) + S(dirty_rewalks)
+			       : 0));
 	return NULL;
 }
 

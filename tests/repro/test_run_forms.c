@@ -120,6 +120,9 @@ static void run_safe_structures(void **state)
 		"tlb.l1i.index=hashed tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial "
 		"guest.policy=linux guest.thp_permille=500 host.backing=2M",
 		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",
+		"tlb.l2.prefetch=next-page",
+		"tlb.l1i.prefetch=next-page tlb.l1d.prefetch=next-page",
+		"tlb.l1d.prefetch=next-page tlb.l2.prefetch=next-page tlb.l1d.coalesce=4",
 		"tlb.l1d.contiguous=yes tlb.l2.contiguous=yes guest.policy=linux "
 		"guest.contiguous_permille=700 host.backing=2M",
 		"walk_cache.s1.place=l2_tlb walk_cache.s2.place=l2_tlb "

@@ -39,6 +39,8 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "tlb.l1d.contiguous=no", "tlb.l1d.contiguous=yes", "tlb.l1d.coalesce=4",
 	  "tlb.l1d.index=hashed", "tlb.l1d.coalesce=1" },
 	{ "tlb.inclusion=none", "tlb.inclusion=none", "tlb.inclusion=exclusive" },
+	{ "tlb.l2.prefetch=none", "tlb.l2.prefetch=next-page", "tlb.l1d.prefetch=next-page",
+	  "tlb.l1d.prefetch=none" },
 	{ "walk_cache.s2.place=own", "walk_cache.s2.place=l2_tlb" },
 	{ "guest.dirty_state=preset", "guest.dirty_state=preset", "guest.dirty_state=hardware" },
 	{ "host.log_start=0", "host.log_start=0", "host.log_start=0", "host.log_start=900" },

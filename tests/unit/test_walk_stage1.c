@@ -223,6 +223,7 @@ static void test_level_minus_1(void **state)
 static void test_s1_access_flag_and_dirty(void **state)
 {
 	struct access at = { .va = va_of(VA), .kind = ACCESS_STORE, .el = 0, .at = true };
+	struct access ahead = { .va = va_of(VA), .kind = ACCESS_LOAD, .speculative = true };
 	uint64_t clean = S1_AP_EL0 | S1_AP_RO | DESC_DBM, entry;
 
 	(void)state;
@@ -230,9 +231,11 @@ static void test_s1_access_flag_and_dirty(void **state)
 	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_ACCESS_FLAG, 1, 3);
 	w.regs.tcr_el1 |= BIT(39); /* HA */
 	world_expect(&w, VA, ACCESS_STORE, 0, FAULT_PERMISSION, 1, 3);
+	assert_int_equal(world_access(&w, &ahead).fault.type, FAULT_ACCESS_FLAG);
 	assert_false(world_word(&w, entry) & DESC_AF); /* no update with a fault */
 	world_expect(&w, VA, ACCESS_LOAD, 0, FAULT_NONE, 0, 0);
 	assert_true(world_word(&w, entry) & DESC_AF);
+	assert_int_equal(world_access(&w, &ahead).fault.type, FAULT_NONE);
 	w.regs.tcr_el1 |= BIT(40); /* HD */
 	assert_int_equal(world_access(&w, &at).fault.type, FAULT_NONE);
 	assert_true(world_word(&w, entry) & S1_AP_RO); /* AT never sets dirty state */

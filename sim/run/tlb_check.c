@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/tlb_check.h"
+
+#include <string.h>
+
+static bool prefetches(const struct tlb_config *tlb)
+{
+	return tlb->prefetch && strcmp(tlb->prefetch, "none") != 0;
+}
+
+/* A prefetch has no time of its own, and fills levels without regard to each other. */
+static enum exit_status check_prefetch(const char *what, const struct tlb_config *tlb,
+				       const struct config *config, struct diag *diag)
+{
+	if (!prefetches(tlb))
+		return STATUS_OK;
+	if (strcmp(config->tlb.inclusion, "none") != 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%s.prefetch: %s wants tlb.inclusion: none, not %s", what,
+				tlb->prefetch, config->tlb.inclusion);
+	if (strcmp(config->timing.backend, "analytic") != 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%s.prefetch: %s wants timing.backend: analytic", what,
+				tlb->prefetch);
+	return STATUS_OK;
+}
+
+enum exit_status tlb_check(const struct config *config, struct diag *diag)
+{
+	enum exit_status status = check_prefetch("tlb.l1i", &config->tlb.l1i, config, diag);
+
+	if (status == STATUS_OK)
+		status = check_prefetch("tlb.l1d", &config->tlb.l1d, config, diag);
+	return status == STATUS_OK ? check_prefetch("tlb.l2", &config->tlb.l2, config, diag)
+				   : status;
+}
