@@ -27,6 +27,11 @@ static inline bool bitset_has(const struct bitset *set, uint64_t i)
 	return set->level[0][i >> 6] >> (i & 63) & 1;
 }
 
+static inline bool bitset_is_empty(const struct bitset *set)
+{
+	return set->level[set->levels - 1][0] == 0;
+}
+
 void bitset_add(struct bitset *set, uint64_t i);
 void bitset_remove(struct bitset *set, uint64_t i);
 

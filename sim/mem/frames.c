@@ -17,14 +17,14 @@ static void index_sizes(struct frames *frames, uint64_t region, uint64_t sizes)
 	for (; changed; changed &= changed - 1) {
 		const unsigned size = (unsigned)__builtin_ctzll(changed);
 
-		if (sizes >> size & 1)
+		if (sizes >> size & 1) {
 			bitset_add(&frames->with[size], region);
-		else
-			bitset_remove(&frames->with[size], region);
-		if (bitset_next(&frames->with[size], 0) == BITSET_NONE)
-			frames->present &= ~(UINT64_C(1) << size);
-		else
 			frames->present |= UINT64_C(1) << size;
+			continue;
+		}
+		bitset_remove(&frames->with[size], region);
+		if (bitset_is_empty(&frames->with[size]))
+			frames->present &= ~(UINT64_C(1) << size);
 	}
 }
 

@@ -33,6 +33,12 @@ struct latency_result {
 	enum found_in found_in;
 };
 
+/* One descriptor read. */
+struct latency_query {
+	pa_t pa;
+	bool cacheable;
+};
+
 /* Instructions do not come through the level-1 data cache. */
 enum latency_side { LATENCY_FETCH, LATENCY_DATA };
 
@@ -42,10 +48,35 @@ struct latency_ops {
 	size_t (*state_bytes)(const struct latency_config *config);
 	void (*init)(void *state, const struct latency_config *config);
 	struct latency_result (*read)(void *state, pa_t pa, bool cacheable);
+	/* The same for n reads in their order, each of `own` and, if not found there, of `shared`.
+	 * NULL: latency_read_all() does it by read(). */
+	void (*read_all)(void *own, void *shared, const struct latency_query *query, uint32_t n,
+			 struct latency_result *found);
 	/* The guest's own access to a line of Normal memory, which shares the caches with
 	 * descriptor reads. NULL: the model has no caches. */
 	struct latency_result (*guest)(void *state, pa_t pa, enum latency_side side);
 };
+
+/* One read: the levels of the core's own, then what all share. */
+static inline struct latency_result latency_read(const struct latency_ops *ops, void *own,
+						 void *shared, pa_t pa, bool cacheable)
+{
+	const struct latency_result found = ops->read(own, pa, cacheable);
+
+	return found.found_in == FOUND_DRAM ? ops->read(shared, pa, cacheable) : found;
+}
+
+static inline void latency_read_all(const struct latency_ops *ops, void *own, void *shared,
+				    const struct latency_query *query, uint32_t n,
+				    struct latency_result *found)
+{
+	if (ops->read_all) {
+		ops->read_all(own, shared, query, n, found);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		found[i] = latency_read(ops, own, shared, query[i].pa, query[i].cacheable);
+}
 
 extern const struct latency_ops *const latency_registry[];
 

@@ -103,12 +103,35 @@ uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level)
 	return desc & DESC_VALID ? desc : 0;
 }
 
-unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
+/* pgtable_hole_bits() in the table of level 3 at `at`: is ia mapped, or its set of pages? */
+static unsigned page_hole_bits(const struct pgtable *table, uint64_t at, uint64_t ia)
 {
 	const enum granule granule = table->format.granule;
 	const unsigned span_bits = desc_contiguous_bits(granule, 3);
+	const uint64_t pages = UINT64_C(1) << (span_bits - granule);
+	const uint64_t own = ia >> granule & (pages - 1);
+	/* The entries of a set never straddle a page of memory. */
+	const pa_t first = entry_of(table, at, 3, ia & ~low_mask(span_bits));
+	const uint64_t *words = phys_words(table->mem, first);
+	uint64_t valid = 0;
+
+	if (!words)
+		return span_bits;
+	words += first.v >> 3 & low_mask(PHYS_PAGE_BITS - 3);
+	if (words[own] & DESC_VALID)
+		return 0;
+	for (uint64_t i = 0; i < pages; i++)
+		valid |= words[i];
+	return valid & DESC_VALID ? (unsigned)granule : span_bits;
+}
+
+unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
+{
+	const enum granule granule = table->format.granule;
 	uint64_t at = table->root;
 
+	if (table->last_level == 3 && table->last_prefix == ia >> level_shift(granule, 2))
+		return page_hole_bits(table, table->last_table, ia);
 	for (int level = table->start_level; level < 3; level++) {
 		const uint64_t desc = phys_read64(table->mem, entry_of(table, at, level, ia));
 
@@ -118,14 +141,7 @@ unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
 			return 0;
 		at = desc_address(&table->format, desc);
 	}
-	if (phys_read64(table->mem, entry_of(table, at, 3, ia)) & DESC_VALID)
-		return 0;
-	/* The neighbours lie in the same table, which need not be contiguous in memory. */
-	for (uint64_t n = ia & ~low_mask(span_bits); n <= (ia | low_mask(span_bits));
-	     n += UINT64_C(1) << granule)
-		if (phys_read64(table->mem, entry_of(table, at, 3, n)) & DESC_VALID)
-			return granule;
-	return span_bits;
+	return page_hole_bits(table, at, ia);
 }
 
 bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,

@@ -40,6 +40,7 @@ struct phys_mem {
 	unsigned hash_shift;	 /* 64 - log2 of the number of buckets */
 	size_t slot_mask;
 	unsigned abort_ranges;
+	uint64_t moves; /* changes when the words of a page may have gone elsewhere */
 	struct phys_private *private;
 	struct phys_watch watch;
 };
@@ -63,8 +64,11 @@ static inline size_t phys_slot_of(const struct phys_mem *mem, uint64_t page)
 	return (size_t)(hash << 2 | (page & 3));
 }
 
-/* 64-bit word at pa, which must be 8-byte aligned. */
-static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
+/*
+ * The 512 words of the page of pa, NULL if it was never written. They stay there, and are what
+ * phys_read64() and phys_write64() see, as long as mem->moves does not change.
+ */
+static inline const uint64_t *phys_words(const struct phys_mem *mem, pa_t pa)
 {
 	uint64_t page = pa.v >> PHYS_PAGE_BITS;
 	size_t i = phys_slot_of(mem, page);
@@ -73,11 +77,19 @@ static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
 		const struct phys_slot *slot = &mem->slots[i];
 
 		if (slot->key == page + 1)
-			return slot->words[pa.v >> 3 & 511];
+			return slot->words;
 		if (slot->key == 0)
-			return 0;
+			return NULL;
 		i = (i + 1) & mem->slot_mask;
 	}
+}
+
+/* 64-bit word at pa, which must be 8-byte aligned. */
+static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
+{
+	const uint64_t *words = phys_words(mem, pa);
+
+	return words ? words[pa.v >> 3 & 511] : 0;
 }
 
 /* False when out of memory. */

@@ -17,6 +17,7 @@ struct mmu_walker {
 	struct walk_hooks hooks;
 	uint32_t s1_context, s2_context;
 	bool final; /* stage 1 is done: the next stage-2 translation is that of the access */
+	struct walk_log log;
 	struct walk_account account;
 	/* With a listener: cycles of the account that it knows of, and reads that it was told. */
 	uint64_t passed_cycles;
@@ -67,16 +68,9 @@ static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_poin
 		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
 }
 
-static uint8_t row_of(const struct walk_read *read)
-{
-	enum { LEVELS = STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1 };
-
-	return (uint8_t)((read->stage - 1) * LEVELS + read->level + 1);
-}
-
 static bool is_final(const struct walk_read *read)
 {
-	return read->stage == 2 && read->for_level == 4;
+	return read->stage == 2 && read->for_level == WALK_FOR_FINAL;
 }
 
 /* With a listener: the cycles of this walk since it was last told. */
@@ -91,30 +85,46 @@ static struct latency_result find(struct mmu_walker *walker, const struct walk_r
 {
 	struct mmu *mmu = walker->mmu;
 	const struct latency_ops *latency = mmu->shape.latency;
-	const struct latency_result own =
-		latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
+	struct latency_result own;
 
+	if (!mmu->listener.event)
+		return latency_read(latency, walker->vcpu->latency_state, mmu->latency_state,
+				    read->pa, read->cacheable);
+	own = latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
 	if (own.found_in != FOUND_DRAM)
 		return own;
-	if (!mmu->listener.event)
-		return latency->read(mmu->latency_state, read->pa, read->cacheable);
 	pass_cycles(walker);
 	walker->told_reads++;
 	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
-		 mmu_read_value(read->pa, read->cacheable, row_of(read), is_final(read)));
+		 mmu_read_value(read->pa, read->cacheable,
+				(uint8_t)walk_row(read->stage, read->level), is_final(read)));
 	return (struct latency_result){ .found_in = (enum found_in)ACCOUNT_LATER };
 }
 
+/* A listener or a watcher hears of each read at its place in the walk. */
 static void hook_read(void *ctx, const struct walk_read *read)
 {
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
 	const struct latency_result found = find(walker, read);
 
-	/* What follows is worked out behind the calls, so that they need not keep it. */
-	account_add_read(&walker->account, row_of(read), is_final(read), found);
+	account_add_read(&walker->account, (uint8_t)walk_row(read->stage, read->level),
+			 is_final(read), found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
+}
+
+/* Else all of them are looked up at once behind the walk, completed or not. */
+static void account_log(struct mmu_walker *walker)
+{
+	struct walk_log *log = &walker->log;
+	struct latency_result found[WALK_READS_MOST];
+
+	latency_read_all(walker->mmu->shape.latency, walker->vcpu->latency_state,
+			 walker->mmu->latency_state, log->query, log->reads, found);
+	for (uint32_t i = 0; i < log->reads; i++)
+		account_add_read(&walker->account, log->what[i].row, log->what[i].final, found[i]);
+	log->reads = 0;
 }
 
 /* Stage 1 has to hear of each leaf, for `final`. */
@@ -127,6 +137,15 @@ static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu)
 		s2->tables |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, false) << (level + 1));
 		s2->leaves |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, true) << (level + 1));
 	}
+}
+
+/* Does the stage-2 cache keep tables of any level? */
+static bool keeps_s2_tables(const struct mmu_vcpu *vcpu)
+{
+	for (int level = 0; level <= 3; level++)
+		if (walk_cache_keeps(&vcpu->s2, level, false))
+			return true;
+	return false;
 }
 
 bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
@@ -143,6 +162,7 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.probe = caches ? hook_probe : NULL,
 		.learn = caches ? hook_learn : NULL,
 		.read = hook_read,
+		.chains = keeps_s2_tables(vcpu) ? NULL : mmu->chains,
 	};
 	set_unwanted(&walker->hooks, vcpu);
 	vcpu->walker = walker;
@@ -228,11 +248,19 @@ static void give_up(struct mmu_walker *walker)
 	account_discard(&walker->account, &mmu->stats);
 }
 
-static inline void begin_walk(struct mmu_walker *walker, const struct mmu_space *space)
+/* From its beginning: a fault may have ended with another VMID. */
+static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *space,
+			     const struct access *access, struct translation *result)
 {
+	const struct mmu *mmu = walker->mmu;
+
 	walker->s2_context = (uint32_t)space->context.vmid << 16;
 	walker->s1_context = walker->s2_context | space->context.asid;
 	walker->final = !space->regime->s1_on;
+	walker->hooks.log = mmu->listener.event || mmu->watch ? NULL : &walker->log;
+	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
+	if (walker->log.reads)
+		account_log(walker);
 }
 
 bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct tlb_leaf *leaf)
@@ -248,8 +276,7 @@ bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct t
 	struct translation result;
 
 	mmu->watch = NULL; /* that of the walk which is waited for */
-	begin_walk(walker, request->space);
-	mmu_walk(request->space->regime, mmu->mem, &access, &walker->hooks, &result);
+	walk_once(walker, request->space, &access, &result);
 	mmu->watch = watch;
 	mmu->stats.v[STAT_prefetch_walks]++;
 	mmu->stats.v[STAT_prefetch_reads] += walker->account.reads;
@@ -277,8 +304,7 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
 		enum mmu_fault_result handled;
 
-		begin_walk(walker, space); /* again: a fault may end with another VMID */
-		mmu_walk(space->regime, mmu->mem, &access, &walker->hooks, &result);
+		walk_once(walker, space, &access, &result);
 		if (result.fault.type == FAULT_NONE) {
 			complete(walker, &result);
 			leaf_of(request, &result, leaf);

@@ -12,6 +12,7 @@
 #include "arch/fault.h"
 #include "arch/regs.h"
 #include "arch/types.h"
+#include "mem/latency.h"
 #include "mem/phys.h"
 
 struct regime; /* decoded registers: sim/mmu/regime.h */
@@ -35,7 +36,7 @@ struct walk_read {
 	uint64_t ia;	  /* input address of this stage: VA or IPA */
 	int8_t stage;	  /* 1 or 2 */
 	int8_t level;	  /* -1..3, of the table read */
-	int8_t for_level; /* stage 2: the stage-1 level whose table it locates; 4: the final IPA */
+	int8_t for_level; /* stage 2: the stage-1 level whose table it locates, or WALK_FOR_FINAL */
 	bool cacheable;	  /* inner and outer write-back: may be found in a data cache */
 	bool update;	  /* hardware update of access flag or dirty state */
 };
@@ -59,9 +60,34 @@ struct walk_unwanted {
 	uint8_t tables, leaves;
 };
 
+/* More than any walk makes: 35 reads, and an update of each leaf. */
+enum { WALK_READS_MOST = 64 };
+
+/* walk_read.for_level of the stage-2 walk for the final IPA. */
+enum { WALK_FOR_FINAL = 4 };
+
+/* Rows of counts by stage and level, levels from -1 on. */
+static inline unsigned walk_row(int stage, int level)
+{
+	return (unsigned)(5 * (stage - 1) + level + 1);
+}
+
+/* The reads of a walk for those who look at them only behind it, all at once. */
+struct walk_log {
+	uint32_t reads; /* the walk adds to them */
+	struct latency_query query[WALK_READS_MOST];
+	struct walk_logged {
+		uint8_t row; /* walk_row() */
+		bool final;  /* stage 2, for the final IPA */
+	} what[WALK_READS_MOST];
+};
+
 /* All optional (NULL); `ctx` is passed through. Calls come in the order of the walk. */
 struct walk_hooks {
 	void *ctx;
+	struct walk_log *log; /* in place of read() */
+	/* For speed alone (walk_chain.h). Only where no tables of stage 2 are learnt. */
+	struct walk_chains *chains;
 	struct walk_unwanted unwanted[2]; /* stage 1, stage 2 */
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);

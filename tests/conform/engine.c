@@ -35,12 +35,6 @@ void engine_regs(struct engine *e, const struct naive_regs *r, bool el20)
 	regime_init(&e->regime, &e->cpu, &regs, el20 ? REGIME_EL20 : REGIME_EL10);
 }
 
-static void count_read(void *ctx, const struct walk_read *read)
-{
-	if (!read->update)
-		(*(unsigned *)ctx)++;
-}
-
 void engine_walk(struct engine *e, const struct naive_access *a, struct translation *t)
 {
 	static const enum access_kind kinds[] = { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE };
@@ -49,10 +43,11 @@ void engine_walk(struct engine *e, const struct naive_access *a, struct translat
 				       .el = (uint8_t)a->el,
 				       .at = a->at,
 				       .stage1_only = a->stage1_only };
-	const struct walk_hooks hooks = { .ctx = &e->reads, .read = count_read };
+	const struct walk_hooks hooks = { .log = &e->log, .chains = &e->chains };
 
-	e->reads = 0;
+	e->log.reads = 0;
 	mmu_walk(&e->regime, e->mem, &access, &hooks, t);
+	e->reads = e->log.reads;
 }
 
 static enum fault_type fault_of(enum naive_fault fault)

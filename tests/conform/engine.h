@@ -6,12 +6,15 @@
 #include "gen.h"
 #include "mmu/regime.h"
 #include "mmu/walk.h"
+#include "mmu/walk_chain.h"
 
 struct engine {
 	struct arch_cpu cpu;
 	struct regime regime;
 	struct phys_mem *mem;
-	unsigned reads; /* of the last walk, hardware updates apart */
+	unsigned reads; /* of the last walk, with hardware updates */
+	struct walk_log log;
+	struct walk_chains chains; /* of all walks */
 };
 
 void engine_cpu(struct engine *e, const struct naive_cpu *cpu);

@@ -118,6 +118,34 @@ static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 	return look_up(caches, pa, 0, cacheable ? caches->levels : 0);
 }
 
+/* Tags of the last level are many: those of all reads are on their way before the first look-up. */
+static void prefetch_tags(const struct caches *caches, const struct latency_query *query,
+			  uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const struct level *level = &caches->level[0];
+		const uint64_t line = (query[i].pa.v >> LINE_BITS) + 1;
+
+		__builtin_prefetch(caches->tag + level->first + set_of(level, line) * level->ways);
+	}
+}
+
+static void read_all(void *own, void *shared, const struct latency_query *query, uint32_t n,
+		     struct latency_result *found)
+{
+	struct caches *private = own, *common = shared;
+
+	if (common->levels)
+		prefetch_tags(common, query, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct latency_query *q = &query[i];
+
+		found[i] = look_up(private, q->pa, 0, q->cacheable ? private->levels : 0);
+		if (found[i].found_in == FOUND_DRAM)
+			found[i] = look_up(common, q->pa, 0, q->cacheable ? common->levels : 0);
+	}
+}
+
 static struct latency_result guest_access(void *state, pa_t pa, enum latency_side side)
 {
 	struct caches *caches = state;
@@ -132,5 +160,6 @@ const struct latency_ops latency_caches = {
 	.state_bytes = state_bytes,
 	.init = init,
 	.read = read_caches,
+	.read_all = read_all,
 	.guest = guest_access,
 };
