@@ -49,7 +49,6 @@ struct vm *vm_create(const struct vm_setup *asked, struct phys_mem *mem, struct 
 	vm->memory_end = vm_memory_end(setup);
 	vm->table_unit_bits =
 		setup->s1_granule < setup->s2_granule ? setup->s1_granule : setup->s2_granule;
-	vm->spaces = calloc(ASIDS, sizeof(struct space *));
 	vm->guest_state = malloc(setup->guest->state_bytes);
 	vm->guest = vm_guest_setup(setup);
 	if (!guest_memory_init(&vm->guest_memory, &vm->guest, setup->fragmentation_permille)) {
@@ -59,7 +58,7 @@ struct vm *vm_create(const struct vm_setup *asked, struct phys_mem *mem, struct 
 	}
 	if (vm->guest_state)
 		setup->guest->init(vm->guest_state, &vm->guest, &vm->guest_memory);
-	if (!vm->spaces || !vm->guest_state || !vm_init_stage2(vm) || !init_stage1(vm)) {
+	if (!vm->guest_state || !vm_init_stage2(vm) || !init_stage1(vm)) {
 		diag_set(diag, vm->diag.status ? vm->diag.status : STATUS_BAD_INPUT, "%s",
 			 vm->diag.status ? vm->diag.text : "no memory for the VM's first tables");
 		vm_destroy(vm);
@@ -72,9 +71,12 @@ void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
-	for (size_t i = 0; vm->spaces && i < ASIDS; i++)
+	for (struct space *space = vm->newest, *older; space; space = older) {
+		older = space->older;
+		free(space);
+	}
+	for (size_t i = 0; i < SPACE_GROUPS; i++)
 		free(vm->spaces[i]);
-	free(vm->spaces);
 	free(vm->guest_state);
 	guest_memory_fini(&vm->guest_memory);
 	page_shares_fini(&vm->shares);
@@ -128,9 +130,22 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 
 const struct mmu_space *vm_space(struct vm *vm, uint16_t asid, struct diag *diag)
 {
-	if (!vm->spaces[asid])
-		vm->spaces[asid] = space_create(vm, asid, diag);
-	return vm->spaces[asid] ? &vm->spaces[asid]->mmu : NULL;
+	struct space ***group = &vm->spaces[asid >> SPACE_GROUP_BITS], *space;
+
+	if (!*group)
+		*group = calloc((size_t)1 << SPACE_GROUP_BITS, sizeof(struct space *));
+	if (!*group) {
+		diag_set(diag, STATUS_INTERNAL, "out of memory");
+		return NULL;
+	}
+	space = vm_find_space(vm, asid);
+	if (space)
+		return &space->mmu;
+	space = space_create(vm, asid, diag);
+	if (!space)
+		return NULL;
+	(*group)[asid & ((1 << SPACE_GROUP_BITS) - 1)] = space;
+	return &space->mmu;
 }
 
 void vm_attach(struct vm *vm, struct mmu *mmu)

@@ -12,9 +12,11 @@ bool vm_allocates_asids(const struct vm *vm)
 
 uint16_t vm_hardware_asid(const struct vm *vm, uint16_t asid)
 {
+	const struct space *space = vm_find_space(vm, asid);
+
 	if (!vm_allocates_asids(vm))
 		return asid;
-	return vm->spaces[asid] ? vm->spaces[asid]->mmu.context.asid : 0;
+	return space ? space->mmu.context.asid : 0;
 }
 
 /* At the first switch: now the number of vCPUs is known. */
@@ -39,7 +41,7 @@ const struct mmu_space *vm_enter(struct vm *vm, uint32_t vcpu, uint16_t asid, st
 {
 	const struct mmu_space *found = vm_space(vm, asid, diag);
 	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
-	struct space *space = vm->spaces[asid];
+	struct space *space = vm_find_space(vm, asid);
 
 	if (!found || !vm_allocates_asids(vm) || !vm->mmu)
 		return found;

@@ -78,7 +78,7 @@ static bool copy_leaves(struct vm *vm, struct pgtable *from, struct pgtable *to)
 
 enum exit_status vm_fork(struct vm *vm, uint16_t parent, uint16_t child, struct diag *diag)
 {
-	const bool existed = vm->spaces[child] != NULL;
+	const bool existed = vm_find_space(vm, child) != NULL;
 
 	/* An image has the tables of both. */
 	if (vm->image)
@@ -90,14 +90,14 @@ enum exit_status vm_fork(struct vm *vm, uint16_t parent, uint16_t child, struct 
 		return diag ? diag->status : STATUS_BAD_INPUT;
 	if (existed) {
 		vm_unmap(vm, child, va_of(0), UINT64_C(1) << vm->setup.va_bits);
-		flush(vm, vm->spaces[child], TLB_SCOPE_ASID, 0, UINT64_MAX);
+		flush(vm, vm_find_space(vm, child), TLB_SCOPE_ASID, 0, UINT64_MAX);
 	}
-	if (!copy_leaves(vm, &vm->spaces[parent]->low, &vm->spaces[child]->low))
+	if (!copy_leaves(vm, &vm_find_space(vm, parent)->low, &vm_find_space(vm, child)->low))
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"no guest memory for the tables of a fork of ASID %u; raise "
 				"guest.memory",
 				parent);
-	flush(vm, vm->spaces[parent], TLB_SCOPE_ASID, 0, UINT64_MAX);
+	flush(vm, vm_find_space(vm, parent), TLB_SCOPE_ASID, 0, UINT64_MAX);
 	return STATUS_OK;
 }
 

@@ -131,7 +131,7 @@ enum exit_status vm_set_tables(struct vm *vm, uint16_t asid, uint64_t ttbr0, uin
 		return STATUS_OK;
 	if (!vm_space(vm, asid, diag))
 		return diag ? diag->status : STATUS_BAD_INPUT;
-	space = vm->spaces[asid];
+	space = vm_find_space(vm, asid);
 	regs.ttbr0_el1 = ttbr0 ? ttbr0 : space->ttbr0;
 	regs.ttbr1_el1 = ttbr1 ? ttbr1 : space->ttbr1;
 	/* Between two address spaces TTBR0_EL1 maps nothing: the ASID has not got its tables yet.

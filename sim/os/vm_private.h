@@ -17,7 +17,8 @@ enum {
 	LEVEL_NONE = -2,
 	TABLE_CHUNK_BITS = 21,
 	ASID_BITS_MAX = 16,
-	ASIDS = 1 << ASID_BITS_MAX,
+	SPACE_GROUP_BITS = 8,
+	SPACE_GROUPS = 1 << (ASID_BITS_MAX - SPACE_GROUP_BITS),
 	MEMORY_AUTO_BITS = 40, /* guest.memory 0: at most 1 TiB */
 	SLOT_ALIGN_BITS = 30,  /* of the end of that: whole PUD blocks */
 };
@@ -72,14 +73,23 @@ struct vm {
 	struct guest_image *image; /* NULL: the guest's tables are made here */
 	bool image_no_memory;	   /* a page of it could not be placed */
 	void *guest_state;
-	struct space **spaces; /* by ASID; NULL: not made yet */
-	struct space *newest;  /* of the list of those made */
+	struct space *
+		*spaces[SPACE_GROUPS]; /* by ASID, of which few are used; see vm_find_space() */
+	struct space *newest;	       /* of the list of those made */
 	uint64_t s1_faults, s2_faults, s2_walk_faults, s2_table_faults;
 	uint64_t dirty_syncs, dirty_pages;
 	uint64_t guest_zeroed_4k; /* pages that the guest cleared before it mapped them */
 	uint64_t s1_thp_faults, s1_fallbacks, s1_cow_faults, s1_cow_copies;
 	struct diag diag;
 };
+
+/* The address space of an ASID below 2^16; NULL: not made yet. */
+static inline struct space *vm_find_space(const struct vm *vm, unsigned asid)
+{
+	struct space *const *group = vm->spaces[asid >> SPACE_GROUP_BITS];
+
+	return group ? group[asid & ((1 << SPACE_GROUP_BITS) - 1)] : NULL;
+}
 
 /* Level of leaves of 2^bits bytes; LEVEL_NONE: the granule has none of that size. */
 static inline int vm_leaf_level(enum granule granule, unsigned bits)

@@ -70,9 +70,8 @@ static void unmap_leaf(struct vm *vm, struct pgtable *table, const struct pgtabl
 enum walk_cache_scope vm_unmap(struct vm *vm, uint16_t asid, va_t va, uint64_t bytes)
 {
 	const bool upper = va.v >> 55 & 1;
-	struct pgtable *table = upper		   ? &vm->high
-				: vm->spaces[asid] ? &vm->spaces[asid]->low
-						   : NULL;
+	struct space *space = vm_find_space(vm, asid);
+	struct pgtable *lower = space ? &space->low : NULL, *table = upper ? &vm->high : lower;
 	const uint64_t first = va.v & low_mask(vm->setup.va_bits);
 	const uint64_t room = low_mask(vm->setup.va_bits) - first;
 	const uint64_t last = first + (bytes - 1 < room ? bytes - 1 : room);

@@ -88,8 +88,9 @@ static void end_phase(struct host_session *session)
 	session->sample[session->phase++] = sample(session->machine, session->due);
 }
 
-static enum exit_status act(struct host_session *session, enum host_action action, struct vm *vm,
-			    struct diag *diag)
+/* What the host does to one VM. */
+static enum exit_status act_on_vm(struct host_session *session, enum host_action action,
+				  struct vm *vm, struct diag *diag)
 {
 	const struct config *config = &session->machine->config;
 
@@ -116,27 +117,38 @@ static enum exit_status act(struct host_session *session, enum host_action actio
 	return STATUS_OK;
 }
 
-enum exit_status host_session_act(struct host_session *session, struct diag *diag)
+static enum exit_status act(struct host_session *session, enum host_action action,
+			    struct diag *diag)
 {
 	struct machine *machine = session->machine;
+	enum exit_status status = STATUS_OK;
+
+	/* With short slices and many VMs nothing here may look at each of them. */
+	if (action == HOST_TIMESLICE)
+		run_slice(session);
+	else if (action == HOST_DEVICE_RESET)
+		devices_reset(machine->devices);
+	else if (action == HOST_DEVICE_DMA)
+		devices_dma(machine->devices);
+	else
+		for (uint32_t vm = 0; status == STATUS_OK && vm < machine->vms_count; vm++)
+			status = act_on_vm(session, action, machine->vms[vm], diag);
+	return status;
+}
+
+enum exit_status host_session_act(struct host_session *session, struct diag *diag)
+{
 	const uint64_t now = session->due;
 
 	for (unsigned i = 0; i < HOST_ACTIONS; i++) {
-		enum exit_status status = STATUS_OK;
+		enum exit_status status;
 
 		if (session->next[i] != now)
 			continue;
 		session->next[i] = session->period[i] ? now + session->period[i] : UINT64_MAX;
 		if (i == HOST_LOG_START || i == HOST_LOG_STOP)
 			end_phase(session);
-		if (i == HOST_TIMESLICE)
-			run_slice(session);
-		if (i == HOST_DEVICE_RESET)
-			devices_reset(machine->devices);
-		if (i == HOST_DEVICE_DMA)
-			devices_dma(machine->devices);
-		for (uint32_t vm = 0; status == STATUS_OK && vm < machine->vms_count; vm++)
-			status = act(session, (enum host_action)i, machine->vms[vm], diag);
+		status = act(session, (enum host_action)i, diag);
 		if (status != STATUS_OK)
 			return status;
 	}

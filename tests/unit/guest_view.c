@@ -65,10 +65,12 @@ struct view view_take(const struct vm *vm)
 
 	walk_table(&walk, vm->high.root, start, 0);
 	walk.upper = 0;
-	for (unsigned asid = 0; asid < ASIDS; asid++) {
+	for (unsigned asid = 0; asid < 1U << ASID_BITS_MAX; asid++) {
+		const struct space *space = vm_find_space(vm, (uint16_t)asid);
+
 		walk.asid = (uint16_t)asid;
-		if (vm->spaces[asid])
-			walk_table(&walk, vm->spaces[asid]->low.root, start, 0);
+		if (space)
+			walk_table(&walk, space->low.root, start, 0);
 	}
 	return view;
 }

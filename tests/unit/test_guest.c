@@ -63,7 +63,7 @@ static void step_touch(struct rig *rig, struct model *model, struct rng *rng)
 
 	guest_touch(rig, (uint16_t)(space + 1), va + pick(rng, 4096),
 		    (enum access_kind)pick(rng, 3));
-	assert_true(pgtable_next(&vm->spaces[space + 1]->low, va, va, &leaf));
+	assert_true(pgtable_next(&vm_find_space(vm, space + 1)->low, va, va, &leaf));
 	if (!model->touched[space][page])
 		model->ipa[space][page] =
 			desc_leaf_address(&vm->high.format, leaf.desc, leaf.bits) | (va - leaf.ia);
@@ -81,12 +81,12 @@ static void step_unmap(struct rig *rig, struct model *model, struct rng *rng)
 	const uint64_t va = model->base + ((uint64_t)first << model->page_bits);
 	const uint64_t bytes = (uint64_t)count << model->page_bits;
 
-	if (!rig->machine.vms[0]->spaces[space + 1])
+	if (!vm_find_space(rig->machine.vms[0], space + 1))
 		return;
 	guest_unmap(rig, (uint16_t)(space + 1), va, bytes);
 	model_unmap(model, space, first, count);
-	assert_false(pgtable_next(&rig->machine.vms[0]->spaces[space + 1]->low, va, va + bytes - 1,
-				  &leaf));
+	assert_false(pgtable_next(&vm_find_space(rig->machine.vms[0], space + 1)->low, va,
+				  va + bytes - 1, &leaf));
 }
 
 /* Chunks of guest memory for tables. */
@@ -264,13 +264,13 @@ static void split_of_thp(void **state)
 
 	(void)state;
 	guest_touch(rig, 1, va + 0x5000, ACCESS_STORE);
-	tables = vm->spaces[1]->low.pages;
+	tables = vm_find_space(vm, 1)->low.pages;
 	block = guest_leaf_at(rig, 1, va);
 	assert_int_equal(block.bits, 21);
 	guest_unmap(rig, 1, va + 0x3000, 0x2000);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_2m], 0);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_mapped_4k], 510);
-	assert_int_equal(vm->spaces[1]->low.pages, tables + 1);
+	assert_int_equal(vm_find_space(vm, 1)->low.pages, tables + 1);
 	page = guest_leaf_at(rig, 1, va + 0x5000);
 	assert_int_equal(page.ipa, block.ipa + 0x5000);
 	assert_int_equal(page.bits, 12);
@@ -278,7 +278,7 @@ static void split_of_thp(void **state)
 	assert_int_equal(page.desc, (block.desc | DESC_TABLE) + 0x5000);
 	/* All of it gone: the table is, too, and the region can have a block again. */
 	guest_unmap(rig, 1, va, 2 * MIB);
-	assert_int_equal(vm->spaces[1]->low.pages, 0);
+	assert_int_equal(vm_find_space(vm, 1)->low.pages, 0);
 	guest_touch(rig, 1, va, ACCESS_LOAD);
 	assert_int_equal(guest_leaf_at(rig, 1, va).bits, 21);
 	assert_int_equal(rig_stats(rig).v[STAT_s1_thp_faults], 2);

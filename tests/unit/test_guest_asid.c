@@ -20,7 +20,7 @@ static void check_access(struct rig *rig, uint32_t vcpu, uint16_t asid, uint64_t
 
 	if (!entry)
 		fail_msg("%s", vm_diag(vm)->text);
-	assert_true(pgtable_next(&vm->spaces[asid]->low, va, va, &leaf));
+	assert_true(pgtable_next(&vm_find_space(vm, asid)->low, va, va, &leaf));
 	ipa = desc_leaf_address(&vm->high.format, leaf.desc, leaf.bits) | (va - leaf.ia);
 	assert_int_equal(entry->pa.v | (va & low_mask(entry->size_bits)), vm_ipa_to_pa(vm, ipa).v);
 }

@@ -29,8 +29,8 @@ static uint64_t va_of_page(const struct model *model, unsigned page)
 static bool leaf_of(const struct model *model, unsigned space, uint64_t va,
 		    struct pgtable_leaf *leaf, uint64_t *ipa)
 {
-	if (!model->vm->spaces[space + 1] ||
-	    !pgtable_next(&model->vm->spaces[space + 1]->low, va, va, leaf))
+	if (!vm_find_space(model->vm, space + 1) ||
+	    !pgtable_next(&vm_find_space(model->vm, space + 1)->low, va, va, leaf))
 		return false;
 	*ipa = desc_leaf_address(&model->vm->high.format, leaf->desc, leaf->bits);
 	return true;

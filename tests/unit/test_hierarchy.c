@@ -140,7 +140,7 @@ static bool page_is_dirty(struct rig *rig, uint64_t va)
 {
 	const struct vm *vm = rig->machine.vms[0];
 	int level;
-	const uint64_t desc = pgtable_find(&vm->spaces[1]->low, va, &level);
+	const uint64_t desc = pgtable_find(&vm_find_space(vm, 1)->low, va, &level);
 
 	assert_int_not_equal(desc & DESC_DBM, 0);
 	return !(desc & S1_AP_RO);

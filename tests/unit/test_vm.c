@@ -50,7 +50,7 @@ static uint64_t s1_leaf(const struct vm *vm, uint64_t root, uint64_t va, int *le
 static uint64_t naive_ipa(struct vm *vm, uint16_t asid, uint64_t va, unsigned *leaf_bits)
 {
 	const bool upper = va >> 63;
-	const struct pgtable *table = upper ? &vm->high : &vm->spaces[asid]->low;
+	const struct pgtable *table = upper ? &vm->high : &vm_find_space(vm, asid)->low;
 	int level, found_level;
 	const uint64_t desc = s1_leaf(vm, table->root, va, &level);
 
