@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# What README.md and docs/*.md show is what the program prints: each example that begins with `$` is run, and every line
+# shown under it has to come in that order ("..." stands for any lines, or for the rest of a line). README's lists of
+# commands and importers are those of the program.
+. tests/lib.sh
+: "${TWOSTAGE:?}"
+top=$PWD
+program=${TWOSTAGE_FAST:-$TWOSTAGE}
+
+# Examples of a page, as NUMBER.cmd and NUMBER.out in the working folder.
+examples() {
+	rm -f "$work"/*.cmd "$work"/*.out
+	awk -v work="$work" '
+		!/^    / && NF { shown = "" }
+		!/^    / { if (shown) print "" >shown; next }
+		/^    \$ / || more {
+			if (!more) base = sprintf("%s/%03d", work, ++n)
+			more = /\\$/
+			shown = base ".out"
+			sub(/^    (\$ )?/, "")
+			print >(base ".cmd")
+			printf "" >shown
+			next
+		}
+		shown { sub(/^    /, ""); print >shown }' "$1"
+}
+
+# The lines of the first file come in the second one, in order.
+in_order() {
+	awk 'NR == FNR { if (NF && $0 != "...") want[++n] = $0; next }
+		at < n {
+			w = want[at + 1]
+			if ($0 == w || (w ~ /\.\.\.$/ && index($0, substr(w, 1, length(w) - 3)) == 1)) at++
+		}
+		END { if (at < n) { print "not printed: " want[at + 1]; exit 1 } }' "$1" "$2"
+}
+
+mkdir "$work/bin" "$work/here"
+ln -s "$program" "$work/bin/twostage"
+ln -s "$work/bin" "$work/here/build"
+ln -s "$top/traces" "$work/here/traces"
+
+# run_example PAGE COMMAND SHOWN - exit status 0, unless an error is what is shown.
+run_example() {
+	name="$1: $(head -n 1 "$2")"
+	(cd "$work/here" && PATH=$work/bin:$PATH sh "$2") >"$work/got" 2>&1 </dev/null
+	got=$?
+	if [ $got -ne 0 ] && ! grep -q 'error: ' "$3"; then
+		fail "$name: exit status $got: $(head -n 1 "$work/got")"
+	else
+		expect "$name" 0 '' in_order "$3" "$work/got"
+	fi
+}
+
+for page in README.md docs/*.md; do
+	examples "$page"
+	for command in "$work"/*.cmd; do
+		[ -e "$command" ] && run_example "$page" "$command" "${command%.cmd}.out"
+	done
+done
+examples README.md
+expect 'README has examples' 0 '' test -e "$work/004.out"
+sed 's/1523 cycles/1524 cycles/' "$work/004.out" >"$work/wrong"
+expect 'a wrong figure is found' 1 'not printed: .* 1524 cycles' in_order "$work/wrong" "$work/004.out"
+
+# The table of commands: each command once.
+sed -n '/^## Commands/,/^## /s/^| \(`.*`\) |.*/\1/p' README.md | tr -d '`,' | tr ' ' '\n' | sort >"$work/listed"
+"$TWOSTAGE" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v help | sort >"$work/there"
+expect 'commands in README' 0 '' diff "$work/listed" "$work/there"
+
+# Importers are counted in words.
+number=$("$TWOSTAGE" list | sed -n '/^importers/,/^[^ ]/p' | grep -c '^  ')
+word=$(echo 'one two three four five six seven eight nine ten eleven twelve' | cut -d ' ' -f "$number")
+expect "$number importers" 0 "imports $word foreign formats" cat README.md
+finish
