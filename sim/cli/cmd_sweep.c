@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sweep_args.h"
+#include "cli/sweep_find.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_slices.h"
 #include "cli/sweep_tables.h"
@@ -213,21 +214,63 @@ static struct plan *load_plan(const struct sweep_args *arguments, struct diag *d
 	return NULL;
 }
 
+static int run_find(const struct sweep_args *arguments, struct plan *plan, struct find *find,
+		    const char *database)
+{
+	struct context context = { .plan = plan };
+	struct sweep_options options = { .n_workers = arguments->n_workers,
+					 .step = show_step,
+					 .failed = show_failure,
+					 .ctx = &context };
+	int status;
+
+	progress_init(&context.progress, "points");
+	status = sweep_find(arguments, plan, find, database, &options);
+	progress_clear(&context.progress);
+	return status;
+}
+
+/* All that can be wrong before anything is run. *find: NULL unless it is asked for. */
+static enum exit_status prepare(const struct sweep_args *arguments, struct plan *plan,
+				struct find **find, struct diag *diag)
+{
+	enum exit_status status;
+
+	*find = NULL;
+	if (arguments->find) {
+		*find = find_create(plan, arguments->find, arguments->where, diag);
+		if (!*find)
+			return diag->status;
+	}
+	status = plan_open_traces(plan, diag);
+	if (status == STATUS_OK)
+		status = plan_expand(plan, diag);
+	if (status == STATUS_OK)
+		status = *find ? find_begin(*find, diag) : sweep_tables_check(plan, diag);
+	return status;
+}
+
 static int run(int argc, char **argv)
 {
 	struct sweep_args arguments = { 0 };
 	struct diag diag = DIAG_INIT;
+	struct find *find = NULL;
 	char *database = NULL;
 	struct plan *plan;
 	int status;
 
 	sweep_args_parse(&arguments, argc, argv);
 	plan = load_plan(&arguments, &diag);
-	if (plan && plan_open_traces(plan, &diag) == STATUS_OK &&
-	    plan_expand(plan, &diag) == STATUS_OK && sweep_tables_check(plan, &diag) == STATUS_OK)
+	if (plan && prepare(&arguments, plan, &find, &diag) == STATUS_OK)
 		database = database_path(&arguments, plan, &diag);
-	status = database ? dispatch(&arguments, plan, database) : output_diag(&diag);
+	if (!database)
+		status = output_diag(&diag);
+	else if (find)
+		status = run_find(&arguments, plan, find, database);
+	else
+		status = dispatch(&arguments, plan, database);
 	free(database);
+	find_free(find);
 	plan_free(plan);
 	return status;
 }

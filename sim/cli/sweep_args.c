@@ -20,6 +20,8 @@ enum key {
 	KEY_SLICES,
 	KEY_TASK_MINUTES,
 	KEY_DETACH,
+	KEY_FIND,
+	KEY_WHERE,
 };
 
 static unsigned parse_number(const char *option, const char *text, unsigned max,
@@ -86,6 +88,11 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 			   "in the spec");
 	if (arguments->mode != SWEEP_SLURM && arguments->detach)
 		argp_error(state, "--detach wants --slurm");
+	if (!arguments->find != !arguments->where)
+		argp_error(state, "--find and --where want each other");
+	if (arguments->find && (arguments->mode != SWEEP_ALL || arguments->dry_run))
+		argp_error(state, "--find runs here, and what it will run depends on results: no "
+				  "--dry-run, --slice, --merge, --status or --slurm");
 	if (arguments->mode != SWEEP_ALL && arguments->dry_run)
 		argp_error(state, "--dry-run lists all points; it takes no slices");
 }
@@ -136,6 +143,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_DETACH:
 		arguments->detach = 1;
 		return 0;
+	case KEY_FIND:
+		arguments->find = arg;
+		return 0;
+	case KEY_WHERE:
+		arguments->where = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		add_argument(arguments, arg, state);
 		return 0;
@@ -161,6 +174,12 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 		  "list the points, what they share and what they will cost, and stop", 0 },
 		{ "json", 'J', NULL, 0, "print the summary and the spec's tables as JSON", 0 },
 		{ "csv", 'C', NULL, 0, "print the spec's tables as CSV", 0 },
+		{ "find", KEY_FIND, "PARAM[=LO..HI[:STEP]]", 0,
+		  "instead of all points, find by bisection where along this axis --where becomes "
+		  "true or false; STEP a number, or xFACTOR",
+		  0 },
+		{ "where", KEY_WHERE, "CONDITION", 0,
+		  "for --find: two expressions of statistics with <, <=, > or >= between them", 0 },
 		{ NULL, 0, NULL, 0, "On a cluster (docs/scaling.md):", 1 },
 		{ "slice", KEY_SLICE, "I/N", 0,
 		  "run slice I of N into DATABASE.slices, for any scheduler", 1 },

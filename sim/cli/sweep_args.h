@@ -16,7 +16,8 @@ enum sweep_mode {
 struct sweep_args {
 	enum sweep_mode mode;
 	const char *spec, *database;
-	char timing[64]; /* the setting that --timing stands for; empty: none */
+	char timing[64];	  /* the setting that --timing stands for; empty: none */
+	const char *find, *where; /* of a search (run/find.h); NULL: run all points */
 	unsigned n_workers;
 	unsigned slice;	       /* SWEEP_SLICE: counted from 0 */
 	unsigned n_slices;     /* 0: not given */

@@ -61,6 +61,10 @@ struct vm;
 /* Can a VM of this set-up be made? STATUS_BAD_INPUT with the reason if not. */
 enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag);
 
+/* The same, with the tables that its stages would have. */
+enum exit_status vm_check_geometry(const struct vm_setup *setup, struct s1_geometry *s1,
+				   struct s2_geometry *s2, struct diag *diag);
+
 /*
  * `mem` and `frames` are shared by all VMs of a host and must outlive it. The VMID is 0, the
  * host's, until vm_set_vmid(). NULL with diag on failure.

@@ -185,16 +185,23 @@ enum exit_status vm_check_setup(const struct vm_setup *setup, struct s1_geometry
 	return status == STATUS_OK ? check_memory(setup, s1->ds, diag) : status;
 }
 
-enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag)
+enum exit_status vm_check_geometry(const struct vm_setup *setup, struct s1_geometry *s1,
+				   struct s2_geometry *s2, struct diag *diag)
 {
 	struct vm_setup own = *setup;
 	struct guest_image *image = NULL;
-	struct s1_geometry s1;
-	struct s2_geometry s2;
 	enum exit_status status = vm_image_open(&own, &image, diag);
 
 	if (status == STATUS_OK)
-		status = vm_check_setup(&own, &s1, &s2, diag);
+		status = vm_check_setup(&own, s1, s2, diag);
 	guest_image_close(image);
 	return status;
+}
+
+enum exit_status vm_check(const struct vm_setup *setup, struct diag *diag)
+{
+	struct s1_geometry s1;
+	struct s2_geometry s2;
+
+	return vm_check_geometry(setup, &s1, &s2, diag);
 }

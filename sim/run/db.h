@@ -138,6 +138,12 @@ enum exit_status db_scan(struct db *db,
 						   struct diag *diag),
 			 void *ctx, struct diag *diag);
 
+/* Visit the point of this key, as db_scan() does; nothing if it is not there. */
+enum exit_status db_get(struct db *db, const char key[DB_KEY_TEXT],
+			enum exit_status (*visit)(void *ctx, const struct db_point *point,
+						  struct diag *diag),
+			void *ctx, struct diag *diag);
+
 struct db_interval {
 	const char *key, *model, *trace; /* of its point */
 	uint64_t index;

@@ -131,6 +131,31 @@ static enum exit_status prepare_scan(struct db *db, sqlite3_stmt **query, struct
 	return db_text_prepare(db, &text, query, diag);
 }
 
+enum exit_status db_get(struct db *db, const char key[DB_KEY_TEXT],
+			enum exit_status (*visit)(void *ctx, const struct db_point *point,
+						  struct diag *diag),
+			void *ctx, struct diag *diag)
+{
+	struct db_point point;
+	sqlite3_stmt *query;
+	enum exit_status status =
+		db_prepare(db, "SELECT * FROM point WHERE \"key\" = ?1", &query, diag);
+	int step;
+
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_bind_text(query, 1, key, -1, SQLITE_STATIC);
+	step = sqlite3_step(query);
+	if (step == SQLITE_ROW)
+		status = read_point(query, &point, diag);
+	else if (step != SQLITE_DONE)
+		status = db_failure(db, diag);
+	if (status == STATUS_OK && step == SQLITE_ROW)
+		status = visit(ctx, &point, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
 enum exit_status db_scan(struct db *db,
 			 enum exit_status (*visit)(void *ctx, const struct db_point *point,
 						   struct diag *diag),

@@ -6,16 +6,26 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "run/derived.h"
 #include "run/params.h"
 
 enum { STEPS_MAX = 64, DEPTH_MAX = 16, WORD_MAX = 64 };
 
-enum step_kind { STEP_NUMBER, STEP_STAT, STEP_PARAM, STEP_ADD, STEP_SUB, STEP_MUL, STEP_DIV };
+enum step_kind {
+	STEP_NUMBER,
+	STEP_STAT,
+	STEP_PARAM,
+	STEP_DERIVED,
+	STEP_ADD,
+	STEP_SUB,
+	STEP_MUL,
+	STEP_DIV,
+};
 
 /* Postfix: operands push, operators take two. */
 struct step {
 	enum step_kind kind;
-	size_t index; /* of the statistic or parameter */
+	size_t index; /* of the statistic, parameter or derived figure */
 	double number;
 };
 
@@ -106,6 +116,9 @@ static bool parse_name(struct parser *parser)
 	for (size_t i = 0; i < STAT_COUNT; i++)
 		if (strcmp(stat_rows[i].name, word) == 0)
 			return push(parser, (struct step){ STEP_STAT, i, 0 });
+	for (size_t i = 0; derived_name(i); i++)
+		if (strcmp(derived_name(i), word) == 0)
+			return push(parser, (struct step){ STEP_DERIVED, i, 0 });
 	param = params_find(word);
 	if (param && (params_is_number(param) || param->type == PARAM_GRANULE))
 		return push(parser, (struct step){ STEP_PARAM, (size_t)(param - params), 0 });
@@ -193,6 +206,25 @@ static double param_value(const struct config *config, const struct param *param
 	return (double)(param->type == PARAM_GRANULE ? UINT64_C(1) << number : number);
 }
 
+/* False: it has no value. */
+static bool operand_value(const struct step *step, const struct config *config,
+			  const struct stats *stats, double *value)
+{
+	switch (step->kind) {
+	case STEP_STAT:
+		*value = (double)stats->v[step->index];
+		return true;
+	case STEP_PARAM:
+		*value = param_value(config, &params[step->index]);
+		return true;
+	case STEP_DERIVED:
+		return derived_value(step->index, config, value);
+	default:
+		*value = step->number;
+		return true;
+	}
+}
+
 /* One operator on the two topmost values. False: division by 0. */
 static bool apply(enum step_kind kind, double *left, double right)
 {
@@ -223,26 +255,33 @@ bool stat_expr_value(const struct stat_expr *expr, const struct config *config,
 	for (size_t i = 0; i < expr->n_steps; i++) {
 		const struct step *step = &expr->steps[i];
 
-		if (step->kind == STEP_NUMBER) {
-			stack[n++] = step->number;
-		} else if (step->kind == STEP_STAT) {
-			stack[n++] = (double)stats->v[step->index];
-		} else if (step->kind == STEP_PARAM) {
-			stack[n++] = param_value(config, &params[step->index]);
-		} else {
-			n--;
-			if (!apply(step->kind, &stack[n - 1], stack[n]))
+		if (step->kind < STEP_ADD) {
+			if (!operand_value(step, config, stats, &stack[n++]))
 				return false;
+			continue;
 		}
+		n--;
+		if (!apply(step->kind, &stack[n - 1], stack[n]))
+			return false;
 	}
 	*value = stack[0];
 	return true;
 }
 
-bool stat_expr_is_ratio(const struct stat_expr *expr)
+static bool has_step(const struct stat_expr *expr, enum step_kind kind)
 {
 	for (size_t i = 0; i < expr->n_steps; i++)
-		if (expr->steps[i].kind == STEP_DIV)
+		if (expr->steps[i].kind == kind)
 			return true;
 	return false;
+}
+
+bool stat_expr_is_ratio(const struct stat_expr *expr)
+{
+	return has_step(expr, STEP_DIV);
+}
+
+bool stat_expr_needs_run(const struct stat_expr *expr)
+{
+	return has_step(expr, STEP_STAT);
 }

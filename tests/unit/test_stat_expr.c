@@ -43,6 +43,9 @@ static void values(void **state)
 		{ "walks * cost.exit", 56, false },
 		{ "2.5 * walks", 20, false },
 		{ "stage2.granule * walks", 32768, false },
+		/* 4K granule, 40 bits: level 1 with two tables; 48 bits of VA: level 0. */
+		{ "stage2_start_level", 1, false },
+		{ "stage2_root_tables * 10 + stage1_start_level", 20, false },
 	};
 	struct config config;
 	struct stats stats;

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `twostage sweep --find`. */
+#include "cli/sweep_find.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+
+/* Behind the settings of a combination: state, value, figure, value beside it, figure. */
+enum { RESULT_COLUMNS = 5 };
+
+/* Names of enum find_state. */
+static const char *const states[] = {
+	[FIND_OPEN] = "open",	[FIND_EDGE] = "edge",	  [FIND_ALWAYS] = "always",
+	[FIND_NEVER] = "never", [FIND_FAILED] = "failed", [FIND_IMPOSSIBLE] = "impossible",
+};
+
+/* Parameters that tell combinations apart. */
+struct keys {
+	const struct param *param[PARAM_COUNT];
+	size_t n;
+};
+
+/* A run of the searches, under sweep_run(). */
+struct running {
+	struct find *find;
+	struct db *db;
+	struct sweep_options *options;
+};
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+static void add_key(struct keys *keys, const struct param *param)
+{
+	for (size_t i = 0; i < keys->n; i++)
+		if (keys->param[i] == param)
+			return;
+	keys->param[keys->n++] = param;
+}
+
+static struct keys keys_of(const struct plan *plan)
+{
+	struct keys keys = { .n = 0 };
+
+	for (size_t g = 0; g < plan->n_grids; g++) {
+		const struct plan_grid *grid = &plan->grids[g];
+
+		for (size_t k = 0; k + 1 < grid->n_axes; k++)
+			for (size_t i = 0; i < grid->axes[k].n_params; i++)
+				if (grid->axes[k].n_steps > 1 || plan->n_grids > 1)
+					add_key(&keys, grid->axes[k].params[i]);
+	}
+	return keys;
+}
+
+static void param_cell(struct table *table, const struct plan *plan, size_t point,
+		       const struct param *param)
+{
+	char text[PARAM_TEXT_MAX];
+	struct config config;
+
+	plan_config(plan, &plan->points[point], &config);
+	params_format(&config, param, text);
+	table_text(table, "%s", text);
+}
+
+/* One side of the change; empty where there is none. Of two equal ends, the first that holds or the
+ * last that fails. */
+static void side_cells(struct table *table, const struct plan *plan, const struct find *find,
+		       const struct find_search *search, bool holds)
+{
+	const bool is_low =
+		search->at_low.holds == holds && (holds || search->at_high.holds != holds);
+	const struct find_probe *probe = is_low ? &search->at_low : &search->at_high;
+
+	if (search->state == FIND_FAILED || search->state == FIND_OPEN || !probe->known ||
+	    probe->holds != holds) {
+		table_text(table, "%s", "");
+		table_text(table, "%s", "");
+		return;
+	}
+	param_cell(table, plan, find_point(find, search, is_low ? search->low : search->high),
+		   find_param(find));
+	table_number(table, probe->has_value, probe->value);
+}
+
+static void fill(struct table *table, const struct plan *plan, const struct find *find,
+		 const struct keys *keys)
+{
+	size_t n;
+	const struct find_search *searches = find_searches(find, &n);
+
+	table_head(table, "model");
+	table_head(table, "trace");
+	for (size_t i = 0; i < keys->n; i++)
+		table_head(table, "%s", keys->param[i]->key);
+	table_head(table, "state");
+	table_head(table, "holds_at");
+	table_head(table, "holds_value");
+	table_head(table, "fails_at");
+	table_head(table, "fails_value");
+	for (size_t i = 0; i < n; i++) {
+		const struct find_search *search = &searches[i];
+		const struct plan_point *point = &plan->points[search->example];
+
+		table_text(table, "%s", plan->models[point->model]->name);
+		table_text(table, "%s", plan->traces[point->trace].name.name);
+		for (size_t k = 0; k < keys->n; k++)
+			param_cell(table, plan, search->example, keys->param[k]);
+		table_text(table, "%s", states[search->state]);
+		side_cells(table, plan, find, search, true);
+		side_cells(table, plan, find, search, false);
+	}
+}
+
+static const char *last_cell(const struct table *table, size_t row)
+{
+	const char *text = table_cell(table, row, table->n_columns - 1);
+
+	return *text ? text : "-";
+}
+
+static int write_text(const struct table *table)
+{
+	int *widths = calloc(table->n_columns, sizeof(*widths));
+
+	if (!widths)
+		return output_error(STATUS_INTERNAL, "out of memory");
+	for (size_t i = 0; i < table->n_columns; i++)
+		widths[i] = (int)strlen(table->head[i]);
+	for (size_t i = 0; i < table->n_cells; i++)
+		if ((int)strlen(table->cell[i]) > widths[i % table->n_columns])
+			widths[i % table->n_columns] = (int)strlen(table->cell[i]);
+	for (size_t row = 0; row <= table_rows(table); row++) {
+		for (size_t i = 0; i + 1 < table->n_columns; i++) {
+			const char *text = row ? table_cell(table, row - 1, i) : table->head[i];
+
+			printf("%-*s  ", widths[i], *text ? text : "-");
+		}
+		puts(row ? last_cell(table, row - 1) : table->head[table->n_columns - 1]);
+	}
+	free(widths);
+	return STATUS_OK;
+}
+
+/* One member; numbers that are missing are null. */
+static void write_member(const struct table *table, size_t row, size_t column)
+{
+	const size_t n_keys = table->n_columns - RESULT_COLUMNS;
+	const char *text = table_cell(table, row, column);
+
+	output_json_string(stdout, table->head[column]);
+	fputs(":", stdout);
+	if (!*text)
+		fputs("null", stdout);
+	else if (column > n_keys && (column - n_keys) % 2 == 0)
+		fputs(text, stdout);
+	else
+		output_json_string(stdout, text);
+}
+
+static void write_json(const struct table *table)
+{
+	fputs("\"searches\":[", stdout);
+	for (size_t row = 0; row < table_rows(table); row++) {
+		for (size_t i = 0; i < table->n_columns; i++) {
+			fputs(i ? "," : row ? ",{" : "{", stdout);
+			write_member(table, row, i);
+		}
+		fputs("}", stdout);
+	}
+	fputs("],", stdout);
+}
+
+static void write_json_params(const struct sweep_args *arguments, const struct plan *plan,
+			      const char *database)
+{
+	printf("{\"schema\":1,\"params\":{\"sweep\":");
+	output_json_string(stdout, plan->name);
+	printf(",\"database\":");
+	output_json_string(stdout, database);
+	printf(",\"find\":");
+	output_json_string(stdout, arguments->find);
+	printf(",\"where\":");
+	output_json_string(stdout, arguments->where);
+	printf("},");
+}
+
+static int print(const struct sweep_args *arguments, const struct plan *plan,
+		 const struct find *find, const char *database, const struct sweep_summary *summary)
+{
+	const struct keys keys = keys_of(plan);
+	int status = STATUS_OK;
+	struct table table;
+	size_t n;
+
+	find_searches(find, &n);
+	table_init(&table);
+	fill(&table, plan, find, &keys);
+	if (table.failed) {
+		table_free(&table);
+		return output_error(STATUS_INTERNAL, "out of memory");
+	}
+	if (arguments->json) {
+		write_json_params(arguments, plan, database);
+		write_json(&table);
+		printf("\"stats\":{\"searches\":%zu,\"points\":%zu,\"unfit\":%zu,\"run\":%zu,"
+		       "\"impossible\":%zu,\"skipped\":%zu,\"failed\":%zu}}\n",
+		       n, plan->n_points, find_impossible(find), summary->n_ok,
+		       summary->n_impossible, summary->n_skipped, summary->n_failed);
+	} else {
+		fprintf(arguments->csv ? stderr : stdout,
+			"%s: %zu searches among %zu points, %zu of which cannot be: %zu run, %zu "
+			"impossible, %zu there already, %zu failed\n",
+			database, n, plan->n_points, find_impossible(find), summary->n_ok,
+			summary->n_impossible, summary->n_skipped, summary->n_failed);
+		if (arguments->csv)
+			table_write_csv(&table, stdout);
+		else
+			status = write_text(&table);
+	}
+	table_free(&table);
+	return status;
+}
+
+/* ---- running -------------------------------------------------------------------------------- */
+
+static size_t pick(void *ctx)
+{
+	struct running *running = ctx;
+
+	return find_pick(running->find);
+}
+
+static enum exit_status settled(void *ctx, size_t index, struct diag *diag)
+{
+	struct running *running = ctx;
+
+	return find_settle(running->find, index, running->db, diag);
+}
+
+static int step(void *ctx, const struct sweep_summary *summary)
+{
+	struct running *running = ctx;
+
+	return running->options->step(running->options->ctx, summary);
+}
+
+static void failed(void *ctx, const struct plan_point *point, const struct diag *why)
+{
+	struct running *running = ctx;
+
+	running->options->failed(running->options->ctx, point, why);
+}
+
+/* The caller's progress and failures, and our choice of points. */
+static enum exit_status run(struct running *running, struct plan *plan,
+			    struct sweep_summary *summary, struct diag *diag)
+{
+	struct sweep_options options = *running->options;
+
+	options.end = plan->n_points;
+	options.pick = pick;
+	options.settled = settled;
+	options.step = step;
+	options.failed = failed;
+	options.ctx = running;
+	return sweep_run(plan, running->db, &options, summary, diag);
+}
+
+int sweep_find(const struct sweep_args *arguments, struct plan *plan, struct find *find,
+	       const char *database, struct sweep_options *options)
+{
+	struct running running = { .find = find, .options = options };
+	struct sweep_summary summary = { 0 };
+	struct diag diag = DIAG_INIT;
+	enum exit_status status = STATUS_OK;
+
+	if (find_needs_run(find)) {
+		running.db = db_open(database, DB_WRITE, &diag);
+		if (!running.db)
+			return output_diag(&diag);
+		interrupt_catch();
+		status = run(&running, plan, &summary, &diag);
+		if (db_close(running.db, &diag) != STATUS_OK && status == STATUS_OK)
+			status = diag.status;
+	}
+	if (status == STATUS_INTERRUPTED)
+		diag_set(&diag, status, "interrupted; repeat the command to resume");
+	if (status != STATUS_OK)
+		return output_diag(&diag);
+	status = (enum exit_status)print(arguments, plan, find, database, &summary);
+	return status == STATUS_OK ? (int)summary.first_failure : (int)status;
+}
