@@ -24,27 +24,6 @@ static uint64_t key_of(va_t va, unsigned size_bits)
 	return va.v >> size_bits << (size_bits - 6) | size_bits;
 }
 
-/* All bits of the page number, folded by exclusive or to as many as choose a set. */
-static uint32_t hashed_set(const struct tlb *tlb, uint64_t page)
-{
-	const unsigned bits = 32u - (unsigned)__builtin_clz(tlb->shape.sets - 1);
-	uint64_t folded = 0;
-
-	for (; page; page >>= bits)
-		folded ^= page & low_mask(bits);
-	return (uint32_t)(folded % tlb->shape.sets);
-}
-
-/* The upper half of the address space gives small numbers, too: only low bits index. */
-static uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
-{
-	if (tlb->masked)
-		return (uint32_t)(va.v >> size_bits) & tlb->set_mask;
-	if (tlb->shape.hashed)
-		return hashed_set(tlb, va.v >> size_bits);
-	return (uint32_t)((va.v >> size_bits) % tlb->shape.sets);
-}
-
 /* Twice as many chains as slots. */
 static bool init_index(struct tlb *tlb, uint32_t ways)
 {
@@ -254,6 +233,22 @@ uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va)
 			return slot;
 	}
 	return TLB_NONE;
+}
+
+void tlb_host_prefetch(const struct tlb *tlb, va_t va)
+{
+	size_t first;
+
+	if (tlb->bucket || !tlb->resident)
+		return;
+	first = (size_t)set_of(tlb, va, (unsigned)__builtin_ctzll(tlb->resident)) * tlb->shape.ways;
+	__builtin_prefetch(&tlb->key[first]);
+	__builtin_prefetch(&tlb->context[first]);
+	__builtin_prefetch(&tlb->generation[first]);
+	__builtin_prefetch(&tlb->leaf[first]);
+	__builtin_prefetch(&tlb->leaf[first + tlb->shape.ways - 1]);
+	if (tlb->stamp)
+		__builtin_prefetch(&tlb->stamp[first]);
 }
 
 uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)

@@ -102,6 +102,9 @@ void tlb_fini(struct tlb *tlb);
 /* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
 
+/* A look-up of va comes soon: its set, that of the smallest pages, goes into the host's caches. */
+void tlb_host_prefetch(const struct tlb *tlb, va_t va);
+
 /* tlb_leaf_for() for a TLB with groups of pages. */
 struct tlb_leaf tlb_page_of(const struct tlb *tlb, uint32_t slot, va_t va);
 

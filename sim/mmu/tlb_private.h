@@ -25,6 +25,27 @@ static inline uint8_t group_bit(const struct tlb *tlb, va_t va)
 	return (uint8_t)(1u << (va.v >> tlb->shape.page_bits & low_mask(tlb->shape.group_bits)));
 }
 
+/* All bits of the page number, folded by exclusive or to as many as choose a set. */
+static inline uint32_t hashed_set(const struct tlb *tlb, uint64_t page)
+{
+	const unsigned bits = 32u - (unsigned)__builtin_clz(tlb->shape.sets - 1);
+	uint64_t folded = 0;
+
+	for (; page; page >>= bits)
+		folded ^= page & low_mask(bits);
+	return (uint32_t)(folded % tlb->shape.sets);
+}
+
+/* The upper half of the address space gives small numbers, too: only low bits index. */
+static inline uint32_t set_of(const struct tlb *tlb, va_t va, unsigned size_bits)
+{
+	if (tlb->masked)
+		return (uint32_t)(va.v >> size_bits) & tlb->set_mask;
+	if (tlb->shape.hashed)
+		return hashed_set(tlb, va.v >> size_bits);
+	return (uint32_t)((va.v >> size_bits) % tlb->shape.sets);
+}
+
 /* These pages of a group leave its entry, which goes with its last one, as one of a single page. */
 void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages);
 

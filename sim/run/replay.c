@@ -312,14 +312,34 @@ static enum exit_status run_untimed(struct replay *replay, const struct trace_bl
 			     : run_by_hints(replay, block, first, end);
 }
 
+/* How many records ahead what a record needs is fetched into the host's caches. */
+enum { KEYS_AHEAD = 16, SETS_AHEAD = 4 };
+
+/* Records that miss; the TLBs of several vCPUs do not fit there. */
+static inline void look_ahead(const struct replay *replay, const struct trace_block *block,
+			      uint32_t i)
+{
+	const uint32_t next = block->key[i + SETS_AHEAD];
+	const struct replay_hint hint = replay->hints[next];
+	const struct trace_key *key = &block->keys[next];
+
+	__builtin_prefetch(&block->keys[block->key[i + KEYS_AHEAD]]);
+	if (replay->mmu->l1_generation[hint.index] + 1 != hint.seen)
+		tlb_host_prefetch(&replay->mmu->vcpu[key->vcpu].l2, va_of(va_sign_extend(key->va)));
+}
+
 /* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */
 static enum exit_status run_timed(struct replay *replay, const struct trace_block *block,
 				  uint32_t first, uint32_t end)
 {
+	const bool several = replay->mmu->shape.vcpus > 1;
+
 	for (uint32_t i = first; i < end; i++) {
 		const struct trace_key *key = &block->keys[block->key[i]];
 		enum exit_status status;
 
+		if (several && end - i > KEYS_AHEAD)
+			look_ahead(replay, block, i);
 		timing_on(replay->timing, key->vcpu);
 		status = run_untimed(replay, block, i, i + 1);
 		if (status != STATUS_OK)
