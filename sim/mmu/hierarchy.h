@@ -80,6 +80,8 @@ struct mmu_shape {
 	enum granule s1_granule, s2_granule;
 	const struct latency_ops *latency;
 	struct latency_config latency_config;
+	uint32_t overlap_permille; /* of walk cycles, hidden by the core */
+	bool core_goes_on;	   /* while walks are under way: timing/walkers.h */
 };
 
 struct mmu_vcpu {
@@ -135,6 +137,10 @@ struct mmu {
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);
 	void *watch_ctx;
 	struct mmu_tap tap;
+	/* Hears of each completed walk: bytes of its leaf as log2, and its latency. NULL: none. */
+	void (*walk_timed)(void *ctx, const struct mmu_request *request, unsigned size_bits,
+			   uint64_t cycles);
+	void *walk_timed_ctx;
 };
 
 /* `mem` must outlive the mmu. False when out of memory. */

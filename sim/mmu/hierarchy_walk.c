@@ -306,8 +306,11 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 
 		walk_once(walker, space, &access, &result);
 		if (result.fault.type == FAULT_NONE) {
-			complete(walker, &result);
 			leaf_of(request, &result, leaf);
+			if (mmu->walk_timed)
+				mmu->walk_timed(mmu->walk_timed_ctx, request, leaf->size_bits,
+						walker->account.cycles);
+			complete(walker, &result);
 			return MMU_FAULT_HANDLED;
 		}
 		give_up(walker);

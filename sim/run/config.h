@@ -61,7 +61,13 @@ struct config {
 		const char *ttl_hint;
 		uint64_t dic;
 		uint64_t frequency_mhz;
+		uint64_t overlap_permille, cpi_permille;
+		uint64_t window_instructions; /* 0: the core waits for each walk */
 	} core;
+	struct {
+		uint64_t count, queue;
+		const char *merge;
+	} walker;
 	struct {
 		uint64_t granule_bits, va_bits;
 	} stage1;

@@ -16,6 +16,9 @@ enum trace_granularity input_granularity(const struct config *config)
 		if (!policy || !policy->run_safe)
 			return TRACE_RAW;
 	}
+	if (strcmp(config->tlb.inclusion, "inclusive") == 0 ||
+	    strcmp(config->walker.merge, "no") == 0)
+		return TRACE_RAW;
 	return strcmp(config->cache.data, "simulate") == 0 ? TRACE_LINE_RUNS : TRACE_PAGE_RUNS;
 }
 

@@ -44,6 +44,22 @@ static enum exit_status add_devices(struct machine *machine, const struct config
 	return STATUS_OK;
 }
 
+static enum exit_status add_walkers(struct machine *machine, struct diag *diag)
+{
+	const struct walkers_config config =
+		machine_walkers(&machine->config, machine->mmu.shape.vcpus);
+
+	if (!config.window_instructions)
+		return STATUS_OK;
+	machine->walkers = walkers_create(&config, &machine->mmu.stats);
+	if (machine->walkers) {
+		walkers_attach(machine->walkers, &machine->mmu);
+		return STATUS_OK;
+	}
+	machine_fini(machine);
+	return diag_set(diag, STATUS_INTERNAL, "out of memory for the simulated machine");
+}
+
 enum exit_status machine_init(struct machine *machine, const struct config *config, uint32_t vcpus,
 			      uint32_t vms, struct diag *diag)
 {
@@ -51,7 +67,7 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 	const struct frames_setup memory = memory_of(config, setup.cpu.pa_bits);
 	const struct mmu_shape shape = machine_mmu_shape(config, vcpus);
 	const struct mmu_os os = { .s1_fault = vm_s1_fault, .s2_fault = vm_s2_fault };
-	const enum exit_status status = machine_check(config, diag);
+	enum exit_status status = machine_check(config, diag);
 
 	memset(machine, 0, sizeof(*machine));
 	machine->config = *config;
@@ -86,12 +102,14 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 		}
 		vm_attach(machine->vms[machine->vms_count], &machine->mmu);
 	}
-	return add_devices(machine, config, diag);
+	status = add_walkers(machine, diag);
+	return status == STATUS_OK ? add_devices(machine, config, diag) : status;
 }
 
 void machine_fini(struct machine *machine)
 {
 	devices_destroy(machine->devices);
+	walkers_destroy(machine->walkers);
 	for (uint32_t i = 0; i < machine->vms_count; i++)
 		vm_destroy(machine->vms[i]);
 	free(machine->vms);

@@ -11,6 +11,7 @@
 #include "os/vm.h"
 #include "run/config.h"
 #include "run/devices.h"
+#include "timing/walkers.h"
 
 #define MACHINE_NO_VM UINT32_MAX
 
@@ -26,6 +27,7 @@ struct machine {
 	uint32_t *running; /* per vCPU: the VM that it runs, or MACHINE_NO_VM */
 	uint64_t vm_switches, context_switches;
 	struct devices *devices; /* NULL: none */
+	struct walkers *walkers; /* NULL: the core waits for each walk */
 };
 
 enum dirty_state machine_dirty_state(const struct config *config);

@@ -201,6 +201,8 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 			.dram_cycles = (uint32_t)config->dram.latency_cycles,
 			.fixed_cycles = (uint32_t)config->latency.fixed_cycles,
 		},
+		.overlap_permille = (uint32_t)config->core.overlap_permille,
+		.core_goes_on = config->core.window_instructions != 0,
 	};
 }
 
@@ -222,6 +224,18 @@ struct timing_config machine_timing(const struct config *config, uint32_t vcpus)
 			 (uint32_t)config->cache.llc_queue_depth },
 		.dram = { (uint32_t)config->dram.line_cycles,
 			  (uint32_t)config->dram.queue_depth },
+	};
+}
+
+struct walkers_config machine_walkers(const struct config *config, uint32_t vcpus)
+{
+	return (struct walkers_config){
+		.vcpus = vcpus,
+		.count = (uint32_t)config->walker.count,
+		.queue = (uint32_t)config->walker.queue,
+		.merge = strcmp(config->walker.merge, "no") == 0 ? WALKERS_REPEAT : WALKERS_MERGE,
+		.window_instructions = config->core.window_instructions,
+		.cpi_permille = config->core.cpi_permille,
 	};
 }
 
@@ -365,6 +379,25 @@ static enum exit_status check_lines(const struct config *config, struct diag *di
 	return STATUS_OK;
 }
 
+/* The window of the core works out what the overlap is a figure for. */
+static enum exit_status check_walkers(const struct config *config, struct diag *diag)
+{
+	if (!config->core.window_instructions)
+		return STATUS_OK;
+	if (config->core.overlap_permille)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"core.overlap_permille: %" PRIu64 ", but core.window_instructions "
+				"works out what the core hides; one of them must be 0",
+				config->core.overlap_permille);
+	if (strcmp(config->timing.backend, "analytic") != 0)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"core.window_instructions: %" PRIu64
+				" wants timing.backend: analytic, where a walk's latency is known "
+				"when it begins",
+				config->core.window_instructions);
+	return STATUS_OK;
+}
+
 /* Both kinds of VM have a device. */
 static enum exit_status check_devices(const struct config *config, const struct vm_setup *setup,
 				      const struct vm_setup *setup_b, struct diag *diag)
@@ -412,6 +445,8 @@ enum exit_status machine_check(const struct config *config, struct diag *diag)
 		status = check_cache("cache.llc", &config->cache.llc, diag);
 	if (status == STATUS_OK)
 		status = check_lines(config, diag);
+	if (status == STATUS_OK)
+		status = check_walkers(config, diag);
 	if (status == STATUS_OK)
 		status = check_devices(config, &setup, &setup_b, diag);
 	return status;

@@ -8,6 +8,7 @@
 #include "os/vm.h"
 #include "run/config.h"
 #include "timing/systemc.h"
+#include "timing/walkers.h"
 
 /* The VM of this number: each vm_b.every-th one is of the second kind. */
 struct vm_setup machine_vm_setup(const struct config *config, uint32_t index);
@@ -16,6 +17,9 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus);
 
 /* What timing.backend systemc wants to know. */
 struct timing_config machine_timing(const struct config *config, uint32_t vcpus);
+
+/* What core.window_instructions wants. */
+struct walkers_config machine_walkers(const struct config *config, uint32_t vcpus);
 
 /* One stream for each VM. */
 struct smmu_shape machine_smmu_shape(const struct config *config, uint32_t vms);

@@ -66,6 +66,8 @@ static const struct choice {
 	{ "ttl_hint", "level", "keeps those of other levels" },
 	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
 	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
+	{ "walker_merge", "no", "makes a walk of its own, as long as that one; needs raw traces" },
+	{ "walker_merge", "yes", "waits for that walk" },
 };
 
 const char *param_choice(const char *room, size_t index, const char **help)

@@ -29,6 +29,9 @@ static void choose_loop(struct replay *replay, const struct trace_info *info)
 		replay->columns |= COLUMN_COUNTS;
 	if (replay->timing)
 		replay->columns |= COLUMN_COUNTS;
+	replay->has_instructions = info->totals.instructions;
+	if (replay->machine->walkers)
+		replay->columns |= replay->has_instructions ? COLUMN_INSTRUCTIONS : COLUMN_ORDINALS;
 }
 
 enum exit_status replay_init(struct replay *replay, struct machine *machine, struct timing *timing,
@@ -56,6 +59,12 @@ enum exit_status replay_init(struct replay *replay, struct machine *machine, str
 			diag, STATUS_BAD_INPUT,
 			"cache.data: simulate wants to know each line that the guest uses, so "
 			"it needs a trace of line runs or a raw one; this one holds page runs");
+	if (machine->walkers && machine->config.walker.merge[0] == 'n' &&
+	    info->granularity != TRACE_RAW)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"walker.merge: no wants to know each access while a walk is under "
+				"way, so it needs a raw trace; this one holds %s runs",
+				info->granularity == TRACE_PAGE_RUNS ? "page" : "line");
 	replay->lines = machine_simulates_lines(&machine->config);
 	replay->machine = machine;
 	replay->mmu = mmu;
@@ -303,8 +312,8 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	return STATUS_OK;
 }
 
-static enum exit_status run_untimed(struct replay *replay, const struct trace_block *block,
-				    uint32_t first, uint32_t end)
+enum exit_status replay_untimed(struct replay *replay, const struct trace_block *block,
+				uint32_t first, uint32_t end)
 {
 	if (!replay->fast)
 		return run_by_records(replay, block, first, end);
@@ -341,7 +350,7 @@ static enum exit_status run_timed(struct replay *replay, const struct trace_bloc
 		if (several && end - i > KEYS_AHEAD)
 			look_ahead(replay, block, i);
 		timing_on(replay->timing, key->vcpu);
-		status = run_untimed(replay, block, i, i + 1);
+		status = replay_untimed(replay, block, i, i + 1);
 		if (status != STATUS_OK)
 			return status;
 		timing_lookups(replay->timing, replay_side(key),
@@ -353,8 +362,10 @@ static enum exit_status run_timed(struct replay *replay, const struct trace_bloc
 static enum exit_status run_unmarked(struct replay *replay, const struct trace_block *block,
 				     uint32_t first, uint32_t end)
 {
+	if (replay->machine->walkers)
+		return replay_clocked(replay, block, first, end);
 	return replay->timing ? run_timed(replay, block, first, end)
-			      : run_untimed(replay, block, first, end);
+			      : replay_untimed(replay, block, first, end);
 }
 
 /* The same, with the boundaries of the timeline among them. */
@@ -372,6 +383,8 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 		status = run_unmarked(replay, block, first, at);
 		if (status == STATUS_OK && replay->timing)
 			status = timing_sync(replay->timing, replay->diag);
+		if (replay->machine->walkers && !timeline->warm)
+			walkers_drain(replay->machine->walkers);
 		timeline_mark(timeline);
 		first = at;
 	}
@@ -462,6 +475,8 @@ enum exit_status replay_finish(struct replay *replay)
 {
 	const enum exit_status status = replay_flush_stores(replay, UINT64_MAX);
 
+	if (replay->machine->walkers)
+		walkers_drain(replay->machine->walkers);
 	return status == STATUS_OK && replay->timing ? timing_sync(replay->timing, replay->diag)
 						     : status;
 }

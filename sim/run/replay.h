@@ -40,6 +40,8 @@ struct replay {
 	bool fast;		   /* LRU in both L1s and no store that matters: replay by hints */
 	bool track_stores;	   /* stores within runs matter */
 	bool lines;		   /* the guest's lines go through the caches */
+	bool has_instructions;	   /* the trace counts them; else each access is one */
+	uint64_t ordinal;	   /* of the record before, for the clock of the walkers */
 	unsigned columns;	   /* enum trace_column bits that blocks must have */
 	uint64_t clock;		   /* last LRU stamp given */
 	uint64_t tlbis;		   /* operations that all open runs know of */

@@ -40,6 +40,14 @@ enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal);
 /* replay_runs.c: another block begins. */
 void replay_forget_records(struct replay *replay);
 
+/* Records one after the other, no timing backend in the way. */
+enum exit_status replay_untimed(struct replay *replay, const struct trace_block *block,
+				uint32_t first, uint32_t end);
+
+/* replay_clock.c: the same on the clock of the machine's walkers. */
+enum exit_status replay_clocked(struct replay *replay, const struct trace_block *block,
+				uint32_t first, uint32_t end);
+
 enum replay_whose {
 	REPLAY_ALL_RUNS,   /* at `ordinal`, before record `index` */
 	REPLAY_OTHER_RUNS, /* at the first access of record `index`, which knows; ordinal unused */

@@ -16,6 +16,8 @@ bool replay_is_recordable(const struct replay *replay)
 	/* What L1 evicts goes below, or the other way round. */
 	if (replay->mmu->shape.inclusion != MMU_NON_INCLUSIVE)
 		return false;
+	if (replay->machine->walkers)
+		return false; /* time goes on between misses, too */
 	return replay->fast && !replay->scheduled && !replay->timeline && !replay->lines &&
 	       replay->session.due == UINT64_MAX;
 }

@@ -133,6 +133,19 @@ uint32_t timeline_next(struct timeline *timeline, const struct trace_block *bloc
 	return end;
 }
 
+/* What the core waits for, unless its walkers say so themselves. */
+static void count_stalls(const struct mmu_shape *shape, struct stats *stats)
+{
+	const uint64_t overlap = shape->overlap_permille;
+	uint64_t *v = stats->v;
+	const uint64_t walks = v[STAT_walk_cycles];
+
+	if (shape->core_goes_on)
+		return;
+	v[STAT_walk_active_cycles] = walks;
+	v[STAT_stall_cycles] = walks - walks / 1000 * overlap - walks % 1000 * overlap / 1000;
+}
+
 void timeline_count_totals(const struct mmu_shape *shape, const struct trace_totals *totals,
 			   struct stats *stats)
 {
@@ -152,6 +165,7 @@ void timeline_count_totals(const struct mmu_shape *shape, const struct trace_tot
 		totals->fetches * shape->l1i.hit_cycles + data * shape->l1d.hit_cycles +
 		(shape->l2.sets ? misses * shape->l2.hit_cycles : 0) +
 		v[STAT_l2_rehashes] * shape->l2_rehash_cycles + v[STAT_walk_cycles];
+	count_stalls(shape, stats);
 }
 
 void timeline_count(struct machine *machine, const struct trace_totals *totals, struct stats *stats)
@@ -230,6 +244,7 @@ enum exit_status timeline_finish(struct timeline *timeline, const struct trace_t
 	if (timeline->warm)
 		for (unsigned i = 0; i < STAT_COUNT; i++)
 			v[i] -= stat_rows[i].at_end ? 0 : timeline->base.v[i];
+	count_stalls(&timeline->machine->mmu.shape, stats);
 	if (!timeline->warm || v[STAT_l1i_tlb_hits] > v[STAT_fetches] ||
 	    v[STAT_l1d_tlb_hits] > v[STAT_loads] + v[STAT_stores] + v[STAT_page_splits])
 		return diag_set(

@@ -122,6 +122,22 @@ static const char *cycles(const struct config *config, const struct stats *stats
 	return NULL;
 }
 
+static const char *stalls(const struct config *config, const struct stats *stats)
+{
+	uint64_t hidden = S(walk_cycles) * config->core.overlap_permille / 1000;
+
+	HOLDS(S(stall_walkers_cycles) <= S(stall_cycles));
+	HOLDS(S(stall_cycles) <= S(walk_active_cycles));
+	HOLDS(S(walk_active_cycles) <= S(walk_cycles) + S(walk_repeat_cycles));
+	HOLDS(S(walk_repeat_cycles) <= S(walks_repeated) * S(walk_cycles_max));
+	if (config->core.window_instructions)
+		return NULL;
+	HOLDS(S(walk_active_cycles) == S(walk_cycles));
+	HOLDS(S(stall_cycles) + hidden == S(walk_cycles));
+	HOLDS(S(walk_queue_cycles) + S(walks_merged) + S(walks_repeated) == 0);
+	return NULL;
+}
+
 static const char *software(const struct stats *stats)
 {
 	HOLDS(S(software_cycles) == S(guest_fault_cycles) + S(exit_cycles) + S(fault_cycles) +
@@ -172,6 +188,8 @@ const char *identities_broken(const struct config *config, const struct trace_to
 		why = reads(config, stats);
 	if (!why)
 		why = cycles(config, stats);
+	if (!why)
+		why = stalls(config, stats);
 	if (!why)
 		why = faults(stats);
 	return why ? why : software(stats);
