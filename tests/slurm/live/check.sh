@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# `twostage sweep --slurm` on a real Slurm: a task and a slurmd die of SIGKILL, all is cancelled and resumed, and the
-# merged database is that of a local run.
+# `twostage sweep --slurm` on a real Slurm: tasks and a slurmd die of SIGKILL, a sweep is cancelled and resumed, and the
+# merged databases are that of a local run.
 . tests/lib.sh
 : "${TWOSTAGE:?}"
 root=$PWD
@@ -36,18 +36,19 @@ EOF
 contents() {
 	"$TWOSTAGE" db export "$1" && sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
 }
-# Points in all shards.
+# done_points DATABASE - points in all its shards
 done_points() {
-	for shard in s.db.slices/slice-*.db; do
+	for shard in "$1".slices/slice-*.db; do
 		sqlite3 -readonly -cmd '.timeout 5000' "$shard" 'SELECT count(*) FROM point' 2>/dev/null
 	done | awk '{ n += $1 } END { print n + 0 }'
 }
+# wait_for_points DATABASE N
 wait_for_points() {
 	for _ in $(seq 600); do
-		[ "$(done_points)" -ge "$1" ] && return 0
+		[ "$(done_points "$1")" -ge "$2" ] && return 0
 		sleep 0.1
 	done
-	fail "no $1 points after a minute"
+	fail "no $2 points in $1 after a minute"
 }
 # Processes of this test's tasks.
 tasks() {
@@ -55,55 +56,71 @@ tasks() {
 		[ "$(readlink "/proc/$pid/cwd")" = "$work" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qE -e '--slice [0-9]+/' && echo "$pid"
 	done
 }
+# effort DATABASE - key and time of each point: one that was run again would have another time
 effort() {
-	for shard in s.db.slices/slice-*.db; do sqlite3 "$shard" 'SELECT * FROM effort'; done | sort
+	for shard in "$1".slices/slice-*.db; do sqlite3 "$shard" 'SELECT * FROM effort'; done | sort
 }
 
 expect 'local run' 0 ' 240 points: .* 0 not run' "$TWOSTAGE" sweep -o local.db s.yaml
 contents local.db >whole
+
+# Two tasks and a node are killed; the command that watches brings it to its end.
 "$TWOSTAGE" sweep -o s.db --slurm --slices 12 s.yaml >first.log 2>&1 &
 sweep=$!
-wait_for_points 15
+wait_for_points s.db 15
 kill -KILL "$(tasks | head -n 1)" || fail 'no task to kill'
 sleep 1
 kill -KILL "$(tasks | tail -n 1)" || fail 'no second task to kill'
 node=$(squeue -h -t R -o %N | sort | uniq -c | sort -rn | awk 'NR == 1 { sub(/n/, "", $2); print $2 }')
 sh "$root/tests/slurm/live/cluster.sh" node-kill "${node:-1}" "$cluster"
+effort s.db >before
 expect 'status while it runs' 75 'of 12 slices complete' "$TWOSTAGE" sweep -o s.db --status s.yaml
 # Slurm gives the node up after SlurmdTimeout and its tasks to others, while their first copies may live on.
-for _ in $(seq 60); do
+for _ in $(seq 120); do
 	sinfo -h -N -o '%N %T' | grep -q 'down' && break
 	sleep 0.5
 done
 sh "$root/tests/slurm/live/cluster.sh" node-start "${node:-1}" "$cluster"
-kill -TERM "$sweep"
 wait "$sweep"
-stopped=$?
+ended=$?
 sweep=
-if [ $stopped -eq 0 ]; then
-	pass 'complete before it could be interrupted'
-else
-	expect 'detached: status 75' 0 '' test $stopped -eq 75
-	expect 'detached: says how to go on' 0 'tasks go on without this command' cat first.log
-	name=$(sed -n 's/.*`scancel --name=\([^`]*\)`.*/\1/p' first.log)
-	expect 'cancel' 0 '' scancel --name="$name"
-	for _ in $(seq 100); do
-		[ -z "$(squeue -h)" ] && [ -z "$(tasks)" ] && break
-		sleep 0.2
-	done
-	expect 'cancelled: status' 75 'of 240 points done' "$TWOSTAGE" sweep -o s.db --status s.yaml
-fi
-effort >before
-expect 'shards of killed tasks are sound' 0 '' "$TWOSTAGE" db check s.db.slices/slice-*.db
-expect 'resumed' 0 ' 240 there already, 0 failed, 0 not run' "$TWOSTAGE" sweep -o s.db --slurm s.yaml
+expect 'killed tasks and node: complete all the same' 0 '' test $ended -eq 0
+expect 'killed tasks were submitted again' 0 '' test "$(grep -c 'of 12 slices submitted' first.log)" -ge 2
+expect 'all is there' 0 ' 240 there already, 0 failed, 0 not run' cat first.log
 contents s.db >merged
 expect 'equals the local run' 0 '' cmp whole merged
 expect 'sound' 0 '^s.db: ok, 240 points' "$TWOSTAGE" db check s.db
-effort >after
+effort s.db >after
 expect 'finished points were not run again' 1 '' sh -c 'comm -23 before after | grep .'
 expect "some ($(wc -l <before)) were finished before" 0 '' test "$(wc -l <before)" -ge 15
 expect 'once more: nothing to submit' 0 ' 240 there already' "$TWOSTAGE" sweep -o s.db --slurm s.yaml
 expect 'the script of tasks' 0 '' cmp s.db.slices/task.sh "$root/scripts/slurm/task.sh"
+
+# Interrupted and cancelled in the middle, resumed.
+"$TWOSTAGE" sweep -o c.db --slurm --slices 12 s.yaml >second.log 2>&1 &
+sweep=$!
+wait_for_points c.db 15
+kill -TERM "$sweep"
+wait "$sweep"
+stopped=$?
+sweep=
+expect 'interrupted: status 75' 0 '' test $stopped -eq 75
+expect 'interrupted: says how to go on' 0 'tasks go on without this command' cat second.log
+name=$(sed -n 's/.*`scancel --name=\([^`]*\)`.*/\1/p' second.log)
+expect 'cancel' 0 '' scancel --name="$name"
+for _ in $(seq 300); do
+	[ -z "$(squeue -h)" ] && [ -z "$(tasks)" ] && break
+	sleep 0.2
+done
+expect 'cancelled: status' 75 'of 240 points done' "$TWOSTAGE" sweep -o c.db --status s.yaml
+effort c.db >before
+expect "cancelled in the middle ($(wc -l <before) points)" 0 '' test "$(wc -l <before)" -ge 15 -a "$(wc -l <before)" -lt 240
+expect 'shards of cancelled tasks are sound' 0 '' "$TWOSTAGE" db check c.db.slices/slice-*.db
+expect 'resumed' 0 ' 240 there already, 0 failed, 0 not run' "$TWOSTAGE" sweep -o c.db --slurm s.yaml
+contents c.db >merged
+expect 'resumed equals the local run' 0 '' cmp whole merged
+effort c.db >after
+expect 'resumed: finished points were not run again' 1 '' sh -c 'comm -23 before after | grep .'
 
 expect 'detach' 0 '' "$TWOSTAGE" sweep -o d.db --slurm --detach --slices 4 s.yaml -- --begin=now+2
 expect 'detached: pending' 75 'slice 4: 0 of [0-9]+ points, pending' "$TWOSTAGE" sweep -o d.db --status s.yaml
