@@ -15,7 +15,7 @@ export LC_ALL
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/twostage
-mirror=${TWOSTAGE_MIRROR:-http://deb.debian.org/debian}
+. "$top/scripts/private-apt.sh"
 suite=bookworm
 
 die() {
@@ -36,30 +36,7 @@ need() {
 # ---- packages ------------------------------------------------------------------------------------
 
 apt_prepare() {
-	need apt-get apt
-	need dpkg-deb dpkg
-	mkdir -p "$cache/apt/lists/partial" "$cache/apt/archives/partial" "$cache/apt/empty"
-	: >"$cache/apt/status"
-	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	[ -e "$keyring" ] || die 69 "$keyring is missing; install the package debian-archive-keyring"
-	echo "deb [signed-by=$keyring] $mirror $suite main" >"$cache/apt/sources.list"
-	cat >"$cache/apt/apt.conf" <<-END
-		APT::Architecture "arm64";
-		APT::Architectures { "arm64"; };
-		APT::Install-Recommends "false";
-		APT::Sandbox::User "";
-		Acquire::Languages "none";
-		Debug::NoLocking "true";
-		Dir::State "$cache/apt";
-		Dir::State::lists "$cache/apt/lists";
-		Dir::State::status "$cache/apt/status";
-		Dir::Cache "$cache/apt";
-		Dir::Cache::archives "$cache/apt/archives";
-		Dir::Etc::sourcelist "$cache/apt/sources.list";
-		Dir::Etc::sourceparts "$cache/apt/empty";
-	END
-	APT_CONFIG=$cache/apt/apt.conf
-	export APT_CONFIG
+	private_apt "$cache/apt" arm64 "$suite"
 	# Once a day is enough.
 	if [ -z "$(find "$cache/apt/updated" -mtime -1 2>/dev/null)" ]; then
 		say "reading the package lists of $mirror"

@@ -10,8 +10,7 @@
 set -eu
 LC_ALL=C
 export LC_ALL
-mirror=${TWOSTAGE_MIRROR:-http://deb.debian.org/debian}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. "$(dirname "$0")/private-apt.sh"
 
 die() {
 	status=$1
@@ -32,33 +31,10 @@ if [ -e "$cache/vmlinuz" ]; then
 	echo "$cache/vmlinuz"
 	exit 0
 fi
-for tool in apt-get dpkg-deb; do
-	command -v "$tool" >/dev/null 2>&1 || die 69 "$tool is missing; this needs Debian"
-done
-[ -e "$keyring" ] || die 69 "$keyring is missing; install the package debian-archive-keyring"
-
 work=$cache.$$
 trap 'rm -rf "$work"' EXIT
 trap 'exit 75' INT TERM HUP
-mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/empty" "$work/root" ||
-	die 74 "$work: cannot be made"
-: >"$work/status"
-echo "deb [signed-by=$keyring] $mirror $suite main" >"$work/sources.list"
-cat >"$work/apt.conf" <<END
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
-APT::Sandbox::User "";
-Acquire::Languages "none";
-Debug::NoLocking "true";
-Dir::State "$work";
-Dir::State::status "$work/status";
-Dir::Cache "$work";
-Dir::Etc::sourcelist "$work/sources.list";
-Dir::Etc::sourceparts "$work/empty";
-Dir::Etc::preferencesparts "$work/empty";
-END
-APT_CONFIG=$work/apt.conf
-export APT_CONFIG
+private_apt "$work/apt" arm64 "$suite"
 apt-get -q update >&2 || die 69 "apt-get update failed; is the network there?"
 # The package without a version in its name depends on the newest one.
 image=$(apt-cache depends "$package" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
@@ -67,6 +43,7 @@ linux-image-"${kernel%-16k}".*) ;;
 *) die 69 "$package of $suite is '$image', not $kernel" ;;
 esac
 (cd "$work" && apt-get -q download "$image" >&2) || die 69 "$image cannot be had"
+mkdir -p "$work/root"
 dpkg-deb -x "$work/$image"_*.deb "$work/root" || die 74 "$image: cannot be unpacked"
 mkdir -p "$cache" || die 74 "$cache: cannot be made"
 basename "$work/$image"_*.deb .deb >"$cache/package"

@@ -10,8 +10,7 @@ set -eu
 LC_ALL=C
 export LC_ALL
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/twostage/qemu-backports
-mirror=${TWOSTAGE_MIRROR:-http://deb.debian.org/debian}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. "$(dirname "$0")/private-apt.sh"
 
 die() {
 	status=$1
@@ -25,35 +24,11 @@ if [ -x "$qemu" ]; then
 	echo "$qemu"
 	exit 0
 fi
-for tool in apt-get dpkg-deb dpkg; do
-	command -v "$tool" >/dev/null 2>&1 || die 69 "$tool is missing; this needs Debian"
-done
-[ -e "$keyring" ] || die 69 "$keyring is missing; install the package debian-archive-keyring"
-
 work=$cache.$$
 trap 'rm -rf "$work"' EXIT
 trap 'exit 75' INT TERM HUP
-mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/apt/empty" "$work/root" ||
-	die 74 "$work: cannot be made"
-for suite in bookworm bookworm-backports; do
-	echo "deb [signed-by=$keyring] $mirror $suite main"
-done >"$work/apt/sources.list"
-cat >"$work/apt/apt.conf" <<END
-APT::Install-Recommends "false";
-APT::Sandbox::User "";
-Acquire::Languages "none";
-Debug::NoLocking "true";
-Dir::State "$work/apt";
-Dir::State::lists "$work/apt/lists";
-Dir::State::status "/var/lib/dpkg/status";
-Dir::Cache "$work/apt";
-Dir::Cache::archives "$work/apt/archives";
-Dir::Etc::sourcelist "$work/apt/sources.list";
-Dir::Etc::sourceparts "$work/apt/empty";
-Dir::Etc::preferencesparts "$work/apt/empty";
-END
-APT_CONFIG=$work/apt/apt.conf
-export APT_CONFIG
+private_apt "$work/apt" host bookworm bookworm-backports
+mkdir -p "$work/root" || die 74 "$work/root: cannot be made"
 apt-get -q update >&2 || die 69 "apt-get update failed; is the network there?"
 apt-get -q -y --download-only install -t bookworm-backports qemu-system-arm >&2 ||
 	die 69 "qemu-system-arm of bookworm-backports cannot be had"
