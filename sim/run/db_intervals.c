@@ -80,6 +80,12 @@ static enum exit_status refuse_row(struct db *db, struct db_text *text, const ch
 	return status;
 }
 
+static void or_counts_differ(FILE *out, const char *left, const char *right)
+{
+	for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
+		fprintf(out, " OR %s.\"%s\" <> %s.\"%s\"", left, name_of(i), right, name_of(i));
+}
+
 static const char has_intervals[] = "\"status\" = 'ok' AND \"interval.instructions\" > 0";
 
 enum exit_status db_intervals_check(struct db *db, struct diag *diag)
@@ -101,8 +107,7 @@ enum exit_status db_intervals_check(struct db *db, struct diag *diag)
 			"AND (i.\"key\" IS NULL OR last <> n - 1 OR "
 			"n <> (p.\"instructions\" - 1) / \"interval.instructions\" + 1",
 			has_intervals);
-		for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
-			fprintf(text.stream, " OR p.\"%s\" <> i.\"%s\"", name_of(i), name_of(i));
+		or_counts_differ(text.stream, "p", "i");
 		fprintf(text.stream,
 			") UNION ALL SELECT \"key\" FROM intervals WHERE \"key\" NOT IN "
 			"(SELECT \"key\" FROM point WHERE %s) ORDER BY 1 LIMIT 1",
@@ -124,8 +129,7 @@ enum exit_status db_intervals_refuse_conflicts(struct db *db, const char *path, 
 		fputs("SELECT a.\"key\" FROM main.intervals AS a JOIN other.intervals AS b "
 		      "USING (\"key\", \"interval\") WHERE false",
 		      text.stream);
-		for (unsigned i = 0; i < INTERVAL_COUNTS; i++)
-			fprintf(text.stream, " OR a.\"%s\" <> b.\"%s\"", name_of(i), name_of(i));
+		or_counts_differ(text.stream, "a", "b");
 		fputs(" ORDER BY 1 LIMIT 1", text.stream);
 	}
 	status = refuse_row(db, &text, fault, diag);

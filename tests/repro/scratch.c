@@ -2,10 +2,17 @@
 #include "scratch.h"
 
 #include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
+
+char **scratch_files;
 
 static char dir[256];
 
@@ -41,4 +48,15 @@ const char *scratch_path(const char *name)
 
 	snprintf(p, sizeof(path[0]), "%s/%s", dir, name);
 	return p;
+}
+
+int scratch_main(int argc, char **argv, void (*random)(void **state), void (*named)(void **state))
+{
+	const struct CMUnitTest without[] = { cmocka_unit_test(random) };
+	const struct CMUnitTest with[] = { cmocka_unit_test(named) };
+
+	if (argc == 1)
+		return cmocka_run_group_tests(without, scratch_create, scratch_remove);
+	scratch_files = argv + 1;
+	return cmocka_run_group_tests(with, scratch_create, scratch_remove);
 }

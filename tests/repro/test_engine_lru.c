@@ -104,15 +104,13 @@ static void random_streams(void **state)
 	}
 }
 
-static char **files;
-
 static void named_traces(void **state)
 {
 	uint64_t records =
 		getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? UINT64_MAX : 400000;
 
 	(void)state;
-	for (char **file = files; *file; file++) {
+	for (char **file = scratch_files; *file; file++) {
 		printf("%s\n", *file);
 		engine_addresses(*file, scratch_path("prefix.s2t"), records);
 		compare(scratch_path("prefix.s2t"));
@@ -121,11 +119,5 @@ static void named_traces(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest random[] = { cmocka_unit_test(random_streams) };
-	const struct CMUnitTest named[] = { cmocka_unit_test(named_traces) };
-
-	if (argc == 1)
-		return cmocka_run_group_tests(random, scratch_create, scratch_remove);
-	files = argv + 1;
-	return cmocka_run_group_tests(named, scratch_create, scratch_remove);
+	return scratch_main(argc, argv, random_streams, named_traces);
 }

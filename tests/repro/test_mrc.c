@@ -221,15 +221,13 @@ static void write_head(const char *path, const char *to, uint64_t max_records)
 	assert_int_equal(trace_finish(writer, NULL, &diag), 0);
 }
 
-static char **files;
-
 static void named_traces(void **state)
 {
 	static const unsigned few[] = { 48 }, many[] = { 4, 16, 48, 64, 1024 };
 	const bool all = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG");
 
 	(void)state;
-	for (char **file = files; *file; file++) {
+	for (char **file = scratch_files; *file; file++) {
 		printf("%s\n", *file);
 		write_head(*file, scratch_path("head.s2t"), all ? 20 * TRACE_BLOCK_RECORDS : 1);
 		for (size_t i = 0; i < SHAPES; i++)
@@ -240,11 +238,5 @@ static void named_traces(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest random[] = { cmocka_unit_test(random_streams) };
-	const struct CMUnitTest named[] = { cmocka_unit_test(named_traces) };
-
-	if (argc == 1)
-		return cmocka_run_group_tests(random, scratch_create, scratch_remove);
-	files = argv + 1;
-	return cmocka_run_group_tests(named, scratch_create, scratch_remove);
+	return scratch_main(argc, argv, random_streams, named_traces);
 }

@@ -6,9 +6,6 @@
 #include "run/machine.h"
 #include "unit.h"
 
-#define MIB (UINT64_C(1) << 20)
-#define GIB (UINT64_C(1) << 30)
-
 /* The defaults with "KEY=VALUE KEY=VALUE..." applied; fails the test if one is refused. */
 struct config rig_config(const char *settings);
 

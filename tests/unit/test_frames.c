@@ -7,9 +7,6 @@
 
 #include "mem/frames.h"
 
-#define MIB (UINT64_C(1) << 20)
-#define GIB (UINT64_C(1) << 30)
-
 enum { BLOCK_BITS = FRAMES_BLOCK_BITS, PAGES = 96 * 256, MOST_FRAMES = PAGES };
 
 /* 96 MiB on both sides of 16 GiB. */

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory of devices in a memslot, and memslots that a device is assigned to. */
-#include "unit.h"
-
-#include "os/kvm_mmu.h"
+#include "kvm_rig.h"
 #include "os/kvm_snapshot.h"
 
 #define BASE UINT64_C(0x40000000)
-#define GIB  (UINT64_C(1) << 30)
-#define MIB  (UINT64_C(1) << 20)
 
-struct vm {
-	struct phys_mem *mem;
-	struct frames frames;
-	struct kvm_mmu mmu;
-	struct kvm_slot *slot;
-};
-
-static struct vm *start(unsigned kernel, const char *rule, const struct kvm_slot_setup *slot)
+static struct kvm_rig *start(unsigned kernel, const char *rule, const struct kvm_slot_setup *slot)
 {
 	const struct kvm_host host = { .kernel = kernel,
 				       .page = GRANULE_4K,
@@ -24,27 +13,11 @@ static struct vm *start(unsigned kernel, const char *rule, const struct kvm_slot
 				       .hw_af = true,
 				       .rule = host_find(rule) };
 	const struct kvm_vm_setup setup = { 0 };
-	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
-	struct vm *vm = calloc(1, sizeof(*vm));
 
-	assert_non_null(vm);
-	vm->mem = phys_create();
-	assert_non_null(vm->mem);
-	assert_true(frames_init(&vm->frames, &memory));
-	assert_int_equal(kvm_mmu_init(&vm->mmu, &host, &setup, vm->mem, &vm->frames), KVM_E_NONE);
-	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, slot, &vm->slot), KVM_E_NONE);
-	return vm;
+	return kvm_rig_make(&host, &setup, 48, slot);
 }
 
-static void stop(struct vm *vm)
-{
-	kvm_mmu_fini(&vm->mmu);
-	frames_fini(&vm->frames);
-	phys_destroy(vm->mem);
-	free(vm);
-}
-
-static void leaves_are(struct vm *vm, uint64_t level1, uint64_t level2, uint64_t level3)
+static void leaves_are(struct kvm_rig *vm, uint64_t level1, uint64_t level2, uint64_t level3)
 {
 	struct kvm_snapshot snapshot;
 
@@ -83,7 +56,7 @@ static void device_sizes(void **state)
 						      .user = rows[i].user,
 						      .backing = KVM_BACKING_DEVICE,
 						      .device = pa_of(rows[i].device) };
-		struct vm *vm = start(rows[i].kernel, rows[i].rule, &setup);
+		struct kvm_rig *vm = start(rows[i].kernel, rows[i].rule, &setup);
 		const uint64_t at = 0x23000;
 		int level;
 		uint64_t desc;
@@ -105,7 +78,7 @@ static void device_sizes(void **state)
 		assert_int_equal(kvm_mmu_access(&vm->mmu, setup.base + at, ACCESS_FETCH),
 				 KVM_ACCESS_ABORT);
 		assert_int_equal(vm->mmu.counts.zeroed_4k, 0);
-		stop(vm);
+		kvm_rig_destroy(vm);
 	}
 }
 
@@ -117,13 +90,13 @@ static void device_flags(void **state)
 					.user = GIB,
 					.backing = KVM_BACKING_DEVICE,
 					.flags = KVM_SLOT_READ_ONLY };
-	struct vm *vm = start(KVM_KERNEL(6, 12), "upstream", &setup);
+	struct kvm_rig *vm = start(KVM_KERNEL(6, 12), "upstream", &setup);
 
 	(void)state;
 	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_LOAD), KVM_ACCESS_OK);
 	leaves_are(vm, 0, 1, 0);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_STORE), KVM_ACCESS_MMIO);
-	stop(vm);
+	kvm_rig_destroy(vm);
 	setup.flags = KVM_SLOT_LOG;
 	vm = start(KVM_KERNEL(6, 12), "upstream", &setup);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_LOAD), KVM_ACCESS_OK);
@@ -131,7 +104,7 @@ static void device_flags(void **state)
 	leaves_are(vm, 0, 0, 1);
 	assert_int_equal(vm->slot->faults, 1);
 	assert_int_equal(kvm_mmu_get_log(vm->slot), 1);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* All of the slot at once, and nothing takes it away or protects it. */
@@ -156,7 +129,7 @@ static void pinned(void **state)
 						      .user = GIB,
 						      .backing = rows[i].backing,
 						      .hugetlb_bits = rows[i].hugetlb_bits };
-		struct vm *vm = start(KVM_KERNEL(6, 12), "upstream", &setup);
+		struct kvm_rig *vm = start(KVM_KERNEL(6, 12), "upstream", &setup);
 		uint64_t desc;
 		int level;
 
@@ -182,7 +155,7 @@ static void pinned(void **state)
 		assert_int_equal(bits(desc, 7, 6), 3);
 		assert_int_equal(bits(desc, 10, 10), 1);
 		assert_int_equal(vm->slot->faults, 1);
-		stop(vm);
+		kvm_rig_destroy(vm);
 	}
 }
 
@@ -194,19 +167,19 @@ static void not_pinned(void **state)
 	const struct kvm_slot_setup thp = {
 		.base = BASE, .bytes = 64 * MIB, .user = GIB, .backing = KVM_BACKING_THP
 	};
-	struct vm *vm = start(KVM_KERNEL(6, 12), "upstream", &read_only);
+	struct kvm_rig *vm = start(KVM_KERNEL(6, 12), "upstream", &read_only);
 	pa_t pa;
 
 	(void)state;
 	assert_int_equal(kvm_mmu_map_all(vm->slot), KVM_E_INVAL);
-	stop(vm);
+	kvm_rig_destroy(vm);
 	vm = start(KVM_KERNEL(6, 12), "upstream", &thp);
 	for (unsigned size_bits = 47; size_bits >= 12; size_bits--)
 		while (frames_alloc(&vm->frames, size_bits, &pa))
 			continue;
 	assert_int_equal(kvm_mmu_map_all(vm->slot), KVM_E_NOMEM);
 	kvm_mmu_unmap_user(vm->slot, GIB, GIB + MIB);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 int main(void)

@@ -3,12 +3,7 @@
  * The host's memory under a memslot: random touches against a flat list of pages, huge frames that
  * cannot be had, pools of hugetlb pages.
  */
-#include "unit.h"
-
-#include "os/kvm_mmu.h"
-
-#define GIB (UINT64_C(1) << 30)
-#define MIB (UINT64_C(1) << 20)
+#include "kvm_rig.h"
 
 enum { MAX_PAGES = 1 << 14 };
 
@@ -131,36 +126,15 @@ static void random_touches(void **state)
 	free(f);
 }
 
-struct vm {
-	struct phys_mem *mem;
-	struct frames frames;
-	struct kvm_mmu mmu;
-};
-
-static struct vm *start(unsigned pa_bits)
+static struct kvm_rig *start(unsigned pa_bits, const struct kvm_slot_setup *slot)
 {
 	const struct kvm_host host = { .kernel = KVM_KERNEL(6, 12),
 				       .page = GRANULE_4K,
 				       .ipa_limit_bits = 48,
 				       .rule = host_find("upstream") };
 	const struct kvm_vm_setup setup = { 0 };
-	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = pa_bits };
-	struct vm *vm = calloc(1, sizeof(*vm));
 
-	assert_non_null(vm);
-	vm->mem = phys_create();
-	assert_non_null(vm->mem);
-	assert_true(frames_init(&vm->frames, &memory));
-	assert_int_equal(kvm_mmu_init(&vm->mmu, &host, &setup, vm->mem, &vm->frames), KVM_E_NONE);
-	return vm;
-}
-
-static void stop(struct vm *vm)
-{
-	kvm_mmu_fini(&vm->mmu);
-	frames_fini(&vm->frames);
-	phys_destroy(vm->mem);
-	free(vm);
+	return kvm_rig_make(&host, &setup, pa_bits, slot);
 }
 
 /* Without a huge frame: the chunk is made of pages; without pages: exhausted. */
@@ -169,14 +143,12 @@ static void thp_falls_back(void **state)
 	const struct kvm_slot_setup setup = {
 		.base = GIB, .bytes = 64 * MIB, .user = GIB, .backing = KVM_BACKING_THP
 	};
-	struct vm *vm = start(33);
+	struct kvm_rig *vm = start(33, &setup);
 	enum kvm_access_result result = KVM_ACCESS_OK;
-	struct kvm_slot *slot;
 	int level;
 	pa_t pa;
 
 	(void)state;
-	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, &setup, &slot), KVM_E_NONE);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, GIB, ACCESS_STORE), KVM_ACCESS_OK);
 	kvm_pgtable_get_leaf(&vm->mmu.pgt, GIB, &level);
 	assert_int_equal(level, 2);
@@ -187,7 +159,7 @@ static void thp_falls_back(void **state)
 	assert_int_equal(kvm_mmu_access(&vm->mmu, GIB + 2 * MIB, ACCESS_STORE), KVM_ACCESS_OK);
 	kvm_pgtable_get_leaf(&vm->mmu.pgt, GIB + 2 * MIB, &level);
 	assert_int_equal(level, 3);
-	assert_int_equal(slot->memory.huge_fallbacks, 1);
+	assert_int_equal(vm->slot->memory.huge_fallbacks, 1);
 	assert_true(kvm_mmu_touched(&vm->mmu, GIB + 2 * MIB));
 	assert_false(kvm_mmu_touched(&vm->mmu, GIB + 2 * MIB + 4096));
 	assert_false(kvm_mmu_touched(&vm->mmu, 0));
@@ -199,7 +171,7 @@ static void thp_falls_back(void **state)
 	for (unsigned i = 0; i < 512 && result == KVM_ACCESS_OK; i++)
 		result = kvm_mmu_access(&vm->mmu, GIB + 8 * MIB + i * 4096, ACCESS_STORE);
 	assert_true(result == KVM_ACCESS_NO_FRAMES || result == KVM_ACCESS_NO_MEMORY);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* All pages of the slot or none; a slot that begins and ends within pages takes these too. */
@@ -211,12 +183,11 @@ static void reserved_pool(void **state)
 					.backing = KVM_BACKING_HUGETLB,
 					.hugetlb_bits = 21,
 					.pool = KVM_POOL_RESERVED };
-	struct vm *vm = start(36);
+	struct kvm_rig *vm = start(36, &setup);
 	struct kvm_slot *slot;
 	pa_t pa;
 
 	(void)state;
-	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, &setup, &slot), KVM_E_NONE);
 	assert_int_equal(vm->mmu.pool_asked, 5);
 	assert_int_equal(vm->mmu.pool_had, 5);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, GIB, ACCESS_STORE), KVM_ACCESS_OK);
@@ -230,7 +201,7 @@ static void reserved_pool(void **state)
 	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, &setup, &slot), KVM_E_NOMEM);
 	assert_int_equal(vm->mmu.pool_asked, 5);
 	assert_in_range(vm->mmu.pool_had, 0, 4);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 int main(void)

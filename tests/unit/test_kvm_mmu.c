@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* KVM's faults, dirty logging, ageing and refusals, one rule at a time. */
-#include "unit.h"
-
-#include "os/kvm_mmu.h"
+#include "kvm_rig.h"
 #include "os/kvm_snapshot.h"
 
 #define BASE UINT64_C(0x40000000)
-#define GIB  (UINT64_C(1) << 30)
-#define MIB  (UINT64_C(1) << 20)
 
 enum { RO = 1, RW = 3 };
-
-struct vm {
-	struct phys_mem *mem;
-	struct frames frames;
-	struct kvm_mmu mmu;
-	struct kvm_slot *slot;
-};
 
 static const struct kvm_host old_host = {
 	.kernel = KVM_KERNEL(6, 1), .page = GRANULE_4K, .ipa_limit_bits = 48, .hw_af = true
@@ -35,34 +24,15 @@ static const struct kvm_slot_setup thp = {
 };
 static const struct kvm_slot_setup anon = { .base = BASE, .bytes = 64 * MIB, .user = GIB };
 
-static struct vm *start(const struct kvm_host *host, const struct kvm_vm_setup *setup,
-			const struct kvm_slot_setup *slot)
+static struct kvm_rig *start(const struct kvm_host *host, const struct kvm_vm_setup *setup,
+			     const struct kvm_slot_setup *slot)
 {
-	struct vm *vm = calloc(1, sizeof(*vm));
-	struct kvm_host with_rule = *host;
-	const struct frames_setup memory = { .base = pa_of(GIB), .pa_bits = 48 };
-
-	assert_non_null(vm);
-	vm->mem = phys_create();
-	assert_non_null(vm->mem);
-	with_rule.rule = host_find("upstream");
-	assert_true(frames_init(&vm->frames, &memory));
-	assert_int_equal(kvm_mmu_init(&vm->mmu, &with_rule, setup, vm->mem, &vm->frames),
-			 KVM_E_NONE);
-	assert_int_equal(kvm_mmu_add_slot(&vm->mmu, slot, &vm->slot), KVM_E_NONE);
-	return vm;
-}
-
-static void stop(struct vm *vm)
-{
-	kvm_mmu_fini(&vm->mmu);
-	frames_fini(&vm->frames);
-	phys_destroy(vm->mem);
-	free(vm);
+	return kvm_rig_make(host, setup, 48, slot);
 }
 
 /* An access that succeeds after so many faults. */
-static void access_faults(struct vm *vm, uint64_t offset, enum access_kind kind, uint64_t faults)
+static void access_faults(struct kvm_rig *vm, uint64_t offset, enum access_kind kind,
+			  uint64_t faults)
 {
 	const uint64_t before = vm->slot->faults;
 
@@ -71,7 +41,7 @@ static void access_faults(struct vm *vm, uint64_t offset, enum access_kind kind,
 }
 
 /* The leaf at an offset: level, S2AP and XN[1:0]. */
-static void leaf_is(struct vm *vm, uint64_t offset, int level, unsigned s2ap, unsigned xn)
+static void leaf_is(struct kvm_rig *vm, uint64_t offset, int level, unsigned s2ap, unsigned xn)
 {
 	int found;
 	const uint64_t desc = kvm_pgtable_get_leaf(&vm->mmu.pgt, BASE + offset, &found);
@@ -82,14 +52,14 @@ static void leaf_is(struct vm *vm, uint64_t offset, int level, unsigned s2ap, un
 	assert_int_equal(bits(desc, 54, 53), xn);
 }
 
-static void leaf_is_none(struct vm *vm, uint64_t offset)
+static void leaf_is_none(struct kvm_rig *vm, uint64_t offset)
 {
 	int level;
 
 	assert_int_equal(kvm_pgtable_get_leaf(&vm->mmu.pgt, BASE + offset, &level), 0);
 }
 
-static uint64_t leaves(struct vm *vm, int level)
+static uint64_t leaves(struct kvm_rig *vm, int level)
 {
 	struct kvm_snapshot snapshot;
 
@@ -144,7 +114,7 @@ static void refused_slots(void **state)
 		{ { .base = 0, .bytes = 0 }, KVM_E_INVAL },
 		{ { .base = 0, .bytes = UINT64_C(1) << 43 }, KVM_E_INVAL },
 	};
-	struct vm *vm = start(&old_host, &plain, &anon);
+	struct kvm_rig *vm = start(&old_host, &plain, &anon);
 	struct kvm_slot *slot;
 
 	(void)state;
@@ -153,13 +123,13 @@ static void refused_slots(void **state)
 	assert_int_equal(kvm_mmu_access(&vm->mmu, UINT64_C(1) << 40, ACCESS_LOAD),
 			 KVM_ACCESS_ABORT);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, 0, ACCESS_LOAD), KVM_ACCESS_MMIO);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* Without DIC: not executable until a fetch, then for good, and the block stays a block. */
 static void executable(void **state)
 {
-	struct vm *vm = start(&old_host, &plain, &huge_1g);
+	struct kvm_rig *vm = start(&old_host, &plain, &huge_1g);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_LOAD, 1);
@@ -172,7 +142,7 @@ static void executable(void **state)
 	assert_int_equal(vm->mmu.pgt.tables, 0);
 	/* Each relaxed permission is one invalidation by IPA, to all CPUs before v6.5. */
 	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA], 2);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* The zero pages: a write after a read takes two faults, and splits the huge one for good. */
@@ -182,7 +152,7 @@ static void zero_pages(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		struct vm *vm = start(hosts[i], &plain, &thp);
+		struct kvm_rig *vm = start(hosts[i], &plain, &thp);
 
 		access_faults(vm, 0, ACCESS_LOAD, 1);
 		leaf_is(vm, 0, 2, RO, 2);
@@ -195,12 +165,12 @@ static void zero_pages(void **state)
 		leaf_is(vm, 0, 3, RW, 2);
 		access_faults(vm, 2 * MIB, ACCESS_STORE, 1);
 		leaf_is(vm, 2 * MIB, 2, RW, 2);
-		stop(vm);
+		kvm_rig_destroy(vm);
 		vm = start(hosts[i], &plain, &anon);
 		access_faults(vm, 0, ACCESS_LOAD, 1);
 		access_faults(vm, 0, ACCESS_STORE, 2);
 		leaf_is(vm, 0, 3, RW, 2);
-		stop(vm);
+		kvm_rig_destroy(vm);
 	}
 }
 
@@ -210,33 +180,33 @@ static void zero_pages(void **state)
  */
 static void copied_page(void **state)
 {
-	struct vm *vm = start(&old_host, &plain, &anon);
+	struct kvm_rig *vm = start(&old_host, &plain, &anon);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_LOAD, 1);
 	access_faults(vm, 4096, ACCESS_LOAD, 1);
 	access_faults(vm, 0, ACCESS_STORE, 2);
 	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA], 2);
-	stop(vm);
+	kvm_rig_destroy(vm);
 	vm = start(&old_host, &plain, &anon);
 	access_faults(vm, 0, ACCESS_LOAD, 1);
 	access_faults(vm, 0, ACCESS_STORE, 2);
 	/* The page and the two tables that went with it, nothing to relax. */
 	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA], 3);
-	stop(vm);
+	kvm_rig_destroy(vm);
 	vm = start(&new_host, &plain, &anon);
 	access_faults(vm, 0, ACCESS_LOAD, 1);
 	access_faults(vm, 4096, ACCESS_LOAD, 1);
 	access_faults(vm, 0, ACCESS_STORE, 2);
 	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_RANGE], 1);
 	assert_int_equal(vm->mmu.pgt.sent[KVM_TLBI_IPA_LOCAL], 0);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* Logging on: protected in place; a write drops the block and maps a page; off: it comes back. */
 static void dirty_log(void **state)
 {
-	struct vm *vm = start(&old_host, &plain, &huge_1g);
+	struct kvm_rig *vm = start(&old_host, &plain, &huge_1g);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_STORE, 1);
@@ -261,7 +231,7 @@ static void dirty_log(void **state)
 	access_faults(vm, 5 * MIB, ACCESS_STORE, 1);
 	leaf_is(vm, 0, 1, RW, 2);
 	assert_int_equal(vm->mmu.pgt.tables, 0);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* Manual protection: get-log leaves everything as it is, clear-log protects. */
@@ -269,7 +239,7 @@ static void manual_protect(void **state)
 {
 	const struct kvm_vm_setup manual = { .manual_protect = true };
 	const struct kvm_vm_setup all_set = { .manual_protect = true, .initially_set = true };
-	struct vm *vm = start(&new_host, &manual, &thp);
+	struct kvm_rig *vm = start(&new_host, &manual, &thp);
 
 	(void)state;
 	kvm_mmu_set_logging(vm->slot, true);
@@ -285,7 +255,7 @@ static void manual_protect(void **state)
 	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 64 * 4096), KVM_E_NONE);
 	leaf_is(vm, 0x3000, 3, RO, 2);
 	assert_int_equal(kvm_mmu_get_log(vm->slot), 0);
-	stop(vm);
+	kvm_rig_destroy(vm);
 
 	vm = start(&new_host, &all_set, &thp);
 	access_faults(vm, 0, ACCESS_STORE, 1);
@@ -294,7 +264,7 @@ static void manual_protect(void **state)
 	assert_int_equal(kvm_mmu_get_log(vm->slot), 64 * MIB >> 12);
 	assert_int_equal(kvm_mmu_clear_log(vm->slot, 0, 64 * 4096), KVM_E_NONE);
 	leaf_is(vm, 0, 2, RO, 2);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 static void eager_split(void **state)
@@ -304,7 +274,7 @@ static void eager_split(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		const struct kvm_vm_setup setup = { .split_chunk_bytes = chunks[i] };
-		struct vm *vm = start(&new_host, &setup, &huge_1g);
+		struct kvm_rig *vm = start(&new_host, &setup, &huge_1g);
 
 		access_faults(vm, 0, ACCESS_STORE, 1);
 		kvm_mmu_set_logging(vm->slot, true);
@@ -316,20 +286,20 @@ static void eager_split(void **state)
 		access_faults(vm, 4 * MIB, ACCESS_STORE, 1);
 		assert_int_equal(leaves(vm, 1), 1);
 		assert_int_equal(vm->mmu.pgt.tables, 0);
-		stop(vm);
+		kvm_rig_destroy(vm);
 		/* v6.1 has no such thing. */
 		vm = start(&old_host, &setup, &huge_1g);
 		access_faults(vm, 0, ACCESS_STORE, 1);
 		kvm_mmu_set_logging(vm->slot, true);
 		leaf_is(vm, 0, 1, RO, 2);
-		stop(vm);
+		kvm_rig_destroy(vm);
 	}
 }
 
 /* Hardware sets AF without a fault; without FEAT_HAFDBS an access flag fault does. */
 static void ageing(void **state)
 {
-	struct vm *vm = start(&new_host, &plain, &thp);
+	struct kvm_rig *vm = start(&new_host, &plain, &thp);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_STORE, 1);
@@ -345,13 +315,13 @@ static void ageing(void **state)
 	access_faults(vm, 4096, ACCESS_LOAD, 0);
 	assert_true(kvm_mmu_test_young(vm->slot, GIB, GIB + 4096));
 	assert_false(kvm_mmu_clear_young(vm->slot, 0, GIB, true));
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* A notifier for one page of a block takes the block away, and its tables when they are empty. */
 static void unmapping(void **state)
 {
-	struct vm *vm = start(&old_host, &plain, &thp);
+	struct kvm_rig *vm = start(&old_host, &plain, &thp);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_STORE, 1);
@@ -365,13 +335,13 @@ static void unmapping(void **state)
 	leaf_is(vm, 0, 2, RW, 2);
 	kvm_mmu_unmap_user(vm->slot, 0, GIB);
 	leaf_is(vm, 0, 2, RW, 2);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 static void read_only_slot(void **state)
 {
 	struct kvm_slot_setup setup = huge_1g;
-	struct vm *vm;
+	struct kvm_rig *vm;
 
 	(void)state;
 	setup.flags = KVM_SLOT_READ_ONLY;
@@ -380,7 +350,7 @@ static void read_only_slot(void **state)
 	leaf_is(vm, 0, 1, RO, 2);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_STORE), KVM_ACCESS_MMIO);
 	leaf_is(vm, 0, 1, RO, 2);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /*
@@ -391,20 +361,20 @@ static void read_only_slot(void **state)
 static void gigabyte_on_two_levels(void **state)
 {
 	const struct kvm_vm_setup setup = { .ipa_bits = 32 };
-	struct vm *vm = start(&old_host, &setup, &huge_1g);
+	struct kvm_rig *vm = start(&old_host, &setup, &huge_1g);
 
 	(void)state;
 	access_faults(vm, 0, ACCESS_LOAD, 1);
 	assert_int_equal(leaves(vm, 2), 512);
 	assert_int_equal(kvm_mmu_access(&vm->mmu, BASE, ACCESS_STORE), KVM_ACCESS_STUCK);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 /* What costs are counted from: a block, its 512 pages by a split, a collapse, an unmap. */
 static void counts(void **state)
 {
 	const struct kvm_vm_setup setup = { .split_chunk_bytes = 2 * MIB };
-	struct vm *vm = start(&new_host, &setup, &thp);
+	struct kvm_rig *vm = start(&new_host, &setup, &thp);
 	const struct kvm_pgtable_counts *tables = &vm->mmu.pgt.counts;
 	const struct kvm_counts *count = &vm->mmu.counts;
 
@@ -437,7 +407,7 @@ static void counts(void **state)
 	assert_int_equal(count->mmio_exits, 1);
 	assert_int_equal(count->faults, 4);
 	assert_int_equal(count->zeroed_4k, 512);
-	stop(vm);
+	kvm_rig_destroy(vm);
 }
 
 int main(void)

@@ -11,8 +11,6 @@
 enum { WAYS = 8, STREAMS = 3 };
 
 #define KIB UINT64_C(1024)
-#define MIB (KIB * KIB)
-#define GIB (KIB * MIB)
 
 /* ---- a stage 2 and its flat map ----------------------------------------------------------------
  */

@@ -10,17 +10,14 @@
 #include <cmocka.h>
 
 #include "trace/import.h"
+#include "trace/rng.h"
 #include "trace/s2t.h"
 
-static uint64_t rng_state;
+static struct rng rng_state;
 
 static uint64_t rng(void)
 {
-	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return rng_next(&rng_state);
 }
 
 /* A trace under work; `fd` is what is read when it is finished. */
@@ -241,7 +238,7 @@ static struct trace_reader *random_trace(enum trace_granularity granularity, uin
 {
 	struct under_work u = begin(granularity);
 
-	rng_state = n * 31 + pages;
+	rng_state = rng_seed(n * 31 + pages);
 	for (uint64_t i = 0; i < n; i++) {
 		put(&u, random_ref(pages));
 		if (rng() % 1000 == 0) {

@@ -13,17 +13,14 @@
 #include <cmocka.h>
 #include <xxhash.h>
 
+#include "trace/rng.h"
 #include "trace/s2t.h"
 
-static uint64_t rng_state;
+static struct rng rng_state;
 
 static uint64_t rng(void)
 {
-	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return rng_next(&rng_state);
 }
 
 static char path[512];
@@ -183,7 +180,7 @@ static void round_trip(enum trace_granularity granularity, uint64_t n, uint64_t 
 	struct trace_info info;
 	struct trace_reader *r;
 
-	rng_state = n;
+	rng_state = rng_seed(n);
 	write_trace(granularity, n, pages, &info);
 	r = trace_open(path, false, &diag);
 	assert_non_null(r);
@@ -193,7 +190,7 @@ static void round_trip(enum trace_granularity granularity, uint64_t n, uint64_t 
 	assert_int_equal(trace_info(r)->content_digest, info.content_digest);
 	assert_int_equal(trace_info(r)->granularity, granularity);
 	assert_string_equal(trace_info(r)->provenance, "program: test\n");
-	rng_state = n;
+	rng_state = rng_seed(n);
 	assert_int_equal(check_trace(r, pages), n);
 	trace_close(r);
 }
@@ -259,7 +256,7 @@ static void truncation_is_refused(void **state)
 	size_t n;
 
 	(void)state;
-	rng_state = 7;
+	rng_state = rng_seed(7);
 	write_trace(TRACE_PAGE_RUNS, 40, 5, NULL);
 	unsigned char *bytes = load(&n);
 
@@ -283,7 +280,7 @@ static void a_flipped_bit_is_found(void **state)
 	size_t n;
 
 	(void)state;
-	rng_state = 8;
+	rng_state = rng_seed(8);
 	write_trace(TRACE_PAGE_RUNS, 30, 5, NULL);
 	unsigned char *bytes = load(&n);
 
@@ -307,7 +304,7 @@ static void crafted_blocks_are_safe(void **state)
 	size_t n;
 
 	(void)state;
-	rng_state = 12;
+	rng_state = rng_seed(12);
 	write_trace(TRACE_PAGE_RUNS, 60, 5, NULL);
 	unsigned char *bytes = load(&n), *copy = malloc(n);
 
@@ -342,7 +339,7 @@ static void salvage_keeps_what_was_before(void **state)
 	size_t n;
 
 	(void)state;
-	rng_state = 9;
+	rng_state = rng_seed(9);
 	write_trace(TRACE_PAGE_RUNS, 200000, 5, NULL);
 	unsigned char *bytes = load(&n);
 
@@ -351,7 +348,7 @@ static void salvage_keeps_what_was_before(void **state)
 	r = trace_open(path, true, &diag);
 	assert_non_null(r);
 	assert_false(trace_info(r)->complete);
-	rng_state = 9;
+	rng_state = rng_seed(9);
 	uint64_t kept = check_trace(r, 5);
 
 	assert_int_equal(kept, trace_info(r)->totals.records);
@@ -392,7 +389,7 @@ static void full_disk_leaves_a_partial_trace(void **state)
 	w = trace_create(path, &options, &diag);
 	assert_non_null(w);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	rng_state = 11;
+	rng_state = rng_seed(11);
 	while (puts < 1000000 && !diag.status) {
 		struct trace_run run;
 

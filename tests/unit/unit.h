@@ -16,6 +16,9 @@
 
 #include "trace/rng.h"
 
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
 /* For seeds and loops: how often something happens in n of m draws. */
 static inline bool chance(struct rng *rng, uint64_t n, uint64_t m)
 {
