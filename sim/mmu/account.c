@@ -122,9 +122,18 @@ static void finish_histogram(const struct histogram *histogram, uint64_t *p50)
 	p50[3] = histogram->max;
 }
 
+void account_quantiles(const struct walk_latencies *latencies, struct stats *stats)
+{
+	uint64_t *pair = stats->v + PAIR_WALKS;
+
+	finish_histogram(&latencies->all, stats->v + STAT_walk_cycles_p50);
+	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++, pair += PAIR_ROWS)
+		finish_histogram(&latencies->by_leaf[i / LEAF_SIZES][i % LEAF_SIZES], pair + 2);
+}
+
 void account_finish(const struct walk_latencies *latencies, struct stats *stats)
 {
-	uint64_t *v = stats->v, *pair = v + PAIR_WALKS;
+	uint64_t *v = stats->v;
 
 	for (unsigned level = 0; level < 5; level++) {
 		v[STAT_walk_reads_s1] += v[STAT_walk_reads_s1_lm1 + level];
@@ -132,7 +141,5 @@ void account_finish(const struct walk_latencies *latencies, struct stats *stats)
 	}
 	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
 	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
-	finish_histogram(&latencies->all, v + STAT_walk_cycles_p50);
-	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++, pair += PAIR_ROWS)
-		finish_histogram(&latencies->by_leaf[i / LEAF_SIZES][i % LEAF_SIZES], pair + 2);
+	account_quantiles(latencies, stats);
 }

@@ -85,6 +85,9 @@ void account_forget_time(struct stats *stats);
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 
+/* Percentiles alone. */
+void account_quantiles(const struct walk_latencies *latencies, struct stats *stats);
+
 /* Sums and percentiles. Once, at the end. */
 void account_finish(const struct walk_latencies *latencies, struct stats *stats);
 

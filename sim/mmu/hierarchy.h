@@ -113,9 +113,13 @@ struct mmu_invalidation {
 /* Told of what happens, for recordings (run/recorder.h). All may be NULL. */
 struct mmu_tap {
 	void (*invalidated)(void *ctx, const struct mmu_invalidation *what);
-	/* A walk has ended: s1 = LEAF_SIZES if in a fault. mmu.watch has told of its reads. */
-	void (*walked)(void *ctx, uint32_t vcpu, const struct walk_account *account,
-		       enum account_leaf s1, enum account_leaf s2);
+	/*
+	 * A walk has ended: s1 = LEAF_SIZES if in a fault, or if nobody waited for it. Not with a
+	 * listener or mmu.watch.
+	 */
+	void (*walked)(void *ctx, uint32_t vcpu, const struct walk_log *log,
+		       const struct walk_account *account, enum account_leaf s1,
+		       enum account_leaf s2);
 	void *ctx;
 };
 

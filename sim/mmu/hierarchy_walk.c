@@ -124,7 +124,14 @@ static void account_log(struct mmu_walker *walker)
 			 walker->mmu->latency_state, log->query, log->reads, found);
 	for (uint32_t i = 0; i < log->reads; i++)
 		account_add_read(&walker->account, log->what[i].row, log->what[i].final, found[i]);
-	log->reads = 0;
+}
+
+static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, enum account_leaf s2)
+{
+	const struct mmu_tap *tap = &walker->mmu->tap;
+
+	if (tap->walked)
+		tap->walked(tap->ctx, walker->vcpu->index, &walker->log, &walker->account, s1, s2);
 }
 
 /* Stage 1 has to hear of each leaf, for `final`. */
@@ -230,8 +237,7 @@ static void complete(struct mmu_walker *walker, const struct translation *result
 	if (mmu->listener.event)
 		tell_end(walker, MMU_EVENT_WALK,
 			 mmu_walk_value((unsigned)s1 * LEAF_SIZES + s2, walker->account.cycles));
-	if (mmu->tap.walked)
-		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, s1, s2);
+	tap(walker, s1, s2);
 	account_clear(&walker->account);
 }
 
@@ -240,9 +246,7 @@ static void give_up(struct mmu_walker *walker)
 {
 	struct mmu *mmu = walker->mmu;
 
-	if (mmu->tap.walked)
-		mmu->tap.walked(mmu->tap.ctx, walker->vcpu->index, &walker->account, LEAF_SIZES,
-				LEAF_SIZES);
+	tap(walker, LEAF_SIZES, LEAF_SIZES);
 	if (mmu->listener.event)
 		tell_end(walker, MMU_EVENT_RETRY, 0);
 	account_discard(&walker->account, &mmu->stats);
@@ -257,6 +261,7 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	walker->s2_context = (uint32_t)space->context.vmid << 16;
 	walker->s1_context = walker->s2_context | space->context.asid;
 	walker->final = !space->regime->s1_on;
+	walker->log.reads = 0;
 	walker->hooks.log = mmu->listener.event || mmu->watch ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
 	if (walker->log.reads)
@@ -280,6 +285,7 @@ bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct t
 	mmu->watch = watch;
 	mmu->stats.v[STAT_prefetch_walks]++;
 	mmu->stats.v[STAT_prefetch_reads] += walker->account.reads;
+	tap(walker, LEAF_SIZES, LEAF_SIZES);
 	account_clear(&walker->account);
 	if (result.fault.type != FAULT_NONE) {
 		mmu->stats.v[STAT_prefetch_drops]++;

@@ -1,33 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/miss_stream.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 1024 };
+enum { FIRST_INDEX = 64 };
 
 enum fill_flags { FILL_GLOBAL = 1, FILL_NO_STORE = 2, FILL_NO_FETCH = 4 };
-
-void miss_stream_init(struct miss_stream *stream, size_t most_bytes)
-{
-	*stream = (struct miss_stream){ .most_bytes = most_bytes };
-}
 
 void miss_stream_fini(struct miss_stream *stream)
 {
 	free(stream->miss);
 	free(stream->event);
+	free(stream->space);
+	free(stream->space_index);
 	memset(stream, 0, sizeof(*stream));
 }
 
 size_t miss_stream_bytes(const struct miss_stream *stream)
 {
-	return stream->room * sizeof(*stream->miss) + stream->event_room * sizeof(*stream->event);
+	return stream->room * sizeof(*stream->miss) + stream->event_room * sizeof(*stream->event) +
+	       stream->space_room * sizeof(*stream->space) +
+	       (stream->space_index ? stream->index_mask + 1 : 0) * sizeof(*stream->space_index);
 }
 
-struct miss_fill miss_fill_of(const struct tlb_leaf *leaf, uint64_t tlbis, uint64_t *tlbis_before)
+struct miss_fill miss_fill_of(const struct tlb_leaf *leaf)
 {
-	const struct miss_fill fill = {
+	return (struct miss_fill){
 		.size_bits = leaf->size_bits,
 		.span_bits = leaf->span_bits,
 		.leaf_bits = leaf->leaf_bits,
@@ -35,70 +33,118 @@ struct miss_fill miss_fill_of(const struct tlb_leaf *leaf, uint64_t tlbis, uint6
 		.flags = (uint8_t)((leaf->global ? FILL_GLOBAL : 0) |
 				   (leaf->dirty_clear ? FILL_NO_STORE : 0) |
 				   (leaf->no_fetch ? FILL_NO_FETCH : 0)),
-		.tlbis = (uint32_t)(tlbis - *tlbis_before),
 	};
-
-	*tlbis_before = tlbis;
-	return fill;
 }
 
-bool miss_fill_equal(const struct miss_fill *a, const struct miss_fill *b)
+/* Where the index has a space, or has room for it. */
+static uint32_t *index_of(const struct miss_stream *stream, struct miss_space space)
 {
-	return a->size_bits == b->size_bits && a->span_bits == b->span_bits &&
-	       a->leaf_bits == b->leaf_bits && a->s1_bits == b->s1_bits && a->flags == b->flags &&
-	       a->tlbis == b->tlbis;
-}
+	const uint64_t key = (uint64_t)space.vm << 16 | space.asid;
+	size_t i = key * UINT64_C(0x9e3779b97f4a7c15) >> 32 & stream->index_mask;
 
-/* Room for one more element, or the end of the recording. */
-static bool make_room(struct miss_stream *stream, void **array, size_t n, size_t *room,
-		      size_t bytes_each)
-{
-	const size_t more = *room ? *room * 2 : FIRST_ROOM;
-	void *grown;
+	for (;; i = (i + 1) & stream->index_mask) {
+		const uint32_t at = stream->space_index[i];
 
-	if (stream->overflow)
-		return false;
-	if (n < *room)
-		return true;
-	stream->overflow =
-		miss_stream_bytes(stream) + (more - *room) * bytes_each > stream->most_bytes;
-	grown = stream->overflow ? NULL : realloc(*array, more * bytes_each);
-	if (!grown) {
-		stream->overflow = true;
-		return false;
+		if (!at || (stream->space[at - 1].vm == space.vm &&
+			    stream->space[at - 1].asid == space.asid))
+			return &stream->space_index[i];
 	}
-	*array = grown;
-	*room = more;
+}
+
+/* Never more than half full. */
+static bool grow_index(struct miss_stream *stream, struct budget *budget)
+{
+	const size_t had = stream->space_index ? stream->index_mask + 1 : 0;
+	const size_t size = had ? had * 2 : FIRST_INDEX;
+
+	if (stream->spaces * 2 < had)
+		return true;
+	if (budget->bytes + (size - had) * sizeof(*stream->space_index) > budget->most_bytes)
+		return false;
+	free(stream->space_index);
+	stream->index_mask = size - 1;
+	stream->space_index = calloc(size, sizeof(*stream->space_index));
+	if (!stream->space_index)
+		return false;
+	budget->bytes += (size - had) * sizeof(*stream->space_index);
+	for (uint32_t i = 0; i < stream->spaces; i++)
+		*index_of(stream, stream->space[i]) = i + 1;
 	return true;
 }
 
-void miss_stream_put(struct miss_stream *stream, const struct trace_key *key, enum access_kind kind,
-		     const struct tlb_leaf *leaf, uint64_t tlbis)
+static bool find_space(struct miss_stream *stream, struct budget *budget, struct miss_space space,
+		       uint32_t *out)
 {
-	void *array = stream->miss;
+	struct miss_space *grown;
+	uint32_t *at;
 
-	if (!make_room(stream, &array, stream->misses, &stream->room, sizeof(*stream->miss)))
+	if (!grow_index(stream, budget))
+		return false;
+	at = index_of(stream, space);
+	if (!*at) {
+		grown = budget_grow(budget, stream->space, stream->spaces, &stream->space_room,
+				    sizeof(*stream->space));
+		if (!grown)
+			return false;
+		stream->space = grown;
+		stream->space[stream->spaces++] = space;
+		*at = (uint32_t)stream->spaces;
+	}
+	*out = *at - 1;
+	return true;
+}
+
+void miss_stream_put(struct miss_stream *stream, struct budget *budget, const struct trace_key *key,
+		     const struct tlb_leaf *leaf, uint32_t tlbis)
+{
+	const struct miss_space space = { key->vm, key->asid };
+	struct miss *grown;
+	uint32_t index;
+
+	if (stream->overflow)
 		return;
-	stream->miss = array;
+	grown = budget_grow(budget, stream->miss, stream->misses, &stream->room,
+			    sizeof(*stream->miss));
+	if (grown)
+		stream->miss = grown;
+	if (!grown || !find_space(stream, budget, space, &index)) {
+		stream->overflow = true;
+		return;
+	}
 	stream->miss[stream->misses++] = (struct miss){
 		.va = key->va,
 		.ipa = key->ipa,
+		.space = index,
+		.tlbis = tlbis,
 		.vcpu = key->vcpu,
-		.vm = key->vm,
-		.asid = key->asid,
-		.kind = (uint8_t)kind,
-		.stream = key->stream,
-		.fill = miss_fill_of(leaf, tlbis, &stream->tlbis),
+		.fill = miss_fill_of(leaf),
+		.fetch = key->stream == STREAM_FETCH,
 	};
 }
 
-void miss_stream_put_event(struct miss_stream *stream, const struct trace_event *event)
+void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
+			   const struct trace_event *event)
 {
-	void *array = stream->event;
+	struct miss_event *grown = budget_grow(budget, stream->event, stream->events,
+					       &stream->event_room, sizeof(*stream->event));
 
-	if (!make_room(stream, &array, stream->events, &stream->event_room, sizeof(*stream->event)))
+	if (!grown) {
+		stream->overflow = true;
 		return;
-	stream->event = array;
+	}
+	stream->event = grown;
 	stream->event[stream->events++] =
 		(struct miss_event){ .before = stream->misses, .event = *event };
+}
+
+struct trace_key miss_key(const struct miss_stream *stream, const struct miss *miss)
+{
+	return (struct trace_key){
+		.va = miss->va,
+		.ipa = miss->ipa,
+		.vcpu = miss->vcpu,
+		.vm = stream->space[miss->space].vm,
+		.asid = stream->space[miss->space].asid,
+		.stream = miss->fetch ? STREAM_FETCH : STREAM_DATA,
+	};
 }

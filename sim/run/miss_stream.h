@@ -2,7 +2,7 @@
 /*
  * What got through the L1 TLBs of one replay, in order: the accesses that missed there, each with
  * the entry it filled, and the events between them. Another point whose L1 TLBs would be filled
- * with the same entries, and invalidated at the same places, can be replayed from this alone.
+ * with the same entries, and invalidated alike at the same places, can be replayed from this alone.
  */
 #ifndef TWOSTAGE_RUN_MISS_STREAM_H
 #define TWOSTAGE_RUN_MISS_STREAM_H
@@ -12,22 +12,27 @@
 #include <stdint.h>
 
 #include "mmu/tlb.h"
+#include "run/budget.h"
 #include "trace/trace.h"
 
-/* The part of an L1 entry, or of how it came about, that L1 look-ups and invalidations depend on.
- */
+/* The part of an L1 entry that L1 look-ups and invalidations depend on. */
 struct miss_fill {
 	uint8_t size_bits, span_bits, leaf_bits, s1_bits;
-	uint8_t flags;	/* global, no stores, no fetches */
-	uint32_t tlbis; /* operations since the miss before */
+	uint8_t flags; /* global, no stores, no fetches */
+};
+
+/* An address space of the trace. */
+struct miss_space {
+	uint16_t vm, asid;
 };
 
 struct miss {
 	uint64_t va, ipa; /* as in the trace's key */
-	uint16_t vcpu, vm, asid;
-	uint8_t kind; /* enum access_kind */
-	uint8_t stream;
+	uint32_t space;	  /* in the stream's list */
+	uint32_t tlbis;	  /* digest of all operations so far */
+	uint16_t vcpu;
 	struct miss_fill fill;
+	uint8_t fetch; /* 1: a fetch; 0: a load */
 };
 
 struct miss_event {
@@ -36,28 +41,38 @@ struct miss_event {
 };
 
 struct miss_stream {
-	struct miss *miss; /* owned */
+	struct miss *miss; /* owned, as the other arrays */
 	size_t misses, room;
-	struct miss_event *event; /* owned */
+	struct miss_event *event;
 	size_t events, event_room;
-	size_t most_bytes; /* recording stops beyond */
-	bool overflow;	   /* it did: of no use */
-	uint64_t tlbis;	   /* operations at the miss before */
+	struct miss_space *space; /* by first use */
+	size_t spaces, space_room;
+	uint32_t *space_index; /* hash of `space`: its index + 1, or 0 */
+	size_t index_mask;
+	bool overflow;	/* the recording was given up */
+	uint32_t tlbis; /* digest of all operations of the replay */
 };
 
-void miss_stream_init(struct miss_stream *stream, size_t most_bytes);
 void miss_stream_fini(struct miss_stream *stream);
 
-/* What the entry `leaf`, as L1 holds it, and `tlbis` operations so far make of a fill. */
-struct miss_fill miss_fill_of(const struct tlb_leaf *leaf, uint64_t tlbis, uint64_t *tlbis_before);
+/* What the entry `leaf`, as L1 holds it, makes of a fill. */
+struct miss_fill miss_fill_of(const struct tlb_leaf *leaf);
 
-bool miss_fill_equal(const struct miss_fill *a, const struct miss_fill *b);
+static inline bool miss_fill_equal(const struct miss_fill *a, const struct miss_fill *b)
+{
+	return a->size_bits == b->size_bits && a->span_bits == b->span_bits &&
+	       a->leaf_bits == b->leaf_bits && a->s1_bits == b->s1_bits && a->flags == b->flags;
+}
 
-/* An access of `key` that missed and filled `leaf`; `tlbis`: operations so far. */
-void miss_stream_put(struct miss_stream *stream, const struct trace_key *key, enum access_kind kind,
-		     const struct tlb_leaf *leaf, uint64_t tlbis);
+/* An access of `key` that missed and filled `leaf`. */
+void miss_stream_put(struct miss_stream *stream, struct budget *budget, const struct trace_key *key,
+		     const struct tlb_leaf *leaf, uint32_t tlbis);
 
-void miss_stream_put_event(struct miss_stream *stream, const struct trace_event *event);
+void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
+			   const struct trace_event *event);
+
+/* The key of a miss. */
+struct trace_key miss_key(const struct miss_stream *stream, const struct miss *miss);
 
 size_t miss_stream_bytes(const struct miss_stream *stream);
 

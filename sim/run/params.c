@@ -183,14 +183,33 @@ void params_format(const struct config *config, const struct param *param,
 }
 
 /* Every field is 64 bits: a number, or a name or image that exists once. */
+static bool same_field(const struct config *a, const struct config *b, const struct param *param)
+{
+	return memcmp((const char *)a + param->offset, (const char *)b + param->offset,
+		      sizeof(uint64_t)) == 0;
+}
+
 bool params_agree(const struct config *a, const struct config *b, unsigned decides)
 {
 	for (size_t i = 0; i < PARAM_COUNT; i++)
-		if (decides >> params[i].decides & 1 &&
-		    memcmp((const char *)a + params[i].offset, (const char *)b + params[i].offset,
-			   sizeof(uint64_t)) != 0)
+		if (decides >> params[i].decides & 1 && !same_field(a, b, &params[i]))
 			return false;
 	return true;
+}
+
+int params_compare(const struct config *a, const struct config *b, unsigned decides)
+{
+	char text_a[PARAM_TEXT_MAX], text_b[PARAM_TEXT_MAX];
+	int order = 0;
+
+	for (size_t i = 0; i < PARAM_COUNT && !order; i++) {
+		if (!(decides >> params[i].decides & 1) || same_field(a, b, &params[i]))
+			continue;
+		params_format(a, &params[i], text_a);
+		params_format(b, &params[i], text_b);
+		order = strcmp(text_a, text_b);
+	}
+	return order;
 }
 
 /* A key, '=', a value and the end of the line. */

@@ -5,6 +5,7 @@
 
 #include "run/machine.h"
 #include "run/machine_setup.h"
+#include "run/map_follow.h"
 #include "run/point_process.h"
 #include "run/replay.h"
 
@@ -90,7 +91,7 @@ bool point_has_process(const struct config *config)
 static enum exit_status run_timed(struct machine *machine, struct timing *timing,
 				  const struct trace_reader *trace,
 				  const struct point_progress *progress, struct stats *stats,
-				  struct interval_table *intervals, struct miss_stream *record,
+				  struct interval_table *intervals, struct recorder *record,
 				  struct diag *diag)
 {
 	const struct trace_info *info = trace_info(trace);
@@ -106,17 +107,23 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 			diag);
 		replay_along(&replay, &timeline);
 	}
-	if (record && status == STATUS_OK && replay_is_recordable(&replay))
+	if (record && status == STATUS_OK && replay_is_recordable(&replay)) {
+		recorder_attach(record, machine);
 		replay.record = record;
-	else if (record)
-		record->overflow = true;
+	} else if (record) {
+		recorder_spoil(record);
+	}
 	if (status == STATUS_OK)
 		status = replay_all(&replay, trace, progress, diag);
+	if (replay.record)
+		recorder_detach(record);
 	replay_fini(&replay);
 	if (status != STATUS_OK)
 		return status;
 	if (along)
 		status = refuse_point(timeline_finish(&timeline, &info->totals, stats, diag), diag);
+	else if (replay.record)
+		recorder_count(record, &info->totals, stats);
 	else
 		timeline_count(machine, &info->totals, stats);
 	host_session_count(&replay.session, lookups(stats->v) + replay.session.start.lookups,
@@ -127,7 +134,7 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 /* With the timing backend that the configuration names. */
 static enum exit_status run_on(struct machine *machine, const struct trace_reader *trace,
 			       const struct point_progress *progress, struct stats *stats,
-			       struct interval_table *intervals, struct miss_stream *record,
+			       struct interval_table *intervals, struct recorder *record,
 			       struct diag *diag)
 {
 	const struct timing_config config =
@@ -155,7 +162,7 @@ static enum exit_status build_machine(struct machine *machine, const struct conf
 
 static enum exit_status run_point(const struct config *config, const struct trace_reader *trace,
 				  const struct point_progress *progress, struct stats *stats,
-				  struct interval_table *intervals, struct miss_stream *record,
+				  struct interval_table *intervals, struct recorder *record,
 				  struct diag *diag)
 {
 	struct machine machine;
@@ -192,7 +199,7 @@ enum exit_status point_run_intervals(const struct config *config, const struct t
 
 enum exit_status point_run_recorded(const struct config *config, const struct trace_reader *trace,
 				    struct stats *stats, struct interval_table *intervals,
-				    struct miss_stream *record, struct diag *diag)
+				    struct recorder *record, struct diag *diag)
 {
 	return run_point(config, trace, NULL, stats, intervals, record, diag);
 }
@@ -208,7 +215,7 @@ static struct config narrow(const struct config *config)
 }
 
 bool point_follow(const struct config *config, const struct trace_reader *trace,
-		  const struct miss_stream *stream, struct stats *stats)
+		  const struct miss_stream *stream, struct recorder *record, struct stats *stats)
 {
 	const struct trace_info *info = trace_info(trace);
 	const struct config one = narrow(config);
@@ -217,16 +224,58 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 	struct replay replay;
 	bool followed;
 
-	if (build_machine(&machine, &one, info, &diag) != STATUS_OK)
+	if (timeline_wanted(config) || build_machine(&machine, &one, info, &diag) != STATUS_OK)
 		return false;
 	followed = replay_init(&replay, &machine, NULL, info, &diag) == STATUS_OK &&
-		   !timeline_wanted(config) && replay_is_recordable(&replay) &&
-		   replay_stream(&replay, stream);
+		   replay_is_recordable(&replay);
+	if (followed) {
+		recorder_attach(record, &machine);
+		replay.record = record;
+		followed = replay_stream(&replay, stream);
+		recorder_detach(record);
+	}
 	replay_fini(&replay);
 	if (followed)
-		timeline_count(&machine, &info->totals, stats);
+		recorder_count(record, &info->totals, stats);
 	machine_fini(&machine);
 	return followed;
+}
+
+/* The counts of an MMU, and all that other points left of them. */
+static void complete(const struct config *config, const struct mmu_shape *shape,
+		     const struct trace_info *info, const struct machine_tally *tally,
+		     struct stats *stats)
+{
+	timeline_count_totals(shape, &info->totals, stats);
+	machine_tally_count(tally, &config->cost, stats);
+}
+
+bool point_follow_map(const struct config *config, const struct trace_reader *trace,
+		      const struct miss_stream *stream, const struct map_log *map,
+		      struct recorder *record, struct stats *stats)
+{
+	const struct trace_info *info = trace_info(trace);
+	const struct mmu_shape shape = machine_mmu_shape(config, info->vcpus ? info->vcpus : 1);
+
+	if (!map_follow(&shape, stream, map, record, stats))
+		return false;
+	if (record->walks)
+		record->walks->counted = *stats;
+	complete(config, &shape, info, record->tally, stats);
+	return true;
+}
+
+bool point_follow_walks(const struct config *config, const struct trace_reader *trace,
+			const struct read_log *walks, const struct machine_tally *tally,
+			struct stats *stats)
+{
+	const struct trace_info *info = trace_info(trace);
+	const struct mmu_shape shape = machine_mmu_shape(config, info->vcpus ? info->vcpus : 1);
+
+	if (!read_log_count(walks, &shape, stats))
+		return false;
+	complete(config, &shape, info, tally, stats);
+	return true;
 }
 
 enum exit_status point_run(const struct config *config, const struct trace_reader *trace,

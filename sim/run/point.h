@@ -6,7 +6,7 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
-#include "run/miss_stream.h"
+#include "run/recorder.h"
 #include "run/timeline.h"
 #include "trace/trace.h"
 
@@ -45,19 +45,29 @@ enum exit_status point_run_intervals(const struct config *config, const struct t
 				     struct interval_table *intervals, struct diag *diag);
 
 /*
- * The same, with what gets through the L1 TLBs written to `record`, which overflows if that does
- * not decide the rest. For share.c.
+ * The same, with all that other points may be replayed from written down, which overflows where
+ * that does not decide the rest. For share.c, as what follows.
  */
 enum exit_status point_run_recorded(const struct config *config, const struct trace_reader *trace,
 				    struct stats *stats, struct interval_table *intervals,
-				    struct miss_stream *record, struct diag *diag);
+				    struct recorder *record, struct diag *diag);
 
 /*
- * Run a point from the recording of another one of the same trace and the same L1 TLBs. False:
- * their ways part somewhere, or this point cannot run; *stats is as before. run_relookups is left
- * 0.
+ * Run a point from recordings of other ones of the same trace and the same L1 TLBs. False: their
+ * ways part somewhere, or this point cannot run; *stats and what is recorded are void then.
+ * run_relookups is void in any case.
  */
 bool point_follow(const struct config *config, const struct trace_reader *trace,
-		  const struct miss_stream *stream, struct stats *stats);
+		  const struct miss_stream *stream, struct recorder *record, struct stats *stats);
+
+/* With the same mapping, too: `record` has no map, and its tally is that of the mapping. */
+bool point_follow_map(const struct config *config, const struct trace_reader *trace,
+		      const struct miss_stream *stream, const struct map_log *map,
+		      struct recorder *record, struct stats *stats);
+
+/* With the same L2 TLB and walk caches, too. */
+bool point_follow_walks(const struct config *config, const struct trace_reader *trace,
+			const struct read_log *walks, const struct machine_tally *tally,
+			struct stats *stats);
 
 #endif

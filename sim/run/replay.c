@@ -153,14 +153,18 @@ uint32_t replay_record_access(struct replay *replay, const struct trace_key *key
 {
 	const uint64_t *v = replay->mmu->stats.v;
 	const uint64_t before = v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses];
-	const uint32_t slot = mmu_access(replay->mmu, key->vcpu, request);
+	struct recorder *record = replay->record;
+	uint32_t slot;
 
+	recorder_begin(record);
+	slot = mmu_access(replay->mmu, key->vcpu, request);
 	if (slot == MMU_EMULATED)
-		replay->record->overflow = true; /* exits fill nothing, so they are no misses */
+		recorder_spoil(record); /* exits fill nothing, so they are no misses */
 	else if (slot != TLB_NONE && v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] != before)
-		miss_stream_put(replay->record, key, request->kind,
-				&mmu_l1(replay->mmu, key->vcpu, replay_side(key))->leaf[slot],
-				v[STAT_tlbis]);
+		recorder_miss(record, key, request->space,
+			      &mmu_l1(replay->mmu, key->vcpu, replay_side(key))->leaf[slot]);
+	else
+		recorder_end(record);
 	return slot;
 }
 

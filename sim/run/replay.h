@@ -6,7 +6,7 @@
 #include "base/diag.h"
 #include "run/host_session.h"
 #include "run/machine.h"
-#include "run/miss_stream.h"
+#include "run/recorder.h"
 #include "run/timeline.h"
 #include "timing/timing.h"
 #include "trace/trace.h"
@@ -49,7 +49,7 @@ struct replay {
 	pa_t *line_pa;		   /* of each key that has a hint; `fast` with `lines` only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
 	struct replay_last *last;    /* by 2 * vCPU + stream */
-	struct miss_stream *record;  /* what gets through L1 goes there, too; NULL: nowhere */
+	struct recorder *record;     /* hears of all; not owned; NULL: nobody does */
 	/*
 	 * The block before the current one (1) or itself (0) with keys and ordinals, read anew;
 	 * NULL: there is none. Asked only when a TLBI falls among runs. May be NULL: then the
@@ -84,8 +84,9 @@ bool replay_is_recordable(const struct replay *replay);
 
 /*
  * Instead of blocks: what got through the L1 TLBs of another replay of the same trace. The
- * machine's L1 TLBs must have one entry each. False: an entry came out different, or the status in
- * replay->diag; then all of this replay is void.
+ * machine's L1 TLBs must have one entry each, and `record`, attached and without a stream, must be
+ * there. False: an entry came out different, or the status in replay->diag; then all of this replay
+ * is void.
  */
 bool replay_stream(struct replay *replay, const struct miss_stream *stream);
 

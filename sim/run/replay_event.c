@@ -86,8 +86,8 @@ enum exit_status replay_event(struct replay *replay, const struct trace_event *e
 
 	if (status != STATUS_OK)
 		return status;
-	if (replay->record)
-		miss_stream_put_event(replay->record, event);
+	if (replay->record && replay->record->stream)
+		miss_stream_put_event(replay->record->stream, replay->record->budget, event);
 	if (replay->timing && known)
 		timing_on(replay->timing, event->vcpu);
 	if (replay->scheduled && known)

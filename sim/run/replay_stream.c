@@ -22,17 +22,10 @@ bool replay_is_recordable(const struct replay *replay)
 	       replay->session.due == UINT64_MAX;
 }
 
-/* Make the access that missed; does it fill the same entry? */
-static bool follow(struct replay *replay, const struct miss *miss, uint64_t *tlbis)
+/* Make the access that missed; does it fill the same entry, after the same TLBIs? */
+static bool follow(struct replay *replay, const struct miss_stream *stream, const struct miss *miss)
 {
-	const struct trace_key key = {
-		.va = miss->va,
-		.ipa = miss->ipa,
-		.vcpu = miss->vcpu,
-		.vm = miss->vm,
-		.asid = miss->asid,
-		.stream = miss->stream,
-	};
+	const struct trace_key key = miss_key(stream, miss);
 	const uint64_t *v = replay->mmu->stats.v;
 	const uint64_t before = v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses];
 	struct mmu_request request;
@@ -41,27 +34,27 @@ static bool follow(struct replay *replay, const struct miss *miss, uint64_t *tlb
 
 	if (!replay_request(replay, &key, &request))
 		return false;
-	request.kind = (enum access_kind)miss->kind;
+	recorder_begin(replay->record);
 	slot = mmu_access(replay->mmu, key.vcpu, &request);
 	if (slot == TLB_NONE || slot == MMU_EMULATED ||
 	    v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] == before)
 		return false;
-	fill = miss_fill_of(&mmu_l1(replay->mmu, key.vcpu, replay_side(&key))->leaf[slot],
-			    v[STAT_tlbis], tlbis);
-	return miss_fill_equal(&fill, &miss->fill);
+	recorder_follow(replay->record, miss, request.space);
+	fill = miss_fill_of(&mmu_l1(replay->mmu, key.vcpu, replay_side(&key))->leaf[slot]);
+	return miss_fill_equal(&fill, &miss->fill) &&
+	       recorder_digest(replay->record) == miss->tlbis;
 }
 
 bool replay_stream(struct replay *replay, const struct miss_stream *stream)
 {
-	uint64_t tlbis = 0;
 	size_t e = 0;
 
 	for (size_t i = 0; i <= stream->misses; i++) {
 		for (; e < stream->events && stream->event[e].before == i; e++)
 			if (replay_event(replay, &stream->event[e].event) != STATUS_OK)
 				return false;
-		if (i < stream->misses && !follow(replay, &stream->miss[i], &tlbis))
+		if (i < stream->misses && !follow(replay, stream, &stream->miss[i]))
 			return false;
 	}
-	return true;
+	return recorder_digest(replay->record) == stream->tlbis;
 }

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Points of a sweep share what they have in common. The first point of a trace records what gets
- * through its L1 TLBs; a later one with the same L1 TLBs replays only that, as long as each miss
- * fills the same entry and each TLBI comes at the same place: then its L1 TLBs would have done the
- * same, and its result is that of a run alone. Where they differ it is run alone. No parameter is
- * known here by name but those of the L1 TLBs: what was decided is compared.
+ * Points of a sweep share what they have in common on one trace. params.def says what each
+ * parameter decides at most; beyond that, what was decided is compared on the way, and where ways
+ * part the point is run alone. So each result is that of a run alone.
  */
 #ifndef TWOSTAGE_RUN_SHARE_H
 #define TWOSTAGE_RUN_SHARE_H
 
 #include "run/point.h"
+
+/* What two points can share, each with all above it. */
+enum share_depth {
+	SHARE_NOTHING,
+	/* What gets through the L1 TLBs (miss_stream.h): a point replays only that, with tables,
+	 * guest and host of its own, as long as each miss fills the same entry after the same
+	 * TLBIs. */
+	SHARE_STREAM,
+	/* Tables, guest and host (map_log.h): what these did is done again, as long as the same
+	 * faults ask for it. */
+	SHARE_MAP,
+	/* Descriptor reads (read_log.h): all that is left is time. */
+	SHARE_WALKS,
+	SHARE_DEPTHS
+};
+
+/* How much two points of one trace may share. */
+enum share_depth share_depth(const struct config *a, const struct config *b);
+
+/* Order in which points that share much come one after the other; 0: nothing says which first. */
+int share_compare(const struct config *a, const struct config *b);
 
 struct share;
 
@@ -17,15 +36,18 @@ struct share;
 struct share *share_create(size_t most_bytes);
 void share_free(struct share *share); /* may be NULL */
 
-/* As point_run_intervals(), with an equal result; `trace` must stay open as long as the share. */
+/*
+ * As point_run_intervals(), with an equal result; `trace` must stay open as long as the share. What
+ * is not there yet is recorded for points to come, no deeper than `wanted`.
+ */
 enum exit_status share_run(struct share *share, const struct config *config,
-			   const struct trace_reader *trace, struct stats *stats,
-			   struct interval_table *intervals, struct diag *diag);
+			   const struct trace_reader *trace, enum share_depth wanted,
+			   struct stats *stats, struct interval_table *intervals,
+			   struct diag *diag);
 
 struct share_counts {
-	uint64_t alone;	   /* points run from their trace, recorded or not */
-	uint64_t followed; /* points run from a recording */
-	uint64_t diverged; /* recordings given up on the way */
+	uint64_t points[SHARE_DEPTHS]; /* by what they shared */
+	uint64_t diverged;	       /* recordings given up on the way */
 };
 
 struct share_counts share_counts(const struct share *share);

@@ -63,8 +63,8 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	struct config config;
 
 	plan_config(plan, point, &config);
-	status = share_run(work->share, &config, plan->traces[point->trace].reader, &outcome->stats,
-			   &intervals, &outcome->diag);
+	status = share_run(work->share, &config, plan->traces[point->trace].reader, SHARE_WALKS,
+			   &outcome->stats, &intervals, &outcome->diag);
 	if (status != STATUS_OK)
 		diag_set(&outcome->diag, status, "failed without saying why");
 	outcome->n_intervals = intervals.n;

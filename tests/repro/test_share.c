@@ -21,32 +21,46 @@
 
 enum { MAX_CHOICES = 5, TRACES = 3 };
 
-/* The last rows decide what gets into L1, too. */
+/* Behind L1 come first those that decide least. */
 static const char *const axes[][MAX_CHOICES] = {
-	{ "stage2.ipa_bits=40", "stage2.ipa_bits=44", "stage2.ipa_bits=48" },
-	{ "stage2.start_level=auto", "stage2.start_level=plain host.va_bits=48" },
+	{ "latency.model=caches", "latency.model=fixed",
+	  "latency.model=fixed latency.fixed_cycles=7" },
+	{ "cache.l2.size=64K cache.l2.ways=2", "cache.l2.hit_cycles=20", "cache.l1d.size=16K",
+	  "cache.llc.size=256K cache.table_share_permille=500" },
+	{ "dram.latency_cycles=300", "dram.latency_cycles=500" },
+	{ "cost.exit=1", "cost.fault=2 cost.tlbi=3 cost.zero_4k=5",
+	  "cost.pte_update=9 cost.dvm=4" },
+	{ "tlb.l1d.hit_cycles=1", "tlb.l1d.hit_cycles=3", "tlb.l2.hit_cycles=9",
+	  "walk_cache.s1.hit_cycles=4 walk_cache.s2.hit_cycles=2" },
 	{ "tlb.l2.entries=none", "tlb.l2.entries=64 tlb.l2.ways=4",
 	  "tlb.l2.entries=256 tlb.l2.ways=4", "tlb.l2.replacement=srrip" },
-	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16" },
-	{ "walk_cache.s2.entries=none", "walk_cache.s2.entries=16" },
-	{ "latency.model=fixed", "cache.l2.size=64K", "dram.latency_cycles=500", "cost.exit=1" },
-	{ "tlb.l1d.hit_cycles=1", "tlb.l1d.hit_cycles=3" },
+	{ "tlb.l2.probe=parallel", "tlb.l2.probe=serial", "tlb.l2.coalesce=4",
+	  "tlb.l2.contiguous=yes", "tlb.l2.index=hashed" },
+	{ "tlb.l2.prefetch=none", "tlb.l2.prefetch=next-page" },
+	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16", "walk_cache.s1.levels=[3]" },
+	{ "walk_cache.s2.entries=none", "walk_cache.s2.entries=16",
+	  "walk_cache.s2.page_sizes=[2M,1G]", "walk_cache.s2.serves=tables" },
+	{ "walk_cache.s2.place=own", "walk_cache.s2.place=l2_tlb", "walk_cache.s1.place=l2_tlb",
+	  "walk_cache.s2.place=s1" },
+	{ "stage2.ipa_bits=40", "stage2.ipa_bits=44", "stage2.ipa_bits=48" },
+	{ "stage2.start_level=auto", "stage2.start_level=plain host.va_bits=48" },
+	/* What follows decides what gets into L1, too. */
 	{ "host.backing=4K", "host.backing=2M", "host.backing=1G", "host.thp=always" },
 	{ "host.block_rule=v10", "host.block_rule=upstream" },
 	{ "core.dic=1", "core.dic=0" },
 	{ "guest.pages=4K", "guest.pages=2M" },
+	{ "host.force_broadcast=yes", "host.force_broadcast=no" },
+	{ "core.ttl_hint=ignore", "core.ttl_hint=level" },
 	{ "tlb.l1d.entries=12", "tlb.l1d.entries=16 tlb.l1d.ways=4", "tlb.l1i.replacement=plru" },
 	{ "tlb.l1d.contiguous=no", "tlb.l1d.contiguous=yes", "tlb.l1d.coalesce=4",
 	  "tlb.l1d.index=hashed", "tlb.l1d.coalesce=1" },
 	{ "tlb.inclusion=none", "tlb.inclusion=none", "tlb.inclusion=exclusive" },
-	{ "tlb.l2.prefetch=none", "tlb.l2.prefetch=next-page", "tlb.l1d.prefetch=next-page",
-	  "tlb.l1d.prefetch=none" },
-	{ "walk_cache.s2.place=own", "walk_cache.s2.place=l2_tlb" },
+	{ "tlb.l1d.prefetch=none", "tlb.l1d.prefetch=next-page", "tlb.l1d.prefetch=none" },
 	{ "guest.dirty_state=preset", "guest.dirty_state=preset", "guest.dirty_state=hardware" },
 	{ "host.log_start=0", "host.log_start=0", "host.log_start=0", "host.log_start=900" },
 };
 
-enum { AXES = sizeof(axes) / sizeof(axes[0]) };
+enum { AXES = sizeof(axes) / sizeof(axes[0]), AXES_BEHIND = 13 };
 
 static const char *small_trace(unsigned i)
 {
@@ -78,11 +92,11 @@ static void write_traces(void)
 	}
 }
 
-/* A random walk over the axes, so that neighbours have much in common. */
-static struct config step(struct rng *rng, unsigned chosen[AXES])
+/* A random walk over the first axes, so that neighbours have much in common. */
+static struct config step(struct rng *rng, unsigned chosen[AXES], unsigned first_axes)
 {
-	for (unsigned changes = (unsigned)rng_below(rng, 3); changes-- > 0;) {
-		const unsigned axis = (unsigned)rng_below(rng, AXES);
+	for (unsigned changes = 1 + (unsigned)rng_below(rng, 2); changes-- > 0;) {
+		const unsigned axis = (unsigned)rng_below(rng, first_axes);
 
 		do
 			chosen[axis] = (unsigned)rng_below(rng, MAX_CHOICES);
@@ -105,17 +119,15 @@ static void assert_equal(const struct stats *a, const struct stats *b, unsigned 
 				 (unsigned long long)b->v[i]);
 }
 
-static void as_alone(void **state)
+/* A sweep over random points whose steps are along the first axes; what was shared. */
+static struct share_counts sweep(uint64_t seed, unsigned points, unsigned first_axes)
 {
-	const unsigned points = getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 20000 : 500;
 	struct share *share = share_create(64 << 20);
 	struct trace_reader *reader[TRACES];
 	unsigned chosen[AXES] = { 0 };
 	struct share_counts counts;
-	struct rng rng = { 31 };
+	struct rng rng = { seed };
 
-	(void)state;
-	write_traces();
 	assert_non_null(share);
 	for (unsigned i = 0; i < TRACES; i++) {
 		struct diag diag = DIAG_INIT;
@@ -124,8 +136,16 @@ static void as_alone(void **state)
 		assert_non_null(reader[i]);
 	}
 	for (unsigned i = 0; i < points; i++) {
-		const unsigned trace = i / 7 % TRACES;
-		const struct config config = step(&rng, chosen);
+		const enum share_depth wanted =
+			rng_below(&rng, 8) ? SHARE_WALKS
+					   : (enum share_depth)rng_below(&rng, SHARE_DEPTHS);
+		const unsigned trace = i / 9 % TRACES;
+
+		/* Back to where much can be shared. */
+		if (i % 27 == 0)
+			memset(chosen, 0, sizeof(chosen));
+
+		const struct config config = step(&rng, chosen, first_axes);
 		struct interval_table intervals;
 		struct diag diag = DIAG_INIT;
 		struct stats alone, shared;
@@ -133,21 +153,53 @@ static void as_alone(void **state)
 		if (!engine_possible(&config))
 			continue;
 		alone = engine_run(&config, small_trace(trace));
-		assert_int_equal(
-			share_run(share, &config, reader[trace], &shared, &intervals, &diag),
-			STATUS_OK);
+		assert_int_equal(share_run(share, &config, reader[trace], wanted, &shared,
+					   &intervals, &diag),
+				 STATUS_OK);
 		interval_table_free(&intervals);
 		assert_equal(&alone, &shared, i);
 	}
 	counts = share_counts(share);
-	printf("  %d followed, %d alone, %d diverged\n", (int)counts.followed, (int)counts.alone,
+	printf("  %d alone, %d from L1's misses, %d over a mapping, %d from walks; %d diverged\n",
+	       (int)counts.points[SHARE_NOTHING], (int)counts.points[SHARE_STREAM],
+	       (int)counts.points[SHARE_MAP], (int)counts.points[SHARE_WALKS],
 	       (int)counts.diverged);
-	assert_true(counts.followed > points / 12);
-	assert_true(counts.alone > 10);
-	assert_true(counts.diverged > 10);
 	for (unsigned i = 0; i < TRACES; i++)
 		trace_close(reader[i]);
 	share_free(share);
+	return counts;
+}
+
+static unsigned points_of(unsigned usual)
+{
+	return getenv("TWOSTAGE_LONG") && *getenv("TWOSTAGE_LONG") ? 40 * usual : usual;
+}
+
+static void behind_l1(void **state)
+{
+	const unsigned points = points_of(250);
+	struct share_counts counts;
+
+	(void)state;
+	write_traces();
+	counts = sweep(31, points, AXES_BEHIND);
+	assert_true(counts.points[SHARE_NOTHING] < points / 8);
+	assert_true(counts.points[SHARE_STREAM] > points / 20);
+	assert_true(counts.points[SHARE_MAP] > points / 5);
+	assert_true(counts.points[SHARE_WALKS] > points / 5);
+	assert_int_equal(counts.diverged, 0);
+}
+
+static void anything(void **state)
+{
+	struct share_counts counts;
+
+	(void)state;
+	write_traces();
+	counts = sweep(32, points_of(350), AXES);
+	for (unsigned depth = SHARE_NOTHING; depth < SHARE_DEPTHS; depth++)
+		assert_true(counts.points[depth] > 0);
+	assert_true(counts.diverged > 10);
 }
 
 /* No room to record: all points run alone. */
@@ -166,20 +218,21 @@ static void no_room(void **state)
 	assert_non_null(reader);
 	alone = engine_run(&config, small_trace(0));
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(share_run(share, &config, reader, &shared, &intervals, &diag),
-				 STATUS_OK);
+		assert_int_equal(
+			share_run(share, &config, reader, SHARE_WALKS, &shared, &intervals, &diag),
+			STATUS_OK);
 		interval_table_free(&intervals);
 		assert_equal(&alone, &shared, i);
 	}
-	assert_int_equal(share_counts(share).alone, 3);
-	assert_int_equal(share_counts(share).followed, 0);
+	assert_int_equal(share_counts(share).points[SHARE_NOTHING], 3);
 	trace_close(reader);
 	share_free(share);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(as_alone), cmocka_unit_test(no_room) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(behind_l1), cmocka_unit_test(anything),
+					    cmocka_unit_test(no_room) };
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

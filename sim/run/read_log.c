@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/read_log.h"
+
+#include <string.h>
+
+void read_log_fini(struct read_log *log)
+{
+	free(log->word);
+	memset(log, 0, sizeof(*log));
+}
+
+size_t read_log_bytes(const struct read_log *log)
+{
+	return log->room * sizeof(*log->word);
+}
+
+static void give_up(struct read_log *log, struct budget *budget)
+{
+	budget->bytes -= read_log_bytes(log);
+	free(log->word);
+	log->word = NULL;
+	log->words = log->room = 0;
+	log->overflow = true;
+}
+
+static void put(struct read_log *log, struct budget *budget, uint64_t word)
+{
+	uint64_t *grown;
+
+	if (log->overflow)
+		return;
+	grown = read_log_bytes(log) > log->most_bytes
+			? NULL
+			: budget_grow(budget, log->word, log->words, &log->room, sizeof(*grown));
+	if (!grown) {
+		give_up(log, budget);
+		return;
+	}
+	log->word = grown;
+	log->word[log->words++] = word;
+}
+
+void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
+		  const struct walk_log *log, const struct walk_account *account,
+		  enum account_leaf s1, enum account_leaf s2)
+{
+	const struct read_header header = {
+		.vcpu = (uint16_t)vcpu,
+		.reads = (uint8_t)log->reads,
+		.s1_leaf = (uint8_t)s1,
+		.s2_leaf = (uint8_t)s2,
+		.s1_hits = (uint8_t)account->s1_hits,
+		.s2_hits = (uint8_t)(account->s2_leaf_hits + account->s2_table_hits),
+	};
+
+	put(reads, budget, read_header_word(&header));
+	for (uint32_t i = 0; i < log->reads; i++)
+		put(reads, budget,
+		    mmu_read_value(log->query[i].pa, log->query[i].cacheable, log->what[i].row,
+				   log->what[i].final));
+}
+
+/* ---- the other way ------------------------------------------------------------------------ */
+
+/* Latency models of all vCPUs, then the one that they share. */
+struct caches {
+	const struct latency_ops *ops;
+	void **own;
+	void *shared;
+	uint32_t vcpus;
+};
+
+static void *create(const struct latency_ops *ops, const struct latency_config *config)
+{
+	void *state = malloc(ops->state_bytes(config));
+
+	if (state)
+		ops->init(state, config);
+	return state;
+}
+
+static void caches_fini(struct caches *caches)
+{
+	for (uint32_t i = 0; caches->own && i < caches->vcpus; i++)
+		free(caches->own[i]);
+	free(caches->own);
+	free(caches->shared);
+}
+
+static bool caches_init(struct caches *caches, const struct mmu_shape *shape)
+{
+	const struct latency_config own = latency_private(&shape->latency_config);
+	const struct latency_config shared = latency_shared(&shape->latency_config);
+	bool done;
+
+	*caches = (struct caches){ .ops = shape->latency,
+				   .own = calloc(shape->vcpus, sizeof(void *)),
+				   .shared = create(shape->latency, &shared),
+				   .vcpus = shape->vcpus };
+	done = caches->own && caches->shared;
+	for (uint32_t i = 0; done && i < shape->vcpus; i++) {
+		caches->own[i] = create(shape->latency, &own);
+		done = caches->own[i];
+	}
+	if (!done)
+		caches_fini(caches);
+	return done;
+}
+
+static struct latency_result find(const struct caches *caches, uint32_t vcpu, uint64_t word)
+{
+	const pa_t pa = pa_of((word & low_mask(MMU_READ_PA_BITS)) << 3);
+	const bool cacheable = word >> MMU_READ_CACHEABLE & 1;
+
+	return latency_read(caches->ops, caches->own[vcpu], caches->shared, pa, cacheable);
+}
+
+bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, struct stats *stats)
+{
+	struct walk_latencies *latencies = calloc(1, sizeof(*latencies));
+	struct walk_account account = { 0 };
+	struct caches caches = { 0 };
+	size_t next;
+
+	if (!latencies || !caches_init(&caches, shape)) {
+		free(latencies);
+		return false;
+	}
+	*stats = log->counted;
+	account_forget_time(stats);
+	for (size_t at = 0; at < log->words; at = next) {
+		const struct read_header header = read_header_of(log->word[at]);
+
+		next = at + 1 + header.reads;
+		account.reads = 0;
+		account.cycles = (uint64_t)header.s1_hits * shape->s1.hit_cycles +
+				 (uint64_t)header.s2_hits * shape->s2.hit_cycles;
+		for (size_t i = at + 1; i < next; i++)
+			account_add_read(&account, (uint8_t)(log->word[i] >> MMU_READ_LEVEL & 15),
+					 log->word[i] >> MMU_READ_FINAL & 1,
+					 find(&caches, header.vcpu, log->word[i]));
+		if (header.s1_leaf != LEAF_SIZES)
+			account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,
+				     (enum account_leaf)header.s2_leaf);
+	}
+	account_quantiles(latencies, stats);
+	caches_fini(&caches);
+	free(latencies);
+	return true;
+}
