@@ -294,8 +294,15 @@ bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out)
 					      : alloc_in_region(frames, size_bits, out);
 }
 
+void frames_close(struct frames *frames)
+{
+	frames->closed = true;
+}
+
 void frames_free(struct frames *frames, unsigned size_bits, pa_t pa)
 {
+	if (frames->closed)
+		return;
 	if (size_bits <= FRAMES_REGION_BITS) {
 		free_in_region(frames, size_bits, pa.v);
 		return;

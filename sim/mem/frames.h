@@ -44,6 +44,7 @@ struct frames {
 	uint64_t free_bytes;
 	uint64_t whole_blocks; /* 2 MiB blocks in free pieces of 2 MiB or more */
 	bool no_memory;	       /* our own memory ran out, once */
+	bool closed;
 };
 
 /* False: out of our own memory, frames is then empty. End with frames_fini(). */
@@ -62,6 +63,9 @@ bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out);
  * free. When our own memory runs out (no_memory) they stay taken.
  */
 void frames_free(struct frames *frames, unsigned size_bits, pa_t pa);
+
+/* All goes, and nobody will ask what of it is free: from now on frames_free() does nothing. */
+void frames_close(struct frames *frames);
 
 /* Bytes that are free, in pieces of any size. */
 uint64_t frames_free_bytes(const struct frames *frames);

@@ -165,6 +165,39 @@ bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,
 	return false;
 }
 
+static uint64_t contiguous_in(const struct pgtable *table, uint64_t at, int level)
+{
+	const enum granule granule = table->format.granule;
+	const uint64_t entries = UINT64_C(1)
+				 << (level == table->start_level
+					     ? table->ia_bits - level_shift(granule, level)
+					     : granule_stride(granule));
+	const uint64_t *words = NULL;
+	uint64_t count = 0;
+
+	for (uint64_t i = 0; i < entries; i++) {
+		const uint64_t address = at + i * 8;
+		const uint64_t in_page = address >> 3 & low_mask(PHYS_PAGE_BITS - 3);
+		uint64_t desc;
+
+		/* The pages of a table need not be neighbours. */
+		if (i == 0 || in_page == 0)
+			words = phys_words(table->mem, table->ops->locate(table->ctx, address));
+		desc = words ? words[in_page] : 0;
+		if (desc_kind(&table->format, desc, level) == DESC_KIND_TABLE)
+			count +=
+				contiguous_in(table, desc_address(&table->format, desc), level + 1);
+		else
+			count += (desc & DESC_VALID) && (desc & DESC_CONTIGUOUS);
+	}
+	return count;
+}
+
+uint64_t pgtable_contiguous(const struct pgtable *table)
+{
+	return contiguous_in(table, table->root, table->start_level);
+}
+
 void pgtable_replace(struct pgtable *table, uint64_t ia, uint64_t desc)
 {
 	int level;

@@ -79,6 +79,9 @@ struct pgtable_leaf {
 bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,
 		  struct pgtable_leaf *leaf);
 
+/* Valid leaves with the Contiguous bit. */
+uint64_t pgtable_contiguous(const struct pgtable *table);
+
 /*
  * Replace the descriptor of the leaf that maps ia by `desc`, of the same level: attributes, another
  * output address, or 0 to unmap it. Nothing is mapped there: no effect.

@@ -155,7 +155,6 @@ void phys_reset(struct phys_mem *mem)
 		private->used--;
 	}
 	mem->abort_ranges = 0;
-	mem->moves++;
 }
 
 bool phys_add_abort_range(struct phys_mem *mem, pa_t first, pa_t end)
@@ -254,7 +253,6 @@ bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words)
 	const uint64_t page = pa.v >> PHYS_PAGE_BITS;
 	struct phys_slot *slot = find_slot(mem, page);
 
-	mem->moves++;
 	if (slot->key != 0) {
 		release_page(mem->private, slot->words);
 		slot->words = words;
@@ -274,7 +272,6 @@ void phys_free_page(struct phys_mem *mem, pa_t pa)
 	if (slot->key == 0)
 		return;
 	tell(mem, PHYS_FREED, pa, 0);
-	mem->moves++;
 	release_page(mem->private, slot->words);
 	mem->private->used--;
 	/* Close the gap: each later page of the run moves back if its own place is not behind it.

@@ -40,7 +40,6 @@ struct phys_mem {
 	unsigned hash_shift;	 /* 64 - log2 of the number of buckets */
 	size_t slot_mask;
 	unsigned abort_ranges;
-	uint64_t moves; /* changes when the words of a page may have gone elsewhere */
 	struct phys_private *private;
 	struct phys_watch watch;
 };
@@ -65,8 +64,8 @@ static inline size_t phys_slot_of(const struct phys_mem *mem, uint64_t page)
 }
 
 /*
- * The 512 words of the page of pa, NULL if it was never written. They stay there, and are what
- * phys_read64() and phys_write64() see, as long as mem->moves does not change.
+ * The 512 words of the page of pa, NULL if it was never written. They are what phys_read64() and
+ * phys_write64() see until the page is freed or mapped elsewhere.
  */
 static inline const uint64_t *phys_words(const struct phys_mem *mem, pa_t pa)
 {

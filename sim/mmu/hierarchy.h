@@ -135,7 +135,6 @@ struct mmu {
 	void *latency_state; /* of the caches and the memory that all vCPUs share */
 	struct mmu_listener listener; /* event = NULL: none */
 	struct walk_latencies *latencies;
-	struct walk_chains *chains; /* what the walkers know of tables */
 	struct stats stats; /* counts of what happened here; mmu_count() adds the derived ones */
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);

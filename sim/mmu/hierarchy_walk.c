@@ -146,15 +146,6 @@ static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu)
 	}
 }
 
-/* Does the stage-2 cache keep tables of any level? */
-static bool keeps_s2_tables(const struct mmu_vcpu *vcpu)
-{
-	for (int level = 0; level <= 3; level++)
-		if (walk_cache_keeps(&vcpu->s2, level, false))
-			return true;
-	return false;
-}
-
 bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 {
 	const bool caches = vcpu->s1.ways || vcpu->s2.ways;
@@ -169,7 +160,6 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.probe = caches ? hook_probe : NULL,
 		.learn = caches ? hook_learn : NULL,
 		.read = hook_read,
-		.chains = keeps_s2_tables(vcpu) ? NULL : mmu->chains,
 	};
 	set_unwanted(&walker->hooks, vcpu);
 	vcpu->walker = walker;

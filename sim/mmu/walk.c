@@ -6,7 +6,6 @@
  */
 #include "mmu/walk.h"
 
-#include "mmu/walk_chain.h"
 #include "mmu/walk_leaf.h"
 
 /* Compiled once for each stage, so that `stage` costs nothing at run time. */
@@ -148,54 +147,6 @@ static inline uint64_t index_mask(const struct regime_stage *st, int level)
 }
 
 /*
- * descend() of stage 2 along a chain, to the descriptor at its end. False, with nothing done: there
- * is none, or it now ends in a table.
- */
-static inline bool follow_chain(const struct walk *w, const struct regime_stage *st,
-				const struct walk_request *rq, struct walk_leaf *leaf,
-				struct walk_entry *entry)
-{
-	const uint64_t area = chain_area(st, rq->ia);
-	const struct walk_chain *chain = chain_of(w->hooks->chains, area);
-	const bool final = w->for_level == WALK_FOR_FINAL, cacheable = is_cacheable(st->walk_attr);
-	struct walk_log *log = w->hooks->log;
-	unsigned row, shift, index;
-	uint64_t desc;
-
-	if (!log || !chain_holds(chain, w->mem, st, area))
-		return false;
-	shift = entry_shift(st, chain->level);
-	index = (unsigned)(rq->ia >> shift & low_mask(CHAIN_INDEX_BITS));
-	desc = chain->words[index];
-	if (desc_kind(&st->format, desc, chain->level) == DESC_KIND_TABLE)
-		return false;
-	row = walk_row(2, st->start_level);
-	for (unsigned i = 0; i < chain->tables; i++)
-		log_read(log, row++, final, chain->table[i].pa, cacheable);
-	*entry = (struct walk_entry){
-		.address = chain->page.v | (uint64_t)index << 3,
-		.pa = pa_of(chain->page.v | (uint64_t)index << 3),
-		.desc = desc,
-		.level = chain->level,
-		.attr = st->walk_attr,
-	};
-	log_read(log, row, final, entry->pa, cacheable);
-	*leaf = (struct walk_leaf){ .level = chain->level, .size_bits = (uint8_t)shift };
-	return true;
-}
-
-/* The descriptor that a descent ended in: a leaf's, or none. */
-PER_STAGE bool end_descent(struct walk *w, const struct regime_stage *st, const int stage,
-			   const struct walk_request *rq, struct walk_leaf *leaf,
-			   const struct walk_entry *entry)
-{
-	leaf->desc = entry->desc;
-	if (desc_kind(&st->format, entry->desc, leaf->level) == DESC_KIND_INVALID)
-		return fail(w, stage, rq, FAULT_TRANSLATION, leaf->level);
-	return true;
-}
-
-/*
  * Descend to the leaf descriptor of rq->ia, and to its `entry` unless a walk cache gave it.
  * Invariant: `at` names the table to read next, reached through descriptors that were all valid and
  * within the output address size.
@@ -210,11 +161,8 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 	uint64_t mask;
 	bool resumed = caches == WALK_CACHES && w->hooks->probe &&
 		       w->hooks->probe(w->hooks->ctx, stage, rq->ia, &at);
-	const bool chained = stage == 2 && !resumed && w->hooks->chains && !w->mem->abort_ranges;
 	bool learn = false;
 
-	if (chained && follow_chain(w, st, rq, leaf, entry))
-		return end_descent(w, st, stage, rq, leaf, entry);
 	leaf->cached = resumed && at.leaf;
 	shift = entry_shift(st, at.level);
 	leaf->size_bits = (uint8_t)shift;
@@ -248,12 +196,13 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 		learn = w->hooks->learn &&
 			!(w->hooks->unwanted[stage - 1].tables >> (at.level + 1) & 1);
 	}
+	leaf->desc = entry->desc;
 	leaf->level = at.level;
 	leaf->size_bits = (uint8_t)shift;
 	leaf->hierarchy = at.hierarchy;
-	if (chained && !st->big_endian)
-		walk_chain_learn(w->hooks->chains, w->mem, st, ia, at.level);
-	return end_descent(w, st, stage, rq, leaf, entry);
+	if (desc_kind(&st->format, entry->desc, at.level) == DESC_KIND_INVALID)
+		return fail(w, stage, rq, FAULT_TRANSLATION, at.level);
+	return true;
 }
 
 /* Is the leaf itself in order? Sets its output address. */

@@ -85,9 +85,7 @@ struct walk_log {
 /* All optional (NULL); `ctx` is passed through. Calls come in the order of the walk. */
 struct walk_hooks {
 	void *ctx;
-	struct walk_log *log; /* in place of read() */
-	/* For speed alone (walk_chain.h). Only where no tables of stage 2 are learnt. */
-	struct walk_chains *chains;
+	struct walk_log *log;		  /* in place of read() */
 	struct walk_unwanted unwanted[2]; /* stage 1, stage 2 */
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);

@@ -2,18 +2,6 @@
 /* Statistics of a guest's own tables. */
 #include "os/vm_private.h"
 
-static uint64_t contiguous_leaves(const struct pgtable *table)
-{
-	const uint64_t last = low_mask(table->ia_bits);
-	struct pgtable_leaf leaf;
-	uint64_t count = 0;
-
-	for (uint64_t at = 0; at <= last && pgtable_next(table, at, last, &leaf);
-	     at = leaf.ia + (UINT64_C(1) << leaf.bits))
-		count += (leaf.desc & DESC_CONTIGUOUS) != 0;
-	return count;
-}
-
 /* Pages of guest tables, of the smaller granule, by the size of the stage-2 leaf behind them. */
 static void count_table_backing(const struct vm *vm, struct stats *stats)
 {
@@ -47,8 +35,8 @@ void vm_count_guest(const struct vm *vm, struct stats *stats)
 	v[STAT_asid_allocations] += vm->asids.allocations;
 	v[STAT_asid_rollovers] += vm->asids.rollovers;
 	v[STAT_s1_fallbacks] += vm->s1_fallbacks;
-	v[STAT_s1_contiguous_mapped] += contiguous_leaves(&vm->high);
+	v[STAT_s1_contiguous_mapped] += pgtable_contiguous(&vm->high);
 	for (const struct space *space = vm->newest; space; space = space->older)
-		v[STAT_s1_contiguous_mapped] += contiguous_leaves(&space->low);
+		v[STAT_s1_contiguous_mapped] += pgtable_contiguous(&space->low);
 	count_table_backing(vm, stats);
 }

@@ -166,6 +166,18 @@ static enum kvm_result visit_entry(struct kvm_visit *at, const struct kvm_walker
 	return goes_on(walker, result) ? KVM_OK : result;
 }
 
+/* The entries of a table of the last level that are no concern of the walker's: all visited. */
+static void pass_entries(struct kvm_visit *at)
+{
+	const enum granule granule = at->pgt->setup.granule;
+	const uint64_t table_end =
+		(at->addr | low_mask(level_shift(granule, KVM_LAST_LEVEL - 1))) + 1;
+	const uint64_t end = at->end < table_end ? at->end : table_end;
+
+	at->pgt->software_steps += (end - at->addr + low_mask(granule)) >> granule;
+	at->addr = end;
+}
+
 /* The entries of one table, from that of at->addr on (__kvm_pgtable_walk). */
 static enum kvm_result walk_table(struct kvm_visit *at, const struct kvm_walker *walker, pa_t table,
 				  int level)
@@ -174,6 +186,10 @@ static enum kvm_result walk_table(struct kvm_visit *at, const struct kvm_walker 
 	const unsigned shift = level_shift(at->pgt->setup.granule, level);
 	enum kvm_result result = KVM_OK;
 
+	if (level == KVM_LAST_LEVEL && !(walker->flags & KVM_WALK_LEAF)) {
+		pass_entries(at);
+		return KVM_OK;
+	}
 	for (uint64_t index = at->addr >> shift & low_mask(stride);
 	     index <= low_mask(stride) && at->addr < at->end && result == KVM_OK; index++)
 		result = visit_entry(at, walker, pa_of(table.v + index * 8), level);
@@ -236,7 +252,7 @@ void kvm_pgtable_fini(struct kvm_pgtable *pgt)
 
 /* ---- one address -------------------------------------------------------------------------- */
 
-static uint64_t find_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level, pa_t *entry)
+uint64_t kvm_find_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level, pa_t *entry)
 {
 	const enum granule granule = pgt->setup.granule;
 	const unsigned stride = granule_stride(granule);
@@ -259,14 +275,48 @@ uint64_t kvm_pgtable_get_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *
 {
 	pa_t entry;
 
-	return find_leaf(pgt, ipa, level, &entry);
+	return kvm_find_leaf(pgt, ipa, level, &entry);
+}
+
+/* Of the leaves of one table, those that lie in [first, last]. */
+static void count_table(const struct kvm_pgtable *pgt, pa_t table, int level, uint64_t base,
+			uint64_t first, uint64_t last, uint64_t leaves[KVM_LEVELS])
+{
+	const unsigned shift = level_shift(pgt->setup.granule, level);
+	const uint64_t entries = UINT64_C(1) << granule_stride(pgt->setup.granule);
+	const uint64_t from = first > base ? (first - base) >> shift : 0;
+	const uint64_t *words = NULL;
+
+	for (uint64_t i = from; i < entries && base + (i << shift) <= last; i++) {
+		const pa_t entry = pa_of(table.v + i * 8);
+		uint64_t desc;
+
+		if (!words || (entry.v & low_mask(PHYS_PAGE_BITS)) == 0)
+			words = phys_words(pgt->mem, entry);
+		desc = words ? words[entry.v >> 3 & low_mask(PHYS_PAGE_BITS - 3)] : 0;
+		if (kvm_pte_table(pgt, desc, level))
+			count_table(pgt, kvm_pte_follow(pgt, desc), level + 1, base + (i << shift),
+				    first, last, leaves);
+		else
+			leaves[level] += desc & DESC_VALID;
+	}
+}
+
+void kvm_pgtable_count_leaves(const struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
+			      uint64_t leaves[KVM_LEVELS])
+{
+	const unsigned root_shift = level_shift(pgt->setup.granule, pgt->start_level - 1);
+
+	for (uint64_t i = ipa >> root_shift; i <= (ipa + bytes - 1) >> root_shift; i++)
+		count_table(pgt, pa_of(pgt->root.v + (i << pgt->setup.granule)), pgt->start_level,
+			    i << root_shift, ipa, ipa + bytes - 1, leaves);
 }
 
 void kvm_pgtable_hw_access(struct kvm_pgtable *pgt, uint64_t ipa)
 {
 	int level;
 	pa_t entry;
-	const uint64_t desc = find_leaf(pgt, ipa, &level, &entry);
+	const uint64_t desc = kvm_find_leaf(pgt, ipa, &level, &entry);
 
 	if (desc & DESC_VALID)
 		kvm_write_pte(pgt, entry, desc | DESC_AF);

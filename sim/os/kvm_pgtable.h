@@ -208,6 +208,10 @@ enum kvm_result kvm_pgtable_relax_perms(struct kvm_pgtable *pgt, uint64_t ipa, u
 enum kvm_result kvm_pgtable_split(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
 				  struct kvm_table_cache *cache);
 
+/* Adds the valid leaves that have a byte in [ipa, ipa + bytes), by level. */
+void kvm_pgtable_count_leaves(const struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
+			      uint64_t leaves[KVM_LEVELS]);
+
 /*
  * kvm_pgtable_get_leaf: the entry that decides about ipa, valid or not, and its level. Here it says
  * what hardware finds; on a fault KVM knows that from its syndrome.

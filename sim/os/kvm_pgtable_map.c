@@ -128,16 +128,41 @@ static enum kvm_result map_visit(const struct kvm_visit *visit, enum kvm_walk_fl
 					  : map_leaf(visit, visit->arg);
 }
 
+/*
+ * The walk for one page whose tables are all there, without the visits that change nothing: no
+ * table makes room for a page.
+ */
+static enum kvm_result map_page(struct kvm_pgtable *pgt, const struct map_data *data,
+				struct kvm_visit *visit)
+{
+	enum kvm_result result;
+
+	visit->level = KVM_LAST_LEVEL;
+	pgt->fake_steps += pgt->fake_levels;
+	pgt->software_steps += pgt->fake_levels + (unsigned)(KVM_LEVELS - pgt->start_level);
+	result = map_leaf(visit, data);
+	return result == KVM_AGAIN && !(visit->flags & KVM_WALK_HANDLE_FAULT) ? KVM_OK : result;
+}
+
 enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes, pa_t pa,
 				unsigned prot, struct kvm_table_cache *cache, unsigned flags)
 {
+	const uint64_t page = ipa & ~low_mask(pgt->setup.granule);
 	struct map_data data = { .pa = pa.v & ~low_mask(pgt->setup.granule),
 				 .attributes = leaf_attributes(pgt, prot),
 				 .cache = cache };
 	const struct kvm_walker walker = { .visit = map_visit,
 					   .arg = &data,
 					   .flags = flags | KVM_WALK_TABLE_PRE | KVM_WALK_LEAF };
+	struct kvm_visit visit = { .pgt = pgt, .flags = walker.flags, .start = page, .addr = page };
+	int level;
 
+	visit.end = page + low_mask(pgt->setup.granule) + 1;
+	if (ipa + bytes <= visit.end && visit.end <= UINT64_C(1) << pgt->setup.ia_bits) {
+		visit.old = kvm_find_leaf(pgt, page, &level, &visit.entry);
+		if (level == KVM_LAST_LEVEL)
+			return map_page(pgt, &data, &visit);
+	}
 	return kvm_pgtable_walk(pgt, ipa, bytes, &walker);
 }
 

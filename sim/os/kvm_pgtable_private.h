@@ -29,6 +29,9 @@ static inline void kvm_write_pte(struct kvm_pgtable *pgt, pa_t entry, uint64_t d
 	(void)phys_write64(pgt->mem, entry, desc);
 }
 
+/* The entry that decides about an IPA, none of whose bits lie above the tree's: where it is. */
+uint64_t kvm_find_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level, pa_t *entry);
+
 /* A table page out of the cache, counted. False: cache or memory exhausted. */
 bool kvm_table_take(struct kvm_pgtable *pgt, struct kvm_table_cache *cache, pa_t *out);
 

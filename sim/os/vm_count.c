@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a VM adds to the statistics. */
-#include "os/kvm_snapshot.h"
 #include "os/vm_private.h"
 
 /* Leaf sizes and their statistics. */
@@ -32,17 +31,17 @@ static void count_stage1(const struct pgtable *table, uint64_t *v)
 	}
 }
 
-static void count_stage2(struct vm *vm, uint64_t *v)
+static void count_stage2(const struct vm *vm, uint64_t *v)
 {
-	struct kvm_snapshot snapshot;
+	uint64_t leaves[KVM_LEVELS] = { 0 };
 
-	kvm_snapshot_take(&snapshot, &vm->kvm.pgt, vm->memory_first,
-			  vm->memory_end - vm->memory_first);
+	kvm_pgtable_count_leaves(&vm->kvm.pgt, vm->memory_first, vm->memory_end - vm->memory_first,
+				 leaves);
 	for (size_t i = 0; i < SIZES; i++) {
 		const int level = vm_leaf_level(vm->setup.s2_granule, sizes[i].bits);
 
 		if (level >= 0)
-			v[sizes[i].s2] += snapshot.leaves[level];
+			v[sizes[i].s2] += leaves[level];
 	}
 }
 

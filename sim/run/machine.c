@@ -108,6 +108,7 @@ enum exit_status machine_init(struct machine *machine, const struct config *conf
 
 void machine_fini(struct machine *machine)
 {
+	frames_close(&machine->frames);
 	devices_destroy(machine->devices);
 	walkers_destroy(machine->walkers);
 	for (uint32_t i = 0; i < machine->vms_count; i++)

@@ -6,7 +6,6 @@
 #include "gen.h"
 #include "mmu/regime.h"
 #include "mmu/walk.h"
-#include "mmu/walk_chain.h"
 
 struct engine {
 	struct arch_cpu cpu;
@@ -14,7 +13,6 @@ struct engine {
 	struct phys_mem *mem;
 	unsigned reads; /* of the last walk, with hardware updates */
 	struct walk_log log;
-	struct walk_chains chains; /* of all walks */
 };
 
 void engine_cpu(struct engine *e, const struct naive_cpu *cpu);
