@@ -80,36 +80,45 @@ static void pass_cycles(struct mmu_walker *walker)
 	walker->passed_cycles = walker->account.cycles;
 }
 
-/* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
-static struct latency_result find(struct mmu_walker *walker, const struct walk_read *read)
+/* With a listener: where the vCPU's own caches hold a descriptor, or that the listener was told. */
+static struct latency_result find_or_tell(struct mmu_walker *walker, pa_t pa, bool cacheable,
+					  const struct walk_logged *what)
 {
 	struct mmu *mmu = walker->mmu;
-	const struct latency_ops *latency = mmu->shape.latency;
-	struct latency_result own;
+	const struct latency_result own =
+		mmu->shape.latency->read(walker->vcpu->latency_state, pa, cacheable);
 
-	if (!mmu->listener.event)
-		return latency_read(latency, walker->vcpu->latency_state, mmu->latency_state,
-				    read->pa, read->cacheable);
-	own = latency->read(walker->vcpu->latency_state, read->pa, read->cacheable);
 	if (own.found_in != FOUND_DRAM)
 		return own;
 	pass_cycles(walker);
 	walker->told_reads++;
 	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
-		 mmu_read_value(read->pa, read->cacheable,
-				(uint8_t)walk_row(read->stage, read->level), is_final(read)));
+		 mmu_read_value(pa, cacheable, what->row, what->final));
 	return (struct latency_result){ .found_in = (enum found_in)ACCOUNT_LATER };
 }
 
-/* A listener or a watcher hears of each read at its place in the walk. */
+/* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
+static struct latency_result find(struct mmu_walker *walker, const struct walk_read *read,
+				  const struct walk_logged *what)
+{
+	struct mmu *mmu = walker->mmu;
+
+	if (mmu->listener.event)
+		return find_or_tell(walker, read->pa, read->cacheable, what);
+	return latency_read(mmu->shape.latency, walker->vcpu->latency_state, mmu->latency_state,
+			    read->pa, read->cacheable);
+}
+
+/* A watcher hears of each read at its place in the walk. */
 static void hook_read(void *ctx, const struct walk_read *read)
 {
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
-	const struct latency_result found = find(walker, read);
+	const struct walk_logged what = { (uint8_t)walk_row(read->stage, read->level),
+					  is_final(read) };
+	const struct latency_result found = find(walker, read, &what);
 
-	account_add_read(&walker->account, (uint8_t)walk_row(read->stage, read->level),
-			 is_final(read), found);
+	account_add_read(&walker->account, what.row, what.final, found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
@@ -132,6 +141,19 @@ static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, en
 
 	if (tap->walked)
 		tap->walked(tap->ctx, walker->vcpu->index, &walker->log, &walker->account, s1, s2);
+}
+
+static void tell_log(struct mmu_walker *walker)
+{
+	const struct walk_log *log = &walker->log;
+
+	for (uint32_t i = 0; i < log->reads; i++) {
+		const struct latency_query *query = &log->query[i];
+		const struct walk_logged *what = &log->what[i];
+
+		account_add_read(&walker->account, what->row, what->final,
+				 find_or_tell(walker, query->pa, query->cacheable, what));
+	}
 }
 
 /* Stage 1 has to hear of each leaf, for `final`. */
@@ -252,9 +274,13 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	walker->s1_context = walker->s2_context | space->context.asid;
 	walker->final = !space->regime->s1_on;
 	walker->log.reads = 0;
-	walker->hooks.log = mmu->listener.event || mmu->watch ? NULL : &walker->log;
+	walker->hooks.log = mmu->watch ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
-	if (walker->log.reads)
+	if (!walker->log.reads)
+		return;
+	if (mmu->listener.event)
+		tell_log(walker);
+	else
 		account_log(walker);
 }
 
