@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/db.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
@@ -169,6 +172,20 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 	return status ? status : db_intervals_prepare(db, diag);
 }
 
+/* SQLite does not say why: ask again. */
+static enum exit_status report_unopened(struct db *db, struct diag *diag)
+{
+	const int flags = O_CLOEXEC | (db->access == DB_READ ? O_RDONLY : O_RDWR | O_CREAT);
+	const int fd = open(db->path, flags, 0666);
+
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || sqlite3_errcode(db->sql) != SQLITE_CANTOPEN)
+		return db_failure(db, diag);
+	return diag_set(diag, STATUS_IO, "%s: %s: %s", db->path, sqlite3_errmsg(db->sql),
+			strerror(errno));
+}
+
 static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
 	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
@@ -179,7 +196,7 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 	if (db->access == DB_READ && stat(db->path, &file) != 0)
 		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", db->path);
 	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
-		return db->sql ? db_failure(db, diag) : no_memory(diag);
+		return db->sql ? report_unopened(db, diag) : no_memory(diag);
 	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
 	status = db->access == DB_READ ? refuse_empty(db, diag) : create_tables(db, diag);
 	if (status == STATUS_OK)
