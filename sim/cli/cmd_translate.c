@@ -86,6 +86,18 @@ static void set_regime(struct session *s, unsigned tags)
 	s->tags = tags;
 }
 
+/* An AT instruction puts its fault into PAR_EL1, an access into ESR_ELx. */
+static void explain_fault(const struct translate_op *op, const struct fault *fault)
+{
+	const unsigned to_el = fault_to_el2(fault) ? 2 : 1;
+
+	fputs("#   ", stdout);
+	walk_text_fault(stdout, fault);
+	if (op->op != TRANSLATE_AT)
+		printf(", ESR_EL%u %" PRIx64, to_el, fault_esr(fault, op->kind, op->el, to_el));
+	putchar('\n');
+}
+
 static void answer_at(const struct translation *t, struct translate_result *r)
 {
 	if (t->fault.type == FAULT_EXTERNAL_WALK) {
@@ -176,11 +188,8 @@ static bool run_query(struct session *s, const struct translate_query *query, un
 		access.va = va_of(regime_untag(&s->regime, access.va, ACCESS_FETCH));
 	s->va = access.va;
 	mmu_walk(&s->regime, s->mem, &access, &hooks, &t);
-	if (s->explain_now && t.fault.type != FAULT_NONE) {
-		fputs("#   ", stdout);
-		walk_text_fault(stdout, &t.fault);
-		putchar('\n');
-	}
+	if (s->explain_now && t.fault.type != FAULT_NONE)
+		explain_fault(op, &t.fault);
 	if (op->op == TRANSLATE_AT)
 		answer_at(&t, result);
 	else

@@ -95,14 +95,6 @@ static uint64_t last_entry(const struct pgtable *table, uint64_t ia, int *level,
 	}
 }
 
-uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level)
-{
-	pa_t entry;
-	const uint64_t desc = last_entry(table, ia, level, &entry);
-
-	return desc & DESC_VALID ? desc : 0;
-}
-
 /* pgtable_hole_bits() in the table of level 3 at `at`: is ia mapped, or its set of pages? */
 static unsigned page_hole_bits(const struct pgtable *table, uint64_t at, uint64_t ia)
 {

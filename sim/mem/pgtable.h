@@ -55,9 +55,6 @@ enum pgtable_result {
 enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, uint64_t oa,
 				uint64_t attributes);
 
-/* The valid leaf descriptor that maps ia, its level in *level; 0: none. */
-uint64_t pgtable_find(const struct pgtable *table, uint64_t ia, int *level);
-
 /*
  * log2 of the largest area around `ia` in which nothing is mapped and which one leaf of some level,
  * or one set of contiguous pages, would fill; 0: ia is mapped.

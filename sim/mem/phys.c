@@ -301,8 +301,3 @@ void phys_visit(const struct phys_mem *mem, void (*visit)(void *ctx, pa_t pa, ui
 				      slot->words[word]);
 	}
 }
-
-size_t phys_bytes(const struct phys_mem *mem)
-{
-	return (mem->private->used - mem->private->lent) * PAGE_BYTES;
-}

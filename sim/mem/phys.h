@@ -108,7 +108,4 @@ void phys_free_page(struct phys_mem *mem, pa_t pa);
 void phys_visit(const struct phys_mem *mem, void (*visit)(void *ctx, pa_t pa, uint64_t value),
 		void *ctx);
 
-/* Host bytes held by page contents, those of phys_map_page() left out. */
-size_t phys_bytes(const struct phys_mem *mem);
-
 #endif

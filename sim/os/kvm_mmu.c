@@ -262,29 +262,18 @@ enum kvm_errno kvm_mmu_collapse(struct kvm_slot *slot, uint64_t user)
 	return kvm_memory_collapse(&slot->memory, user) == KVM_MEMORY_OK ? KVM_E_NONE : KVM_E_NOMEM;
 }
 
-/* kvm_age_gfn(), kvm_test_age_gfn(): up to v6.4 only the leaf at the first address was looked at.
- */
-static bool age(struct kvm_slot *slot, uint64_t first, uint64_t end, enum kvm_age what)
+/* kvm_age_gfn(): up to v6.4 only the leaf at the first address was looked at. */
+bool kvm_mmu_clear_young(struct kvm_slot *slot, uint64_t first, uint64_t end, bool flush)
 {
 	struct kvm_pgtable *pgt = &slot->mmu->pgt;
+	bool young;
 
 	if (slot->pinned || !user_to_ipa(slot, &first, &end))
 		return false;
 	if (pgt->setup.kernel < KVM_KERNEL(6, 5))
 		end = first + 1;
-	return kvm_pgtable_test_clear_young(pgt, first, end - first, what);
-}
-
-bool kvm_mmu_test_young(struct kvm_slot *slot, uint64_t first, uint64_t end)
-{
-	return age(slot, first, end, KVM_AGE_TEST);
-}
-
-bool kvm_mmu_clear_young(struct kvm_slot *slot, uint64_t first, uint64_t end, bool flush)
-{
-	const bool young = age(slot, first, end, KVM_AGE_CLEAR);
-
+	young = kvm_pgtable_clear_young(pgt, first, end - first);
 	if (young && flush)
-		kvm_pgtable_flush_all(&slot->mmu->pgt);
+		kvm_pgtable_flush_all(pgt);
 	return young;
 }

@@ -143,9 +143,7 @@ void kvm_mmu_unmap_user(struct kvm_slot *slot, uint64_t first, uint64_t end);
 enum kvm_errno kvm_mmu_discard(struct kvm_slot *slot, uint64_t first, uint64_t end);
 enum kvm_errno kvm_mmu_collapse(struct kvm_slot *slot, uint64_t user);
 
-/* MMU notifier test_young, clear_young (flush: clear_flush_young) of user addresses [first, end).
- */
-bool kvm_mmu_test_young(struct kvm_slot *slot, uint64_t first, uint64_t end);
+/* MMU notifier clear_young (flush: clear_flush_young) of user addresses [first, end). */
 bool kvm_mmu_clear_young(struct kvm_slot *slot, uint64_t first, uint64_t end, bool flush);
 
 enum kvm_access_result {

@@ -20,13 +20,6 @@ static uint64_t root_tables(enum granule granule, unsigned ia_bits, int start_le
 	return (low_mask(ia_bits) >> level_shift(granule, start_level - 1)) + 1;
 }
 
-unsigned kvm_pgtable_root_tables(enum granule granule, unsigned ia_bits)
-{
-	const int start_level = KVM_LEVELS - (int)kvm_pgtable_levels(granule, ia_bits);
-
-	return (unsigned)root_tables(granule, ia_bits, start_level);
-}
-
 /* Levels that resolve all bits without concatenation. */
 static unsigned plain_levels(enum granule granule, unsigned ia_bits)
 {

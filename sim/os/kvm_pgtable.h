@@ -110,9 +110,6 @@ struct kvm_pgtable {
 /* Levels of a stage 2 of this size as KVM sets it up: kvm_get_vtcr(), never less than 2. */
 unsigned kvm_pgtable_levels(enum granule granule, unsigned ia_bits);
 
-/* Concatenated root tables of such a stage 2: kvm_pgd_pages(). */
-unsigned kvm_pgtable_root_tables(enum granule granule, unsigned ia_bits);
-
 /*
  * The start level of such tables, whether legal on a PE or not. False: they need more levels than
  * the host has (the "Dynamic IPA and 52bit IPA" series, version 5), or than 16 concatenated tables
@@ -192,11 +189,11 @@ void kvm_pgtable_wrprotect(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes
 /* kvm_pgtable_stage2_mkyoung: set AF of the leaf at ipa, no TLB maintenance. */
 void kvm_pgtable_mkyoung(struct kvm_pgtable *pgt, uint64_t ipa);
 
-enum kvm_age { KVM_AGE_TEST, KVM_AGE_CLEAR };
-
-/* kvm_pgtable_stage2_test_clear_young: was AF set somewhere in the range? No TLB maintenance. */
-bool kvm_pgtable_test_clear_young(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
-				  enum kvm_age age);
+/*
+ * kvm_pgtable_stage2_test_clear_young to clear: was AF set somewhere in the range? No TLB
+ * maintenance.
+ */
+bool kvm_pgtable_clear_young(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes);
 
 /* kvm_pgtable_stage2_relax_perms: add permissions to the leaf at ipa; AF stays as it is. */
 enum kvm_result kvm_pgtable_relax_perms(struct kvm_pgtable *pgt, uint64_t ipa, unsigned prot);

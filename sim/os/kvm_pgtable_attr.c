@@ -68,35 +68,27 @@ enum kvm_result kvm_pgtable_relax_perms(struct kvm_pgtable *pgt, uint64_t ipa, u
 	return result;
 }
 
-struct age_data {
-	enum kvm_age age;
-	bool young;
-};
-
 /* stage2_age_walker() */
 static enum kvm_result age_visit(const struct kvm_visit *visit, enum kvm_walk_flags kind)
 {
-	struct age_data *data = visit->arg;
+	bool *young = visit->arg;
 
 	(void)kind;
 	if (!(visit->old & DESC_VALID) || !(visit->old & DESC_AF))
 		return KVM_OK;
-	data->young = true;
-	if (data->age == KVM_AGE_TEST)
-		return KVM_OK;
+	*young = true;
 	kvm_write_pte(visit->pgt, visit->entry, visit->old & ~DESC_AF);
 	visit->pgt->counts.pte_updates++;
 	return KVM_OK;
 }
 
-bool kvm_pgtable_test_clear_young(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes,
-				  enum kvm_age age)
+bool kvm_pgtable_clear_young(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes)
 {
-	struct age_data data = { .age = age };
+	bool young = false;
 	const struct kvm_walker walker = { .visit = age_visit,
-					   .arg = &data,
+					   .arg = &young,
 					   .flags = KVM_WALK_LEAF };
 
 	kvm_pgtable_walk(pgt, ipa, bytes, &walker);
-	return data.young;
+	return young;
 }

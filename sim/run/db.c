@@ -293,22 +293,10 @@ void db_key_of(struct params_text *text, const struct config *config, uint64_t t
 	snprintf(key, DB_KEY_TEXT, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
 }
 
-void db_key_next(struct params_text *text, const struct config *config, uint64_t trace_digest,
-		 char key[DB_KEY_TEXT])
+void db_key(struct params_text *text, const struct config *config, uint64_t trace_digest,
+	    char key[DB_KEY_TEXT])
 {
 	db_key_of(text, config, trace_digest, ENGINE_VERSION, key);
-}
-
-enum exit_status db_key(const struct config *config, uint64_t trace_digest, char key[DB_KEY_TEXT],
-			struct diag *diag)
-{
-	struct params_text *text = params_text_create();
-
-	if (!text)
-		return no_memory(diag);
-	db_key_next(text, config, trace_digest, key);
-	params_text_free(text);
-	return STATUS_OK;
 }
 
 enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag)

@@ -95,15 +95,12 @@ struct db_point {
 
 /*
  * The key of a point: XXH3-128 over "key=value" of all parameters sorted by key, the trace's
- * content digest and ENGINE_VERSION. STATUS_INTERNAL: out of memory.
+ * content digest and ENGINE_VERSION. `text` serves many points, one after the other
+ * (params_text_create()).
  */
-enum exit_status db_key(const struct config *config, uint64_t trace_digest, char key[DB_KEY_TEXT],
-			struct diag *diag);
-
-/* As db_key(), of many points one after the other (params_text_create()). */
 struct params_text;
-void db_key_next(struct params_text *text, const struct config *config, uint64_t trace_digest,
-		 char key[DB_KEY_TEXT]);
+void db_key(struct params_text *text, const struct config *config, uint64_t trace_digest,
+	    char key[DB_KEY_TEXT]);
 
 /* Is the point there already? */
 enum exit_status db_has(struct db *db, const char key[DB_KEY_TEXT], int *found, struct diag *diag);

@@ -285,13 +285,3 @@ const char *params_text_of(struct params_text *text, const struct config *config
 	*n_bytes = n;
 	return text->all;
 }
-
-char *params_canonical(const struct config *config)
-{
-	struct params_text *text = params_text_create();
-	size_t n_bytes;
-	char *copy = text ? strdup(params_text_of(text, config, &n_bytes)) : NULL;
-
-	params_text_free(text);
-	return copy;
-}

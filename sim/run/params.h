@@ -89,14 +89,11 @@ void params_format(const struct config *config, const struct param *param,
 int params_is_number(const struct param *param);
 uint64_t params_number(const struct config *config, const struct param *param);
 
-/* Every parameter as "key=value\n", sorted by key: what digests are taken of. The caller frees it;
- * NULL: out of memory. */
-char *params_canonical(const struct config *config);
-
 /*
- * The same of many configurations one after the other: only what differs from the one before is
- * written anew. The text holds until the next call. A memory image must be loaded before, because
- * its digest is part of its text. NULL: out of memory.
+ * Every parameter as "key=value\n", sorted by key: what digests are taken of. For many
+ * configurations one after the other: only what differs from the one before is written anew. The
+ * text holds until the next call. A memory image must be loaded before, because its digest is part
+ * of its text. NULL: out of memory.
  */
 struct params_text;
 struct params_text *params_text_create(void);

@@ -259,8 +259,7 @@ enum exit_status plan_expand(struct plan *plan, struct diag *diag)
 		if (config.guest.image)
 			status = image_file_load(config.guest.image, diag);
 		if (status == STATUS_OK)
-			db_key_next(text, &config, plan->traces[point->trace].name.digest,
-				    point->key);
+			db_key(text, &config, plan->traces[point->trace].name.digest, point->key);
 	}
 	params_text_free(text);
 	return status ? status : drop_duplicates(plan, diag);

@@ -30,6 +30,9 @@ expect 'standard input' 0 '^5 passed, 0 failed$' sh -c '"$TWOSTAGE" translate --
 expect 'print' 0 '^q STR 40001238 done chg=80001238:5a5aa5a5c3c33c3c$' translate "$work/case"
 expect 'explain' 0 'level 1, IPA 40001238: read 80000008 = 800007fd, block of 1G at 80000000' \
 	translate --explain "$work/case"
+# EC 0x24 (a data abort from below), IL, WnR, a translation fault at level 0.
+expect 'explain a fault' 0 'stage-2 translation fault, level 0, IPA 10000001238, ESR_EL2 92000044$' \
+	translate --explain "$work/case"
 
 # What is printed can be checked again.
 { head -n 1 "$work/case"; translate "$work/case"; } | awk 'NR == FNR { if (/^(regs|mem)/) keep = keep $0 "\n"; next }

@@ -139,11 +139,11 @@ static void splintering(void **state)
 static bool page_is_dirty(struct rig *rig, uint64_t va)
 {
 	const struct vm *vm = rig->machine.vms[0];
-	int level;
-	const uint64_t desc = pgtable_find(&vm_find_space(vm, 1)->low, va, &level);
+	struct pgtable_leaf leaf;
 
-	assert_int_not_equal(desc & DESC_DBM, 0);
-	return !(desc & S1_AP_RO);
+	assert_true(pgtable_next(&vm_find_space(vm, 1)->low, va, va, &leaf));
+	assert_int_not_equal(leaf.desc & DESC_DBM, 0);
+	return !(leaf.desc & S1_AP_RO);
 }
 
 static void first_store_walks_again(void **state)

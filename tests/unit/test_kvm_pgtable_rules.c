@@ -98,7 +98,7 @@ static void tlbi_counts(void **state)
 		map(w, 0x3000, 12, KVM_PROT_R); /* a block becomes a table */
 		assert_sent(w, 1, 0, 0, 0);
 		kvm_pgtable_wrprotect(&w->pgt, 0, 1 << 21);
-		kvm_pgtable_test_clear_young(&w->pgt, 0, 1 << 21, KVM_AGE_CLEAR);
+		kvm_pgtable_clear_young(&w->pgt, 0, 1 << 21);
 		kvm_pgtable_mkyoung(&w->pgt, 0x3000);
 		assert_sent(w, 0, 0, 0, 0);
 		kvm_pgtable_unmap(&w->pgt, 0, 1 << 21); /* a page, and two tables */
@@ -179,6 +179,7 @@ struct root {
 
 static void roots(void **state)
 {
+	struct phys_mem *mem = phys_create();
 	static const struct root rows[] = {
 		{ GRANULE_4K, 32, 34, 2, 4 },  { GRANULE_4K, 35, 39, 1, 1 },
 		{ GRANULE_4K, 40, 43, 1, 2 },  { GRANULE_4K, 44, 48, 0, 1 },
@@ -190,16 +191,24 @@ static void roots(void **state)
 	};
 
 	(void)state;
+	assert_non_null(mem);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		unsigned tables = rows[i].tables;
 
 		for (unsigned ipa = rows[i].ipa_first; ipa <= rows[i].ipa_last; ipa++) {
-			assert_int_equal(4 - (int)kvm_pgtable_levels(rows[i].granule, ipa),
-					 rows[i].start_level);
-			assert_int_equal(kvm_pgtable_root_tables(rows[i].granule, ipa), tables);
+			const struct kvm_pgtable_setup setup = { .granule = rows[i].granule,
+								 .ia_bits = ipa };
+			struct world w = { 0 };
+
+			assert_int_equal(kvm_pgtable_init(&w.pgt, &setup, mem, &ops, &w), KVM_OK);
+			assert_int_equal(w.pgt.start_level, rows[i].start_level);
+			assert_int_equal(w.pgt.root_tables, tables);
+			assert_int_equal(w.used, tables);
+			kvm_pgtable_fini(&w.pgt);
 			tables *= rows[i].tables > 1 ? 2 : 1;
 		}
 	}
+	phys_destroy(mem);
 }
 
 /* The start level: KVM's, one root table where the host has the levels for it, or a given one. */

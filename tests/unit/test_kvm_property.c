@@ -253,7 +253,7 @@ static void operate(struct world *w)
 	const uint64_t offset = random_offset(w), bytes = UINT64_C(1) << page_of(w);
 	const uint64_t count = chance(&w->rng, 1, 8) ? w->pages : 1 + pick(&w->rng, 700);
 	const uint64_t user = w->slot->setup.user + offset, ipa = w->slot->setup.base + offset;
-	const unsigned what = pick(&w->rng, 43);
+	const unsigned what = pick(&w->rng, 42);
 
 	if (what < 30)
 		assert_int_equal(kvm_mmu_access(&w->mmu, ipa, pick(&w->rng, 3)), KVM_ACCESS_OK);
@@ -270,10 +270,8 @@ static void operate(struct world *w)
 		kvm_mmu_clear_young(w->slot, user, user + count * bytes, what == 36);
 	else if (what < 41)
 		assert_int_equal(kvm_mmu_discard(w->slot, user, user + count * bytes), KVM_E_NONE);
-	else if (what == 41) /* without a free huge frame nothing happens */
+	else /* without a free huge frame nothing happens */
 		kvm_mmu_collapse(w->slot, user);
-	else
-		kvm_mmu_test_young(w->slot, user, user + count * bytes);
 }
 
 static const struct {

@@ -51,12 +51,15 @@ static uint64_t naive_ipa(struct vm *vm, uint16_t asid, uint64_t va, unsigned *l
 {
 	const bool upper = va >> 63;
 	const struct pgtable *table = upper ? &vm->high : &vm_find_space(vm, asid)->low;
-	int level, found_level;
+	struct pgtable_leaf found;
+	int level;
 	const uint64_t desc = s1_leaf(vm, table->root, va, &level);
 
 	assert_int_not_equal(desc, 0);
-	assert_int_equal(pgtable_find(table, va & low_mask(vm->setup.va_bits), &found_level), desc);
-	assert_int_equal(found_level, level);
+	assert_true(pgtable_next(table, va & low_mask(vm->setup.va_bits),
+				 va & low_mask(vm->setup.va_bits), &found));
+	assert_int_equal(found.desc, desc);
+	assert_int_equal(found.level, level);
 	*leaf_bits = level_shift(vm->setup.s1_granule, level);
 	return desc_leaf_address(&vm->high.format, desc, *leaf_bits) | (va & low_mask(*leaf_bits));
 }
