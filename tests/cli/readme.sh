@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What README.md and docs/*.md show is what the program prints: each example that begins with `$` is run, and every line
 # shown under it has to come in that order ("..." stands for any lines, or for the rest of a line). README's lists of
-# commands and importers are those of the program.
+# commands, importers and rooms are those of the program; links lead somewhere, and to each page of docs/ there is one.
 . tests/lib.sh
 : "${TWOSTAGE:?}"
 top=$PWD
@@ -73,4 +73,26 @@ expect 'commands in README' 0 '' diff "$work/listed" "$work/there"
 number=$("$TWOSTAGE" list | sed -n '/^importers/,/^[^ ]/p' | grep -c '^  ')
 word=$(echo 'one two three four five six seven eight nine ten eleven twelve' | cut -d ' ' -f "$number")
 expect "$number importers" 0 "imports $word foreign formats" cat README.md
+
+listed=$(sed -n 's/^    sim\/ .*one folder a room: \(.*\) (docs.*/\1/p' README.md | tr ' ' '\n' | sort | tr '\n' ' ')
+expect 'rooms in README' 0 '' test "$listed" = "$(ls sim | tr '\n' ' ')"
+
+# Headings as anchors: lower case, blanks as dashes, nothing but letters, digits, dashes and underscores.
+anchors() {
+	sed -n 's/^#\{1,\} //p' "$1" | tr '[:upper:]' '[:lower:]' | sed 's/[^a-z0-9 _-]//g; s/ /-/g'
+}
+for page in $(git ls-files '*.md'); do
+	grep -o '](\([^)]*\))' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' >"$work/links"
+	while read -r link; do
+		file=${link%%#*} anchor=''
+		case $link in *#*) anchor=${link#*#} ;; esac
+		path=$page
+		[ -z "$file" ] || path=$(dirname "$page")/$file
+		expect "$page: link to $link" 0 '' test -e "$path"
+		[ -z "$anchor" ] || { anchors "$path" >"$work/anchors" && expect "$page: link to $link" 0 "^$anchor\$" cat "$work/anchors"; }
+	done <"$work/links"
+done
+for page in docs/*.md; do
+	expect "README names $page" 0 "\\($page\\)" cat README.md
+done
 finish
