@@ -52,6 +52,9 @@ static inline void count_walk(const struct walk_account *account, struct stats *
 	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
 	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
 	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+	v[STAT_pwc_s1_hits] += account->pwc_hits[0];
+	v[STAT_pwc_s2_hits] += account->pwc_hits[1];
+	v[STAT_pwc_misses] += account->pwc_misses;
 }
 
 static inline void time_walk(const struct walk_account *account, struct stats *stats,

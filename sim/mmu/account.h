@@ -31,6 +31,7 @@ struct walk_account {
 	uint64_t cycles;
 	uint32_t reads;
 	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses; /* of walk caches */
+	uint32_t pwc_hits[2], pwc_misses; /* of the cache of descriptors; hits by stage */
 	struct account_read read[ACCOUNT_READS];
 };
 
@@ -62,6 +63,7 @@ static inline void account_clear(struct walk_account *account)
 	account->reads = 0;
 	account->s1_hits = account->s2_leaf_hits = 0;
 	account->s2_table_hits = account->s2_misses = 0;
+	account->pwc_hits[0] = account->pwc_hits[1] = account->pwc_misses = 0;
 }
 
 /* The size of a leaf of 2^bits bytes; bits 0 (the stage is off) counts as a page. */

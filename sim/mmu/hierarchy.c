@@ -97,7 +97,7 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 			  tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
 			  tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
 			  (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
-			  mmu_walker_init(mmu, vcpu);
+			  pwc_init(&vcpu->pwc, &shape->pwc) && mmu_walker_init(mmu, vcpu);
 
 	if (done && l2.sets)
 		connect_levels(vcpu, shape->inclusion);
@@ -143,6 +143,7 @@ void mmu_fini(struct mmu *mmu)
 		tlb_fini(&vcpu->l2);
 		walk_cache_fini(&vcpu->s1);
 		walk_cache_fini(&vcpu->s2);
+		pwc_fini(&vcpu->pwc);
 		free(vcpu->walker);
 		free(vcpu->latency_state);
 	}

@@ -12,6 +12,7 @@
 #include "mem/latency.h"
 #include "mmu/account.h"
 #include "mmu/listener.h"
+#include "mmu/pwc.h"
 #include "mmu/stats.h"
 #include "mmu/tlb.h"
 #include "mmu/walk.h"
@@ -77,6 +78,7 @@ struct mmu_shape {
 	bool l2_serial;		   /* the L2 TLB looks up one page size after the other */
 	uint32_t l2_rehash_cycles; /* of each further look-up then */
 	struct walk_cache_shape s1, s2;
+	struct pwc_shape pwc;
 	enum granule s1_granule, s2_granule;
 	const struct latency_ops *latency;
 	struct latency_config latency_config;
@@ -90,6 +92,7 @@ struct mmu_vcpu {
 	struct tlb l1[2];    /* by enum mmu_stream */
 	struct tlb l2;
 	struct walk_cache s1, s2;
+	struct pwc pwc;
 	uint64_t back_invalidated; /* entries of L1 that an inclusive L2 took out */
 	struct mmu_walker *walker; /* the walk under way: hierarchy.c */
 };

@@ -34,6 +34,20 @@ static void tell_smmu(const struct mmu *mmu, const struct tlb_match *match)
 	smmu_invalidate(mmu->smmu, &tlbi);
 }
 
+static void invalidate_pwc(struct pwc *pwc, const struct tlb_match *match,
+			   enum walk_cache_scope scope)
+{
+	const struct pwc_match what = {
+		.any_vmid = match->scope == TLB_SCOPE_ALL,
+		.vmid = match->context.vmid,
+		.stage1 = true,
+		.stage2 = scope == WALK_CACHE_BOTH,
+		.leaves_only = scope == WALK_CACHE_KEEP,
+	};
+
+	pwc_invalidate(pwc, &what);
+}
+
 void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *match,
 		    enum walk_cache_scope scope)
 {
@@ -64,12 +78,19 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 		if (scope == WALK_CACHE_BOTH)
 			walk_cache_invalidate(&own->s2, context, mask & UINT32_C(0xffff0000),
 					      WALK_POINTS_ALL, 0, UINT64_MAX);
+		if (own->pwc.ways)
+			invalidate_pwc(&own->pwc, match, scope);
 	}
 }
 
 void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk_points points,
 			uint64_t first, uint64_t last)
 {
+	const struct pwc_match descriptors = {
+		.vmid = vmid,
+		.stage2 = true,
+		.leaves_only = points == WALK_POINTS_LEAVES,
+	};
 	const struct mmu_invalidation what = {
 		.vcpu = vcpu,
 		.by_ipa = true,
@@ -80,9 +101,11 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk
 	if (mmu->tap.invalidated)
 		mmu->tap.invalidated(mmu->tap.ctx, &what);
 	count_tlbi(mmu, vcpu);
-	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++)
+	for (uint32_t i = first_of(vcpu); i < end_of(mmu, vcpu); i++) {
 		walk_cache_invalidate(&mmu->vcpu[i].s2, (uint32_t)vmid << 16, UINT32_C(0xffff0000),
 				      points, first, last);
+		pwc_invalidate(&mmu->vcpu[i].pwc, &descriptors);
+	}
 	if (mmu->smmu && vcpu == MMU_ALL_VCPUS) {
 		const struct smmu_tlbi tlbi = { SMMU_SCOPE_IPA, vmid, first, last, points };
 

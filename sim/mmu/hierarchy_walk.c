@@ -156,6 +156,24 @@ static void tell_log(struct mmu_walker *walker)
 	}
 }
 
+/* hook_read() behind a cache of descriptors by address. */
+static void hook_read_pwc(void *ctx, const struct walk_read *read)
+{
+	struct mmu_walker *walker = ctx;
+	struct walk_account *account = &walker->account;
+	struct pwc *pwc = &walker->vcpu->pwc;
+
+	if (pwc_keeps(pwc, read)) {
+		if (pwc_read(pwc, (uint16_t)(walker->s2_context >> 16), read)) {
+			account->pwc_hits[read->stage - 1]++;
+			account->cycles += pwc->hit_cycles;
+			return;
+		}
+		account->pwc_misses++;
+	}
+	hook_read(ctx, read);
+}
+
 /* Stage 1 has to hear of each leaf, for `final`. */
 static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu)
 {
@@ -181,7 +199,7 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.ctx = walker,
 		.probe = caches ? hook_probe : NULL,
 		.learn = caches ? hook_learn : NULL,
-		.read = hook_read,
+		.read = vcpu->pwc.ways ? hook_read_pwc : hook_read,
 	};
 	set_unwanted(&walker->hooks, vcpu);
 	vcpu->walker = walker;
@@ -274,7 +292,7 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	walker->s1_context = walker->s2_context | space->context.asid;
 	walker->final = !space->regime->s1_on;
 	walker->log.reads = 0;
-	walker->hooks.log = mmu->watch ? NULL : &walker->log;
+	walker->hooks.log = mmu->watch || walker->vcpu->pwc.ways ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
 	if (!walker->log.reads)
 		return;

@@ -100,6 +100,10 @@ struct config {
 	} tlb;
 	struct {
 		struct walk_cache_config s1, s2;
+		struct {
+			uint64_t entries, ways, hit_cycles; /* as above */
+			uint64_t s1_levels, s2_levels;	    /* bit n set: level n - 1 */
+		} pwc;
 	} walk_cache;
 	struct {
 		const char *model;

@@ -187,6 +187,13 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 		.l2_rehash_cycles = (uint32_t)config->tlb.l2.rehash_cycles,
 		.s1 = walk_cache_shape_of(&config->walk_cache.s1),
 		.s2 = walk_cache_shape_of(&config->walk_cache.s2),
+		.pwc = {
+			.entries = (uint32_t)config->walk_cache.pwc.entries,
+			.ways = (uint32_t)config->walk_cache.pwc.ways,
+			.hit_cycles = (uint32_t)config->walk_cache.pwc.hit_cycles,
+			.levels = { (uint8_t)config->walk_cache.pwc.s1_levels,
+				    (uint8_t)config->walk_cache.pwc.s2_levels },
+		},
 		.s1_granule = (enum granule)config->stage1.granule_bits,
 		.s2_granule = (enum granule)config->stage2.granule_bits,
 		.latency = latency_find(config->latency.model),
@@ -314,6 +321,9 @@ static enum exit_status check_walk_caches(const struct config *config, struct di
 		status = check_ways("walk_cache.s1", s1->entries, s1->ways, diag);
 	if (status == STATUS_OK && strcmp(s2->place, "own") == 0)
 		status = check_ways("walk_cache.s2", s2->entries, s2->ways, diag);
+	if (status == STATUS_OK)
+		status = check_ways("walk_cache.pwc", config->walk_cache.pwc.entries,
+				    config->walk_cache.pwc.ways, diag);
 	return status;
 }
 

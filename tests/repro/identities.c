@@ -46,7 +46,8 @@ static const char *reads(const struct config *config, const struct stats *stats)
 {
 	uint64_t s2_translations =
 		S(walk_cache_s2_leaf_hits) + S(walk_cache_s2_table_hits) + S(walk_cache_s2_misses);
-	uint64_t expected = S(walk_reads_s1) - S(walk_cache_s1_hits) + S(walks);
+	uint64_t looked_up_s1 = S(walk_reads_s1) + S(pwc_s1_hits);
+	uint64_t expected = looked_up_s1 - S(walk_cache_s1_hits) + S(walks);
 	bool dirty = strcmp(config->guest.dirty_state, "preset") != 0;
 	bool scattered = config->stage2.granule_bits < config->stage1.granule_bits;
 	uint64_t more = (dirty ? S(walks) : 0) + (scattered ? S(walk_cache_s1_hits) : 0);
@@ -60,7 +61,10 @@ static const char *reads(const struct config *config, const struct stats *stats)
 	      S(walk_reads_l1d) + S(walk_reads_l2) + S(walk_reads_llc) + S(walk_reads_dram));
 	HOLDS(S(walk_reads_s2_final) <= S(walk_reads_s2));
 	HOLDS(S(walk_cycles_s2_final) <= S(walk_cycles));
-	HOLDS(S(walk_reads_s1) >= S(walks));
+	HOLDS(looked_up_s1 >= S(walks));
+	HOLDS(S(pwc_misses) <= S(walk_reads));
+	HOLDS(config->walk_cache.pwc.entries ||
+	      S(pwc_s1_hits) + S(pwc_s2_hits) + S(pwc_misses) == 0);
 	HOLDS(S(walk_cache_s1_hits) + S(walk_cache_s1_misses) ==
 		      (config->walk_cache.s1.entries ? S(walks) : 0) ||
 	      S(walk_cache_s1_misses) == S(walks));
@@ -107,7 +111,8 @@ static const char *cycles(const struct config *config, const struct stats *stats
 	HOLDS(sum(stats, STAT_read_cycles_s1_lm1_l1d, 40, 1) +
 		      S(walk_cache_s1_hits) * config->walk_cache.s1.hit_cycles +
 		      (S(walk_cache_s2_leaf_hits) + S(walk_cache_s2_table_hits)) *
-			      config->walk_cache.s2.hit_cycles ==
+			      config->walk_cache.s2.hit_cycles +
+		      (S(pwc_s1_hits) + S(pwc_s2_hits)) * config->walk_cache.pwc.hit_cycles ==
 	      S(walk_cycles));
 	HOLDS(sum(stats, STAT_walks_page_page, 9, 6) == S(walks));
 	HOLDS(sum(stats, STAT_walk_cycles_page_page, 9, 6) == S(walk_cycles));

@@ -121,6 +121,7 @@ static void run_safe_structures(void **state)
 		"guest.policy=linux guest.thp_permille=500 host.backing=2M",
 		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",
 		"tlb.l2.prefetch=next-page",
+		"walk_cache.pwc.entries=24 walk_cache.pwc.s2_levels=[0,1,2,3]",
 		"tlb.l1i.prefetch=next-page tlb.l1d.prefetch=next-page",
 		"tlb.l1d.prefetch=next-page tlb.l2.prefetch=next-page tlb.l1d.coalesce=4",
 		"tlb.l1d.contiguous=yes tlb.l2.contiguous=yes guest.policy=linux "
