@@ -53,6 +53,9 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 		.s2_hits = (uint8_t)(account->s2_leaf_hits + account->s2_table_hits),
 	};
 
+	/* A page-walk cache by address stands between a walk and its reads. */
+	if (account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses)
+		reads->overflow = true;
 	put(reads, budget, read_header_word(&header));
 	for (uint32_t i = 0; i < log->reads; i++)
 		put(reads, budget,

@@ -202,6 +202,61 @@ static void anything(void **state)
 	assert_true(counts.diverged > 10);
 }
 
+/* A point, sharing what it can, against itself alone. */
+static void assert_shares(struct share *share, const struct trace_reader *reader, unsigned trace,
+			  const char *settings, const char *more)
+{
+	struct config config = engine_config("guest.memory=4G");
+	struct interval_table intervals;
+	struct diag diag = DIAG_INIT;
+	struct stats alone, shared;
+
+	engine_set(&config, settings);
+	engine_set(&config, more);
+	alone = engine_run(&config, small_trace(trace));
+	assert_int_equal(share_run(share, &config, reader, SHARE_WALKS, &shared, &intervals, &diag),
+			 STATUS_OK);
+	interval_table_free(&intervals);
+	assert_equal(&alone, &shared, trace);
+}
+
+/* What few points have, with each kind of parameter that may differ between points that share. */
+static void rare_structures(void **state)
+{
+	static const char *const settings[] = {
+		"tlb.l2.prefetch=next-page",
+		"tlb.l1d.prefetch=next-page",
+		"walk_cache.pwc.entries=24",
+	};
+	static const char *const more[] = {
+		"seed=1",
+		"walk_cache.pwc.hit_cycles=3",
+		"cache.l2.size=64K",
+		"dram.latency_cycles=500",
+		"walk_cache.s1.entries=16",
+		"tlb.l2.entries=64 tlb.l2.ways=4",
+		"stage2.ipa_bits=44",
+		"host.block_rule=v10",
+	};
+
+	(void)state;
+	write_traces();
+	for (unsigned t = 0; t < TRACES; t++) {
+		struct share *share = share_create(64 << 20);
+		struct diag diag = DIAG_INIT;
+		struct trace_reader *reader = trace_open(small_trace(t), false, &diag);
+
+		assert_non_null(share);
+		assert_non_null(reader);
+		assert_shares(share, reader, t, "seed=1", "seed=1");
+		for (unsigned s = 0; s < sizeof(settings) / sizeof(settings[0]); s++)
+			for (unsigned m = 0; m < sizeof(more) / sizeof(more[0]); m++)
+				assert_shares(share, reader, t, settings[s], more[m]);
+		share_free(share);
+		trace_close(reader);
+	}
+}
+
 /* No room to record: all points run alone. */
 static void no_room(void **state)
 {
@@ -232,6 +287,7 @@ static void no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(behind_l1), cmocka_unit_test(anything),
+					    cmocka_unit_test(rare_structures),
 					    cmocka_unit_test(no_room) };
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
