@@ -305,8 +305,10 @@ static void warmup(void **state)
  */
 static void shared(void **state)
 {
-	static const char *const settings[] = { SMALL, WINDOW, SMALL " core.overlap_permille=250",
-						SMALL };
+	static const char *const settings[] = {
+		SMALL, WINDOW, WINDOW "dram.latency_cycles=99", SMALL " core.overlap_permille=250",
+		SMALL,
+	};
 	const struct refs_options wanted = options(1);
 	struct refs refs = refs_random(&wanted);
 	struct trace_reader *pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
@@ -314,18 +316,20 @@ static void shared(void **state)
 
 	(void)state;
 	assert_non_null(share);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		const struct config config = rig_config(settings[i]);
 		const struct stats alone = run(settings[i], "seed=1", pages);
 		struct interval_table intervals;
 		struct diag diag = DIAG_INIT;
 		struct stats stats;
 
-		assert_int_equal(share_run(share, &config, pages, &stats, &intervals, &diag),
-				 STATUS_OK);
+		assert_int_equal(
+			share_run(share, &config, pages, SHARE_WALKS, &stats, &intervals, &diag),
+			STATUS_OK);
 		assert_memory_equal(&stats, &alone, sizeof(stats));
 	}
-	assert_int_equal(share_counts(share).followed, 2);
+	assert_int_equal(share_counts(share).points[SHARE_NOTHING], 3);
+	assert_int_equal(share_counts(share).points[SHARE_WALKS], 2);
 	share_free(share);
 	trace_close(pages);
 	refs_free(&refs);
