@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/walk_hints.h"
+
 static uint32_t slots_of(const struct tlb_shape *shape)
 {
 	return shape->sets * shape->ways;
@@ -116,11 +118,12 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 	mmu->os = *os;
 	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
 	mmu->latencies = calloc(1, sizeof(*mmu->latencies));
+	mmu->hints = calloc(1, sizeof(*mmu->hints));
 	mmu->latency_state = latency_create(shape->latency, &shared);
 	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
 	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
-	if (!mmu->vcpu || !mmu->latencies || !mmu->latency_state || !mmu->l1_generation ||
-	    !mmu->l1_stamp) {
+	if (!mmu->vcpu || !mmu->latencies || !mmu->hints || !mmu->latency_state ||
+	    !mmu->l1_generation || !mmu->l1_stamp) {
 		mmu_fini(mmu);
 		return false;
 	}
@@ -149,11 +152,13 @@ void mmu_fini(struct mmu *mmu)
 	}
 	free(mmu->vcpu);
 	free(mmu->latencies);
+	free(mmu->hints);
 	free(mmu->latency_state);
 	free(mmu->l1_generation);
 	free(mmu->l1_stamp);
 	mmu->vcpu = NULL;
 	mmu->latencies = NULL;
+	mmu->hints = NULL;
 	mmu->latency_state = NULL;
 	mmu->l1_generation = NULL;
 	mmu->l1_stamp = NULL;

@@ -138,6 +138,7 @@ struct mmu {
 	void *latency_state; /* of the caches and the memory that all vCPUs share */
 	struct mmu_listener listener; /* event = NULL: none */
 	struct walk_latencies *latencies;
+	struct walk_hints *hints; /* where its tables lie in the host's memory */
 	struct stats stats; /* counts of what happened here; mmu_count() adds the derived ones */
 	/* Attached to each walk, completed or not; NULL: none. For explain and tests. */
 	void (*watch)(void *ctx, const struct walk_read *read, struct latency_result found);
@@ -197,6 +198,14 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk
 
 /* The same again. */
 void mmu_invalidate_again(struct mmu *mmu, const struct mmu_invalidation *what);
+
+/*
+ * An access to va comes in some 50 ns or so: fetch the stage-1 descriptor that it may want into the
+ * host's caches; and when that is there, the stage-2 descriptor and the set of the L2 TLB. Only
+ * time depends on it.
+ */
+void mmu_fetch_stage1(const struct mmu *mmu, va_t va);
+void mmu_fetch_stage2(const struct mmu *mmu, uint32_t vcpu, va_t va);
 
 /*
  * The guest's own access to the line of `pa` goes through the caches that walks read from. The

@@ -200,6 +200,7 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.probe = caches ? hook_probe : NULL,
 		.learn = caches ? hook_learn : NULL,
 		.read = vcpu->pwc.ways ? hook_read_pwc : hook_read,
+		.hints = mmu->hints,
 	};
 	set_unwanted(&walker->hooks, vcpu);
 	vcpu->walker = walker;

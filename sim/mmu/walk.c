@@ -6,6 +6,7 @@
  */
 #include "mmu/walk.h"
 
+#include "mmu/walk_hints.h"
 #include "mmu/walk_leaf.h"
 
 /* Compiled once for each stage, so that `stage` costs nothing at run time. */
@@ -67,11 +68,17 @@ static inline void report_read(const struct walk *w, int stage, const struct wal
 	w->hooks->read(w->hooks->ctx, &read);
 }
 
-static inline uint64_t load(const struct walk *w, const struct regime_stage *st, pa_t pa)
+/* The word at pa, among those of its page (NULL: never written). */
+static inline uint64_t word_of(const struct regime_stage *st, const uint64_t *words, pa_t pa)
 {
-	uint64_t desc = phys_read64(w->mem, pa);
+	uint64_t desc = words ? words[pa.v >> 3 & 511] : 0;
 
 	return st->big_endian ? __builtin_bswap64(desc) : desc;
+}
+
+static inline uint64_t load(const struct walk *w, const struct regime_stage *st, pa_t pa)
+{
+	return word_of(st, phys_words(w->mem, pa), pa);
 }
 
 /*
@@ -112,9 +119,15 @@ PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int s
 PER_STAGE bool fetch(struct walk *w, const struct regime_stage *st, const int stage,
 		     const struct walk_request *rq, struct walk_entry *entry)
 {
+	const uint64_t *words;
+
 	if (w->mem->abort_ranges && phys_aborts(w->mem, entry->pa))
 		return fail(w, stage, rq, FAULT_EXTERNAL_WALK, entry->level);
-	entry->desc = load(w, st, entry->pa);
+	words = phys_words(w->mem, entry->pa);
+	entry->desc = word_of(st, words, entry->pa);
+	/* Tables of the last level are many; the others stay in the host's caches anyway. */
+	if (w->hooks->hints && entry->level == 3 && w->for_level == WALK_FOR_FINAL)
+		*walk_hint(w->hooks->hints, stage, rq->ia, st->granule_bits) = words;
 	report_read(w, stage, rq, entry, false);
 	return true;
 }

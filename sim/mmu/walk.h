@@ -86,6 +86,7 @@ struct walk_log {
 struct walk_hooks {
 	void *ctx;
 	struct walk_log *log;		  /* in place of read() */
+	struct walk_hints *hints;	  /* learnt; for speed alone */
 	struct walk_unwanted unwanted[2]; /* stage 1, stage 2 */
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);

@@ -316,43 +316,46 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	return STATUS_OK;
 }
 
+/* From so many on, what belongs to the keys of a block no longer stays in the host's caches. */
+enum { MANY_KEYS = 8192 };
+
+static enum exit_status run_batches(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
+{
+	enum exit_status status = STATUS_OK;
+
+	for (; first < end && status == STATUS_OK; first += REPLAY_BATCH) {
+		replay_look_ahead(replay, block, first, end);
+		status = run_by_hints(replay, block, first,
+				      end - first < REPLAY_BATCH ? end : first + REPLAY_BATCH);
+	}
+	return status;
+}
+
 enum exit_status replay_untimed(struct replay *replay, const struct trace_block *block,
 				uint32_t first, uint32_t end)
 {
 	if (!replay->fast)
 		return run_by_records(replay, block, first, end);
+	if (block->n_keys >= MANY_KEYS && !replay->lines)
+		return run_batches(replay, block, first, end);
 	return replay->lines ? run_lines_by_hints(replay, block, first, end)
 			     : run_by_hints(replay, block, first, end);
-}
-
-/* How many records ahead what a record needs is fetched into the host's caches. */
-enum { KEYS_AHEAD = 16, SETS_AHEAD = 4 };
-
-/* Records that miss; the TLBs of several vCPUs do not fit there. */
-static inline void look_ahead(const struct replay *replay, const struct trace_block *block,
-			      uint32_t i)
-{
-	const uint32_t next = block->key[i + SETS_AHEAD];
-	const struct replay_hint hint = replay->hints[next];
-	const struct trace_key *key = &block->keys[next];
-
-	__builtin_prefetch(&block->keys[block->key[i + KEYS_AHEAD]]);
-	if (replay->mmu->l1_generation[hint.index] + 1 != hint.seen)
-		tlb_host_prefetch(&replay->mmu->vcpu[key->vcpu].l2, va_of(va_sign_extend(key->va)));
 }
 
 /* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */
 static enum exit_status run_timed(struct replay *replay, const struct trace_block *block,
 				  uint32_t first, uint32_t end)
 {
-	const bool several = replay->mmu->shape.vcpus > 1;
+	/* The TLBs of several vCPUs do not stay in the host's caches. */
+	const bool ahead = replay->fast && replay->mmu->shape.vcpus > 1;
 
 	for (uint32_t i = first; i < end; i++) {
 		const struct trace_key *key = &block->keys[block->key[i]];
 		enum exit_status status;
 
-		if (several && end - i > KEYS_AHEAD)
-			look_ahead(replay, block, i);
+		if (ahead && (i - first) % REPLAY_BATCH == 0)
+			replay_look_ahead(replay, block, i, end);
 		timing_on(replay->timing, key->vcpu);
 		status = replay_untimed(replay, block, i, i + 1);
 		if (status != STATUS_OK)
