@@ -21,7 +21,7 @@ enum {
 	FORECAST_FOLLOWER_DIVISOR = 4,
 };
 
-/* Of a point besides its simulated tables: tests/repro/memory.sh measures it. */
+/* Of a point besides its simulated tables: tests/cli/memory.sh measures it. */
 #define FORECAST_POINT_BYTES (UINT64_C(64) << 20)
 
 enum forecast_state { FORECAST_TO_RUN, FORECAST_DONE, FORECAST_IMPOSSIBLE };
