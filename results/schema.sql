@@ -171,6 +171,10 @@ CREATE TABLE point (
 	"smmu.walk_cache.hit_cycles" INTEGER NOT NULL,
 	"warmup.instructions" INTEGER NOT NULL,
 	"interval.instructions" INTEGER NOT NULL,
+	"sample.period" INTEGER NOT NULL,
+	"sample.length" INTEGER NOT NULL,
+	"sample.offset" INTEGER NOT NULL,
+	"sample.warm" INTEGER NOT NULL,
 	"seed" INTEGER NOT NULL,
 	-- statistics; NULL where the status is 'impossible'
 	"accesses" INTEGER,
@@ -491,7 +495,7 @@ CREATE TABLE effort (
 	"wall_micros" INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The main counts of each interval of a point (interval.instructions).
+-- The main counts of each interval (interval.instructions) or sample (sample.period) of a point.
 CREATE TABLE intervals (
 	"key" TEXT NOT NULL,
 	"interval" INTEGER NOT NULL,
@@ -509,4 +513,15 @@ CREATE TABLE intervals (
 	"tlbis" INTEGER NOT NULL,
 	"software_cycles" INTEGER NOT NULL,
 	PRIMARY KEY ("key", "interval")
+) STRICT, WITHOUT ROWID;
+
+-- Statistics of the whole trace, estimated from samples (sample.period), with
+-- their 95 % confidence intervals; NULL where the samples are too few for one.
+CREATE TABLE estimates (
+	"key" TEXT NOT NULL,
+	"statistic" TEXT NOT NULL,
+	"total" INTEGER NOT NULL,
+	"low" INTEGER,
+	"high" INTEGER,
+	PRIMARY KEY ("key", "statistic")
 ) STRICT, WITHOUT ROWID;

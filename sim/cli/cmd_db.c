@@ -281,11 +281,47 @@ static int run_intervals(int argc, char **argv)
 	static const struct argp argp = {
 		.parser = names_args_parse,
 		.args_doc = "DATABASE",
-		.doc = "Print the intervals of all points (interval.instructions) as CSV, in an "
-		       "order that depends on their contents alone. The key is that of the point.",
+		.doc = "Print the intervals (interval.instructions) or samples (sample.period) of "
+		       "all points as CSV, in an order that depends on their contents alone. The key is that of the point.",
 	};
 
 	return print_database(argc, argv, &argp, export_intervals);
+}
+
+static enum exit_status print_estimate(void *ctx, const struct db_estimate *estimate,
+				       struct diag *diag)
+{
+	(void)ctx;
+	(void)diag;
+	csv_field(estimate->key, 1);
+	csv_field(estimate->model, 0);
+	csv_field(estimate->trace, 0);
+	csv_field(estimate->statistic, 0);
+	printf(",%" PRIu64, estimate->value.total);
+	if (estimate->value.known)
+		printf(",%" PRIu64 ",%" PRIu64 "\n", estimate->value.low, estimate->value.high);
+	else
+		puts(",,");
+	return STATUS_OK;
+}
+
+static void export_estimates(struct db *db, struct diag *diag)
+{
+	puts("key,model,trace,statistic,total,low,high");
+	db_estimates_scan(db, print_estimate, NULL, diag);
+}
+
+static int run_estimates(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = names_args_parse,
+		.args_doc = "DATABASE",
+		.doc = "Print what the samples of points (sample.period) tell of their whole "
+		       "traces as CSV: totals with 95 % confidence intervals, empty where the "
+		       "samples are too few for one. The order depends on contents alone.",
+	};
+
+	return print_database(argc, argv, &argp, export_estimates);
 }
 
 static int run_merge(int argc, char **argv)
@@ -349,10 +385,12 @@ static int run(int argc, char **argv)
 	static const struct command export = { "export", "all points as CSV", run_export };
 	static const struct command intervals = { "intervals", "intervals of points as CSV",
 						  run_intervals };
+	static const struct command estimates = { "estimates", "estimates from samples as CSV",
+						  run_estimates };
 	static const struct command merge = { "merge", "join databases into one", run_merge };
 	static const struct command schema = { "schema", "SQL of the tables", run_schema };
-	static const struct command *const commands[] = { &check, &export, &info, &intervals,
-							  &merge, &schema, NULL };
+	static const struct command *const commands[] = { &check,	  &estimates, &export, &info,
+							  &intervals, &merge,	  &schema, NULL };
 	static const struct command_group group = {
 		.name = "twostage db",
 		.intro = "Result databases, as `twostage sweep` writes them.\n",
@@ -363,5 +401,5 @@ static int run(int argc, char **argv)
 	return group_run(&group, argc, argv);
 }
 
-const struct command cmd_db = { "db", "result databases: info, check, export, intervals, merge",
+const struct command cmd_db = { "db", "result databases: info, check, export, merge and others",
 				run };

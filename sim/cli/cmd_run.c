@@ -12,6 +12,7 @@
 #include "run/input.h"
 #include "run/model.h"
 #include "run/point.h"
+#include "run/sample.h"
 #include "trace/trace.h"
 
 enum { TRACES_MAX = 256 };
@@ -75,9 +76,14 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 	output_json_params(stdout, &model->config);
 	printf(",\"stats\":");
 	output_json_stats(stdout, stats);
-	if (intervals->n) {
+	if (sample_wanted(&model->config)) {
+		printf(",\"estimates\":");
+		output_json_estimates(stdout, intervals, trace_accesses(&info->totals));
+		printf(",\"samples\":");
+		output_json_intervals(stdout, "sample", intervals);
+	} else if (intervals->n) {
 		printf(",\"intervals\":");
-		output_json_intervals(stdout, intervals);
+		output_json_intervals(stdout, "interval", intervals);
 	}
 	printf("}\n");
 }
@@ -120,7 +126,11 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	} else if (status == STATUS_OK) {
 		printf("%s on %s\n", input_name(path), model->name);
 		output_stats(stdout, &stats);
-		output_intervals(stdout, &intervals);
+		if (sample_wanted(&model->config))
+			output_estimates(stdout, &intervals,
+					 trace_accesses(&trace_info(trace)->totals));
+		else
+			output_intervals(stdout, &intervals);
 		print_notes(&stats);
 	}
 	interval_table_free(&intervals);

@@ -37,8 +37,15 @@ void output_json_params(FILE *out, const struct config *config);
 /* {"name": value, ...} */
 void output_json_stats(FILE *out, const struct stats *stats);
 
-/* [{"interval": 0, "name": value, ...}, ...] */
-void output_json_intervals(FILE *out, const struct interval_table *intervals);
+/* [{NAME: 0, "name": value, ...}, ...]; NAME: "interval" or "sample" */
+void output_json_intervals(FILE *out, const char *name, const struct interval_table *intervals);
+
+/* {"name": {"total": value, "low": value or null, "high": value or null}, ...}, of the whole trace
+ * of so many accesses. */
+void output_json_estimates(FILE *out, const struct interval_table *samples, uint64_t accesses);
+
+/* The same as a table. */
+void output_estimates(FILE *out, const struct interval_table *samples, uint64_t accesses);
 
 /* A table of the intervals as text; nothing when there are none. */
 void output_intervals(FILE *out, const struct interval_table *intervals);

@@ -114,11 +114,13 @@ void figure_over_time(const struct points *points, struct table *table, FILE *fi
 	fprintf(finding, "L2 TLB misses per %d instructions.", PER_INSTRUCTIONS);
 	for (size_t i = 0; i < points->n_intervals; i = end) {
 		const size_t row = points->interval[i].row, before = table_rows(table);
+		double sampled = 0;
 		char trace[64];
 
 		for (end = i; end < points->n_intervals && points->interval[end].row == row; end++)
 			;
-		if (!selection_takes(&selection, row))
+		point_number(points, row, "sample.period", &sampled);
+		if (sampled > 0 || !selection_takes(&selection, row))
 			continue;
 		add_rows(points, i, end, point_trace(points, row, trace, sizeof(trace)), table);
 		if (!table->failed)

@@ -134,7 +134,7 @@ void account_quantiles(const struct walk_latencies *latencies, struct stats *sta
 		finish_histogram(&latencies->by_leaf[i / LEAF_SIZES][i % LEAF_SIZES], pair + 2);
 }
 
-void account_finish(const struct walk_latencies *latencies, struct stats *stats)
+void account_sums(struct stats *stats)
 {
 	uint64_t *v = stats->v;
 
@@ -144,5 +144,10 @@ void account_finish(const struct walk_latencies *latencies, struct stats *stats)
 	}
 	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
 	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
+}
+
+void account_finish(const struct walk_latencies *latencies, struct stats *stats)
+{
+	account_sums(stats);
 	account_quantiles(latencies, stats);
 }

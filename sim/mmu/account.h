@@ -87,6 +87,9 @@ void account_forget_time(struct stats *stats);
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 
+/* Sums alone, of rows that others add up to; once for each copy of the statistics. */
+void account_sums(struct stats *stats);
+
 /* Percentiles alone. */
 void account_quantiles(const struct walk_latencies *latencies, struct stats *stats);
 

@@ -318,12 +318,12 @@ void mmu_forget_caches(struct mmu *mmu)
 	mmu->shape.latency->init(mmu->latency_state, &shared);
 }
 
-void mmu_count(const struct mmu *mmu, struct stats *stats)
+void mmu_count_sums(const struct mmu *mmu, struct stats *stats)
 {
 	uint64_t *v = stats->v;
 
 	*stats = mmu->stats;
-	account_finish(mmu->latencies, stats);
+	account_sums(stats);
 	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
 		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
 		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
@@ -336,6 +336,12 @@ void mmu_count(const struct mmu *mmu, struct stats *stats)
 					   mmu->vcpu[i].l1[MMU_DATA].coalesced +
 					   mmu->vcpu[i].l2.coalesced;
 	}
+}
+
+void mmu_count(const struct mmu *mmu, struct stats *stats)
+{
+	mmu_count_sums(mmu, stats);
+	account_quantiles(mmu->latencies, stats);
 }
 
 void mmu_reset_percentiles(struct mmu *mmu)

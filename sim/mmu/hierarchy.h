@@ -223,7 +223,10 @@ static inline void mmu_guest_line(struct mmu *mmu, uint32_t vcpu, enum mmu_strea
 	mmu->stats.v[STAT_guest_lines_l1d + found.found_in]++;
 }
 
-/* All counts so far, with percentiles, sums and splinter counts, into *stats. */
+/* All counts so far that add up over time, derived ones too, into *stats. */
+void mmu_count_sums(const struct mmu *mmu, struct stats *stats);
+
+/* The same with percentiles. */
 void mmu_count(const struct mmu *mmu, struct stats *stats);
 
 /* Percentiles begin anew: no walk so far counts in them. */

@@ -25,7 +25,7 @@ static void count_table_backing(const struct vm *vm, struct stats *stats)
 		}
 }
 
-void vm_count_guest(const struct vm *vm, struct stats *stats)
+void vm_count_guest_sums(const struct vm *vm, struct stats *stats)
 {
 	uint64_t *v = stats->v;
 
@@ -35,6 +35,12 @@ void vm_count_guest(const struct vm *vm, struct stats *stats)
 	v[STAT_asid_allocations] += vm->asids.allocations;
 	v[STAT_asid_rollovers] += vm->asids.rollovers;
 	v[STAT_s1_fallbacks] += vm->s1_fallbacks;
+}
+
+void vm_count_guest(const struct vm *vm, struct stats *stats)
+{
+	uint64_t *v = stats->v;
+
 	v[STAT_s1_contiguous_mapped] += pgtable_contiguous(&vm->high);
 	for (const struct space *space = vm->newest; space; space = space->older)
 		v[STAT_s1_contiguous_mapped] += pgtable_contiguous(&space->low);

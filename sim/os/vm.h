@@ -142,7 +142,10 @@ enum exit_status vm_fork(struct vm *vm, uint16_t parent, uint16_t child, struct 
 /* Why a fault function returned false; STATUS_OK: none did. */
 const struct diag *vm_diag(const struct vm *vm);
 
-/* Adds faults, table pages and leaves by size. */
+/* Adds faults and what else adds up over time. Cheap. */
+void vm_count_sums(const struct vm *vm, struct stats *stats);
+
+/* The same with table pages and leaves by size: goes through all tables. */
 void vm_count(struct vm *vm, struct stats *stats);
 
 /* Adds what guest kernel and host did for this VM so far, TLB maintenance and switches apart. */

@@ -56,7 +56,6 @@ static void count_kvm(const struct vm *vm, uint64_t *v)
 	v[STAT_s2_collapses] += pgt->counts.collapses;
 	v[STAT_s2_unmapped] += pgt->counts.unmapped_leaves;
 	v[STAT_s2_software_steps] += pgt->software_steps;
-	v[STAT_s2_fake_bytes] += kvm_mmu_fake_bytes(&vm->kvm);
 	v[STAT_dirty_syncs] += vm->dirty_syncs;
 	v[STAT_dirty_pages] += vm->dirty_pages;
 }
@@ -85,18 +84,28 @@ uint64_t vm_s2_faults(const struct vm *vm)
 	return vm->s2_faults;
 }
 
-void vm_count(struct vm *vm, struct stats *stats)
+void vm_count_sums(const struct vm *vm, struct stats *stats)
 {
 	uint64_t *v = stats->v;
 
 	v[STAT_s1_faults] += vm->s1_faults;
 	v[STAT_s2_faults] += vm->s2_faults;
 	v[STAT_s2_table_faults] += vm->s2_table_faults;
+	v[STAT_s2_walk_faults] += vm->s2_walk_faults;
+	count_kvm(vm, v);
+	if (!vm->image)
+		vm_count_guest_sums(vm, stats);
+}
+
+void vm_count(struct vm *vm, struct stats *stats)
+{
+	uint64_t *v = stats->v;
+
+	vm_count_sums(vm, stats);
+	v[STAT_s2_fake_bytes] += kvm_mmu_fake_bytes(&vm->kvm);
 	v[STAT_table_pages_s1] += vm->s1_tables;
 	v[STAT_table_pages_s2] +=
 		(vm->geometry.root_alloc_bytes >> vm->setup.s2_granule) + vm->kvm.pgt.tables;
-	v[STAT_s2_walk_faults] += vm->s2_walk_faults;
-	count_kvm(vm, v);
 	count_stage2(vm, v);
 	/* The tables of an image hold more than what the trace uses. */
 	if (vm->image)

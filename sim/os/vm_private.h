@@ -147,6 +147,9 @@ void vm_unfold(struct pgtable *table, const struct pgtable_leaf *leaf);
 enum mmu_fault_result vm_write_fault(struct vm *vm, struct space *space,
 				     const struct mmu_request *request);
 
+/* Adds the guest's own faults and copies. */
+void vm_count_guest_sums(const struct vm *vm, struct stats *stats);
+
 /* Adds what is known of the guest's own tables. */
 void vm_count_guest(const struct vm *vm, struct stats *stats);
 

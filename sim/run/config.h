@@ -139,6 +139,13 @@ struct config {
 	struct {
 		uint64_t instructions; /* 0: none */
 	} warmup, interval;
+	struct {
+		/* In accesses. */
+		uint64_t period; /* 0: the whole trace counts */
+		uint64_t length;
+		uint64_t offset; /* 0: drawn */
+		uint64_t warm;	 /* 0: all between */
+	} sample;
 	uint64_t seed;
 };
 

@@ -169,7 +169,9 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 		fputs(") ON CONFLICT(\"key\") DO NOTHING", text.stream);
 	}
 	status = db_text_prepare(db, &text, &db->put_point, diag);
-	return status ? status : db_intervals_prepare(db, diag);
+	if (status == STATUS_OK)
+		status = db_intervals_prepare(db, diag);
+	return status ? status : db_estimates_prepare(db, diag);
 }
 
 /* SQLite does not say why: ask again. */
@@ -251,6 +253,7 @@ enum exit_status db_close(struct db *db, struct diag *diag)
 	sqlite3_finalize(db->put_point);
 	sqlite3_finalize(db->put_effort);
 	sqlite3_finalize(db->put_interval);
+	sqlite3_finalize(db->put_estimate);
 	if (db->wal) {
 		/* Leaves one file that can be copied, and read in a folder without write access;
 		 * not possible, and not needed, while somebody else has it open. */
@@ -377,6 +380,8 @@ static enum exit_status put_rows(struct db *db, const struct db_point *point, st
 	status = step_once(db, db->put_point, diag);
 	if (status == STATUS_OK)
 		status = db_intervals_put(db, point, diag);
+	if (status == STATUS_OK)
+		status = db_estimates_put(db, point, diag);
 	if (status != STATUS_OK)
 		return status;
 	bind_text(db->put_effort, 1, point->key);

@@ -6,7 +6,8 @@
  * one column a parameter, named by its dotted key, and one a statistic, by its name. Parameters
  * that are plain numbers (params_is_number) are INTEGER, others TEXT in canonical form; statistics
  * are INTEGER and NULL where status is 'impossible'. Table `intervals` has the main counts of each
- * interval of a point that asks for intervals. Table `sweep` names the points of the last
+ * interval of a point that asks for intervals, or of each of its samples, and table `estimates` what
+ * samples tell of the whole trace. Table `sweep` names the points of the last
  * sweep of each name in order; table `effort` keeps how long a point took, which is no part of its
  * result.
  */
@@ -19,6 +20,7 @@
 #include "base/diag.h"
 #include "mmu/stats.h"
 #include "run/config.h"
+#include "run/sample_estimate.h"
 #include "run/timeline.h"
 
 enum {
@@ -154,9 +156,25 @@ enum exit_status db_intervals_scan(struct db *db,
 							     struct diag *diag),
 				   void *ctx, struct diag *diag);
 
+struct db_estimate {
+	const char *key, *model, *trace; /* of its point */
+	uint64_t trace_accesses;
+	const char *statistic;
+	struct sample_estimate value;
+};
+
+/* Visit all estimates from samples in an order that depends on contents alone; else as db_scan().
+ */
+enum exit_status db_estimates_scan(struct db *db,
+				   enum exit_status (*visit)(void *ctx,
+							     const struct db_estimate *estimate,
+							     struct diag *diag),
+				   void *ctx, struct diag *diag);
+
 /*
  * Prove the database sound: SQLite's integrity check, the key of each row computed again, the
- * identities between counters, and the sums of intervals. STATUS_BAD_INPUT with the first fault.
+ * identities between counters, the sums of intervals, and the
+ * estimates. STATUS_BAD_INPUT with the first fault.
  * *n_points: rows looked at.
  */
 enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag);

@@ -227,7 +227,9 @@ enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag)
 	if (status == STATUS_OK)
 		status = db_scan(db, check_point, &check, diag);
 	params_text_free(check.text);
-	return status ? status : db_intervals_check(db, diag);
+	if (status == STATUS_OK)
+		status = db_intervals_check(db, diag);
+	return status ? status : db_estimates_check(db, diag);
 }
 
 /* Report the first key that has different results in `main` and `other`. */
@@ -275,6 +277,8 @@ static enum exit_status copy_rows(struct db *db, uint64_t *n_new, struct diag *d
 	*n_new = (uint64_t)sqlite3_changes64(db->sql);
 	return db_execute(db,
 			  "INSERT INTO main.intervals SELECT * FROM other.intervals WHERE true "
+			  "ON CONFLICT DO NOTHING;"
+			  "INSERT INTO main.estimates SELECT * FROM other.estimates WHERE true "
 			  "ON CONFLICT DO NOTHING;"
 			  "INSERT INTO main.effort SELECT * FROM other.effort WHERE true "
 			  "ON CONFLICT DO NOTHING;"

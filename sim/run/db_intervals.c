@@ -14,7 +14,8 @@ static const char *name_of(unsigned count)
 
 void db_intervals_schema(FILE *out)
 {
-	fputs("\n-- The main counts of each interval of a point (interval.instructions).\n"
+	fputs("\n-- The main counts of each interval (interval.instructions) or sample "
+	      "(sample.period) of a point.\n"
 	      "CREATE TABLE intervals (\n"
 	      "\t\"key\" TEXT NOT NULL,\n"
 	      "\t\"interval\" INTEGER NOT NULL,\n",
@@ -86,7 +87,8 @@ static void or_counts_differ(FILE *out, const char *left, const char *right)
 		fprintf(out, " OR %s.\"%s\" <> %s.\"%s\"", left, name_of(i), right, name_of(i));
 }
 
-static const char has_intervals[] = "\"status\" = 'ok' AND \"interval.instructions\" > 0";
+static const char has_intervals[] =
+	"\"status\" = 'ok' AND (\"interval.instructions\" > 0 OR \"sample.period\" > 0)";
 
 enum exit_status db_intervals_check(struct db *db, struct diag *diag)
 {
@@ -105,7 +107,8 @@ enum exit_status db_intervals_check(struct db *db, struct diag *diag)
 		fprintf(text.stream,
 			" FROM intervals GROUP BY 1) AS i USING (\"key\") WHERE %s "
 			"AND (i.\"key\" IS NULL OR last <> n - 1 OR "
-			"n <> (p.\"instructions\" - 1) / \"interval.instructions\" + 1",
+			"(\"interval.instructions\" > 0 AND "
+			"n <> (p.\"instructions\" - 1) / \"interval.instructions\" + 1)",
 			has_intervals);
 		or_counts_differ(text.stream, "p", "i");
 		fprintf(text.stream,

@@ -14,7 +14,7 @@ struct db {
 	char *path;
 	enum db_access access;
 	bool wal; /* to be put back at the end */
-	sqlite3_stmt *has, *put_point, *put_effort, *put_interval;
+	sqlite3_stmt *has, *put_point, *put_effort, *put_interval, *put_estimate;
 };
 
 /* Columns of `point` in front of the parameters. */
@@ -58,6 +58,14 @@ enum exit_status db_intervals_put(struct db *db, const struct db_point *point, s
 
 /* Each point has the intervals that it asks for, and they add up to its statistics. */
 enum exit_status db_intervals_check(struct db *db, struct diag *diag);
+
+/* db_estimates.c: likewise for estimates from samples. */
+void db_estimates_schema(FILE *out);
+enum exit_status db_estimates_prepare(struct db *db, struct diag *diag);
+enum exit_status db_estimates_put(struct db *db, const struct db_point *point, struct diag *diag);
+
+/* Each estimate is what the samples say. */
+enum exit_status db_estimates_check(struct db *db, struct diag *diag);
 
 /* Do `main` and the attached `other` differ in an interval that both have? */
 enum exit_status db_intervals_refuse_conflicts(struct db *db, const char *path, struct diag *diag);

@@ -68,6 +68,7 @@ char *db_schema(void)
 	      ") STRICT, WITHOUT ROWID;\n",
 	      out);
 	db_intervals_schema(out);
+	db_estimates_schema(out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

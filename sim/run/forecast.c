@@ -82,7 +82,7 @@ static enum exit_status find_states(struct work *work)
 			work->members[forecast->n_to_run++] = (struct member){
 				.point = i,
 				.trace = point->trace,
-				.alone = point_has_process(&config) || timeline_wanted(&config),
+				.alone = point_is_alone(&config),
 				.l1 = l1_digest(&config),
 			};
 			forecast->accesses += plan->traces[point->trace].name.accesses;

@@ -182,17 +182,21 @@ uint64_t machine_software_cycles(const struct machine *machine)
 	return sum_of(&cycles);
 }
 
+/* What VMs do not know. */
+static void count_host(const struct machine *machine, struct stats *stats)
+{
+	if (machine->devices)
+		devices_count(machine->devices, stats);
+	stats->v[STAT_vm_switches] = machine->vm_switches;
+	stats->v[STAT_vmid_rollovers] = machine->vmids.rollovers;
+}
+
 void machine_tally(struct machine *machine, struct machine_tally *tally)
 {
-	uint64_t *v = tally->rows.v;
-
 	*tally = (struct machine_tally){ .work = work_of(machine) };
 	for (uint32_t i = 0; i < machine->vms_count; i++)
 		vm_count(machine->vms[i], &tally->rows);
-	if (machine->devices)
-		devices_count(machine->devices, &tally->rows);
-	v[STAT_vm_switches] = machine->vm_switches;
-	v[STAT_vmid_rollovers] = machine->vmids.rollovers;
+	count_host(machine, &tally->rows);
 }
 
 void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
@@ -220,5 +224,15 @@ void machine_count(struct machine *machine, struct stats *stats)
 	struct machine_tally tally;
 
 	machine_tally(machine, &tally);
+	machine_tally_count(&tally, &machine->config.cost, stats);
+}
+
+void machine_count_sums(const struct machine *machine, struct stats *stats)
+{
+	struct machine_tally tally = { .work = work_of(machine) };
+
+	for (uint32_t i = 0; i < machine->vms_count; i++)
+		vm_count_sums(machine->vms[i], &tally.rows);
+	count_host(machine, &tally.rows);
 	machine_tally_count(&tally, &machine->config.cost, stats);
 }

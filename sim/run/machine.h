@@ -71,7 +71,11 @@ void machine_tally(struct machine *machine, struct machine_tally *tally);
 void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
 			 struct stats *stats);
 
-/* Adds what VMs and host did so far to statistics that have nothing of it yet. */
+/* Adds what VMs and host did so far, as far as it adds up over time, to statistics that have
+ * nothing of it yet. Cheap. */
+void machine_count_sums(const struct machine *machine, struct stats *stats);
+
+/* The same with the state of tables and memory. */
 void machine_count(struct machine *machine, struct stats *stats);
 
 #endif

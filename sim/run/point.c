@@ -8,6 +8,7 @@
 #include "run/map_follow.h"
 #include "run/point_process.h"
 #include "run/replay.h"
+#include "run/sample.h"
 
 enum exit_status point_check(const struct config *config, struct diag *diag)
 {
@@ -49,6 +50,13 @@ static const struct trace_block *feed_again(void *ctx, unsigned back)
 	return block;
 }
 
+static enum exit_status read_next(const struct replay *replay, const struct trace_reader *trace,
+				  uint64_t index, struct trace_block *block, struct diag *diag)
+{
+	return replay->sampler ? sampler_read(replay->sampler, index, replay->columns, block, diag)
+			       : trace_read_block(trace, index, replay->columns, block, diag);
+}
+
 static enum exit_status replay_all(struct replay *replay, const struct trace_reader *trace,
 				   const struct point_progress *progress, struct diag *diag)
 {
@@ -64,7 +72,7 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 	replay->reread = feed_again;
 	replay->reread_ctx = &feed;
 	for (; status == STATUS_OK && feed.index < info->blocks; feed.index++) {
-		status = trace_read_block(trace, feed.index, replay->columns, &block, diag);
+		status = read_next(replay, trace, feed.index, &block, diag);
 		if (status == STATUS_OK)
 			status = refuse_point(replay_block(replay, &block), diag);
 		done += trace_accesses(&block.totals);
@@ -87,6 +95,11 @@ bool point_has_process(const struct config *config)
 	return strcmp(config->timing.backend, "systemc") == 0;
 }
 
+bool point_is_alone(const struct config *config)
+{
+	return point_has_process(config) || timeline_wanted(config) || sample_wanted(config);
+}
+
 /* The whole trace through a machine that is ready, and what came of it. */
 static enum exit_status run_timed(struct machine *machine, struct timing *timing,
 				  const struct trace_reader *trace,
@@ -96,12 +109,16 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 {
 	const struct trace_info *info = trace_info(trace);
 	const bool along = timeline_wanted(&machine->config);
+	const bool sampled = sample_wanted(&machine->config);
+	struct sampler sampler = { 0 };
 	struct timeline timeline;
 	struct replay replay;
 	enum exit_status status =
 		refuse_point(replay_init(&replay, machine, timing, info, diag), diag);
 
-	if (status == STATUS_OK && along) {
+	if (status == STATUS_OK && sampled) {
+		status = refuse_point(sampler_init(&sampler, &replay, trace, intervals, diag), diag);
+	} else if (status == STATUS_OK && along) {
 		status = refuse_point(
 			timeline_init(&timeline, machine, &replay.session, info, intervals, diag),
 			diag);
@@ -118,7 +135,10 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 	if (replay.record)
 		recorder_detach(record);
 	replay_fini(&replay);
-	if (status != STATUS_OK)
+	if (status == STATUS_OK && sampled)
+		status = refuse_point(sampler_finish(&sampler, stats, diag), diag);
+	sampler_fini(&sampler);
+	if (status != STATUS_OK || sampled)
 		return status;
 	if (along)
 		status = refuse_point(timeline_finish(&timeline, &info->totals, stats, diag), diag);
@@ -224,7 +244,8 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 	struct replay replay;
 	bool followed;
 
-	if (timeline_wanted(config) || build_machine(&machine, &one, info, &diag) != STATUS_OK)
+	if (point_is_alone(config) ||
+	    build_machine(&machine, &one, info, &diag) != STATUS_OK)
 		return false;
 	followed = replay_init(&replay, &machine, NULL, info, &diag) == STATUS_OK &&
 		   replay_is_recordable(&replay);

@@ -22,6 +22,9 @@ enum exit_status point_check(const struct config *config, struct diag *diag);
 /* With timing.backend systemc, since SystemC elaborates once in a process. */
 bool point_has_process(const struct config *config);
 
+/* It shares nothing with other points: it has a process, or not all of the trace counts alike. */
+bool point_is_alone(const struct config *config);
+
 struct point_progress {
 	/* Called between blocks with accesses done of all; non-zero return interrupts the run. */
 	int (*step)(void *ctx, uint64_t done_accesses, uint64_t all_accesses);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/replay_private.h"
+#include "run/sample.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -375,6 +376,45 @@ static enum exit_status run_unmarked(struct replay *replay, const struct trace_b
 			      : replay_untimed(replay, block, first, end);
 }
 
+/* The first record from `first` on that begins at the ordinal or later; `end`: none. */
+static uint32_t record_at(const struct trace_block *block, uint32_t first, uint32_t end,
+			  uint64_t ordinal)
+{
+	while (first < end) {
+		const uint32_t middle = first + (end - first) / 2;
+
+		if (block->ordinal[middle] < ordinal)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* The same where only samples count. */
+static enum exit_status run_sampled(struct replay *replay, const struct trace_block *block,
+				    uint32_t first, uint32_t end)
+{
+	struct sampler *sampler = replay->sampler;
+	enum exit_status status = STATUS_OK;
+
+	/* Nothing to be done for a block without columns. */
+	while (status == STATUS_OK && block->key && first < end) {
+		/* Without ordinals the state does not change in this block. */
+		const uint32_t at =
+			block->ordinal ? record_at(block, first, end, sampler->due) : end;
+
+		if (sampler->state == SAMPLE_SKIP)
+			status = replay_touch(replay, block, first, at);
+		else
+			status = run_unmarked(replay, block, first, at);
+		if (at < end)
+			sampler_mark(sampler, block->ordinal[at]);
+		first = at;
+	}
+	return status;
+}
+
 /* The same, with the boundaries of the timeline among them. */
 static enum exit_status run_records(struct replay *replay, const struct trace_block *block,
 				    uint32_t first, uint32_t end)
@@ -382,6 +422,8 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 	struct timeline *timeline = replay->timeline;
 	enum exit_status status = STATUS_OK;
 
+	if (replay->sampler)
+		return run_sampled(replay, block, first, end);
 	while (timeline && status == STATUS_OK) {
 		const uint32_t at = timeline_next(timeline, block, first, end);
 
@@ -396,21 +438,6 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 		first = at;
 	}
 	return status == STATUS_OK ? run_unmarked(replay, block, first, end) : status;
-}
-
-/* The first record from `first` on that begins at the ordinal or later; `end`: none. */
-static uint32_t record_at(const struct trace_block *block, uint32_t first, uint32_t end,
-			  uint64_t ordinal)
-{
-	while (first < end) {
-		const uint32_t middle = first + (end - first) / 2;
-
-		if (block->ordinal[middle] < ordinal)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
 }
 
 /* What the host does before record `index`, and its effect on open runs. */

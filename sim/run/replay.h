@@ -11,6 +11,8 @@
 #include "timing/timing.h"
 #include "trace/trace.h"
 
+struct sampler; /* run/sample.h */
+
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
 struct replay_hint {
 	uint32_t index; /* mmu_l1_index() of the slot */
@@ -58,6 +60,7 @@ struct replay {
 	const struct trace_block *(*reread)(void *ctx, unsigned back);
 	void *reread_ctx;
 	struct timeline *timeline; /* replay_along(); NULL: none */
+	struct sampler *sampler;   /* set by sampler_init(); NULL: every access counts */
 	struct diag *diag;
 };
 

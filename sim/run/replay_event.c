@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Events between the records of a trace. All runs are closed there. */
 #include "run/replay_private.h"
+#include "run/sample.h"
 
 #include <inttypes.h>
 
@@ -86,6 +87,8 @@ enum exit_status replay_event(struct replay *replay, const struct trace_event *e
 
 	if (status != STATUS_OK)
 		return status;
+	if (replay->sampler)
+		sampler_forget(replay->sampler, event);
 	if (replay->record && replay->record->stream)
 		miss_stream_put_event(replay->record->stream, replay->record->budget, event);
 	if (replay->timing && known)

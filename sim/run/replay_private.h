@@ -65,6 +65,10 @@ enum replay_whose {
 enum exit_status replay_reopen(struct replay *replay, const struct trace_block *block,
 			       uint32_t index, uint64_t ordinal, enum replay_whose whose);
 
+/* sample_touch.c: records between samples, which are not replayed. */
+enum exit_status replay_touch(struct replay *replay, const struct trace_block *block,
+			      uint32_t first, uint32_t end);
+
 /* replay_event.c */
 enum exit_status replay_event(struct replay *replay, const struct trace_event *event);
 

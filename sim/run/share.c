@@ -349,10 +349,10 @@ enum exit_status share_run(struct share *share, const struct config *config,
 	enum exit_status status;
 
 	*intervals = (struct interval_table){ 0 };
-	if (!point_has_process(config) && follow(&job))
+	if (!point_is_alone(config) && follow(&job))
 		return STATUS_OK;
 	share->counts.points[SHARE_NOTHING]++;
-	if (point_has_process(config) || wanted == SHARE_NOTHING)
+	if (point_is_alone(config) || wanted == SHARE_NOTHING)
 		return point_run_intervals(config, trace, NULL, stats, intervals, diag);
 	status = point_run_recorded(config, trace, stats, intervals, begin(&job, SHARE_STREAM),
 				    diag);

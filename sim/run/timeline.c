@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/sample.h"
+
 const enum stat_id interval_counts[INTERVAL_COUNTS] = {
 	STAT_instructions,	 STAT_accesses,	 STAT_l1i_tlb_misses, STAT_l1d_tlb_misses,
 	STAT_l2_tlb_misses,	 STAT_walks,	 STAT_walk_reads,     STAT_walk_cycles,
@@ -35,7 +37,9 @@ static uint64_t rows_of(const struct config *config, uint64_t instructions)
 
 uint64_t interval_table_rows(const struct config *config, const struct trace_info *info)
 {
-	const uint64_t rows = rows_of(config, info->totals.instructions);
+	const uint64_t rows = sample_wanted(config)
+				      ? sample_rows(config, info)
+				      : rows_of(config, info->totals.instructions);
 
 	return rows <= INTERVALS_MAX ? rows : 0;
 }

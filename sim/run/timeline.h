@@ -32,7 +32,8 @@ void interval_table_free(struct interval_table *table);
 
 /*
  * Intervals that a point of this configuration and trace has: full ones of interval.instructions
- * each, and what remains. 0: none are asked for, or they are refused.
+ * each, and what remains; or its samples (run/sample.h). 0: none are asked for, or they are
+ * refused.
  */
 uint64_t interval_table_rows(const struct config *config, const struct trace_info *info);
 

@@ -343,8 +343,9 @@ static enum exit_status decode_records(const struct decoding *d, unsigned column
 	struct s2t_storage *s = d->storage;
 	enum exit_status status = decode_keys(d);
 
-	if (!status)
-		status = decode_index(d);
+	if (status || columns & COLUMN_KEYS_ALONE)
+		return status;
+	status = decode_index(d);
 	if (!status && columns & COLUMN_COUNTS) {
 		status = COLUMN(d, S2T_READS, s->reads);
 		status = status ? status : COLUMN(d, S2T_STORES, s->stores);
@@ -377,7 +378,7 @@ static void publish(struct trace_block *block, const struct s2t_block_header *h,
 		.first_ordinal = h->first_ordinal,
 		.keys = s->keys,
 		.events = s->events,
-		.key = s->key,
+		.key = columns & COLUMN_KEYS_ALONE ? NULL : s->key,
 		.reads = counts ? s->reads : NULL,
 		.stores = counts ? s->stores : NULL,
 		.splits = counts ? s->splits : NULL,

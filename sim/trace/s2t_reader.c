@@ -392,6 +392,27 @@ const char *trace_path(const struct trace_reader *r)
 	return r->path;
 }
 
+struct trace_totals trace_block_totals(const struct trace_reader *r, uint64_t index)
+{
+	const struct s2t_index_entry *e = &r->entries[index];
+
+	return (struct trace_totals){
+		.records = e->n_records,
+		.events = e->n_events,
+		.instructions = e->instructions,
+		.fetches = e->fetches,
+		.loads = e->loads,
+		.stores = e->stores,
+		.splits = e->splits,
+	};
+}
+
+uint64_t trace_block_ordinal(const struct trace_reader *r, uint64_t index)
+{
+	return index < r->info.blocks ? r->entries[index].first_ordinal
+				      : trace_accesses(&r->info.totals) + r->info.totals.splits;
+}
+
 enum exit_status trace_read_block(const struct trace_reader *r, uint64_t index, unsigned columns,
 				  struct trace_block *block, struct diag *diag)
 {

@@ -61,6 +61,7 @@ enum trace_column {
 	COLUMN_ORDINALS = 8,   /* first and last ordinal */
 	COLUMN_INSTRUCTIONS = 16,
 	COLUMN_ALL = 31,
+	COLUMN_KEYS_ALONE = 32, /* keys and events and no column at all: `key` is NULL, too */
 };
 
 struct trace_totals {
@@ -122,6 +123,12 @@ struct trace_reader *trace_open(const char *path, bool salvage, struct diag *dia
 void trace_close(struct trace_reader *reader);
 const struct trace_info *trace_info(const struct trace_reader *reader);
 const char *trace_path(const struct trace_reader *reader);
+
+/* Totals of block `index` (< info.blocks), from the index: nothing is read. */
+struct trace_totals trace_block_totals(const struct trace_reader *reader, uint64_t index);
+
+/* Ordinal of its first piece, from the index, too; of block info.blocks: number of all pieces. */
+uint64_t trace_block_ordinal(const struct trace_reader *reader, uint64_t index);
 
 /*
  * Decode block `index` (< info.blocks). `columns`: enum trace_column bits. Checks the block's
