@@ -282,7 +282,8 @@ static int run_intervals(int argc, char **argv)
 		.parser = names_args_parse,
 		.args_doc = "DATABASE",
 		.doc = "Print the intervals (interval.instructions) or samples (sample.period) of "
-		       "all points as CSV, in an order that depends on their contents alone. The key is that of the point.",
+		       "all points as CSV, in an order that depends on their contents alone. The "
+		       "key is that of the point.",
 	};
 
 	return print_database(argc, argv, &argp, export_intervals);
@@ -389,7 +390,7 @@ static int run(int argc, char **argv)
 						  run_estimates };
 	static const struct command merge = { "merge", "join databases into one", run_merge };
 	static const struct command schema = { "schema", "SQL of the tables", run_schema };
-	static const struct command *const commands[] = { &check,	  &estimates, &export, &info,
+	static const struct command *const commands[] = { &check,     &estimates, &export, &info,
 							  &intervals, &merge,	  &schema, NULL };
 	static const struct command_group group = {
 		.name = "twostage db",

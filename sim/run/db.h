@@ -6,7 +6,7 @@
  * one column a parameter, named by its dotted key, and one a statistic, by its name. Parameters
  * that are plain numbers (params_is_number) are INTEGER, others TEXT in canonical form; statistics
  * are INTEGER and NULL where status is 'impossible'. Table `intervals` has the main counts of each
- * interval of a point that asks for intervals, or of each of its samples, and table `estimates` what
+ * interval of a point that asks for intervals, or of each of its samples; table `estimates` what
  * samples tell of the whole trace. Table `sweep` names the points of the last
  * sweep of each name in order; table `effort` keeps how long a point took, which is no part of its
  * result.

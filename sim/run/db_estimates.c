@@ -114,9 +114,9 @@ static enum exit_status load_samples(struct db *db, const char *key, struct samp
 				     struct diag *diag)
 {
 	sqlite3_stmt *query;
-	enum exit_status status = db_prepare(
-		db, "SELECT * FROM intervals WHERE \"key\" = ?1 ORDER BY \"interval\"", &query,
-		diag);
+	enum exit_status status =
+		db_prepare(db, "SELECT * FROM intervals WHERE \"key\" = ?1 ORDER BY \"interval\"",
+			   &query, diag);
 	int step = SQLITE_DONE;
 
 	*samples = (struct samples){ .row = calloc(INTERVALS_MAX, sizeof(*samples->row)) };

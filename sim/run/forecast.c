@@ -10,7 +10,6 @@
 
 #include "run/point.h"
 #include "run/sweep.h"
-#include "run/timeline.h"
 
 /* What the database has of points of one trace. */
 struct known {

@@ -117,7 +117,8 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 		refuse_point(replay_init(&replay, machine, timing, info, diag), diag);
 
 	if (status == STATUS_OK && sampled) {
-		status = refuse_point(sampler_init(&sampler, &replay, trace, intervals, diag), diag);
+		status =
+			refuse_point(sampler_init(&sampler, &replay, trace, intervals, diag), diag);
 	} else if (status == STATUS_OK && along) {
 		status = refuse_point(
 			timeline_init(&timeline, machine, &replay.session, info, intervals, diag),
@@ -244,8 +245,7 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 	struct replay replay;
 	bool followed;
 
-	if (point_is_alone(config) ||
-	    build_machine(&machine, &one, info, &diag) != STATUS_OK)
+	if (point_is_alone(config) || build_machine(&machine, &one, info, &diag) != STATUS_OK)
 		return false;
 	followed = replay_init(&replay, &machine, NULL, info, &diag) == STATUS_OK &&
 		   replay_is_recordable(&replay);

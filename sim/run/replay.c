@@ -367,52 +367,13 @@ static enum exit_status run_timed(struct replay *replay, const struct trace_bloc
 	return STATUS_OK;
 }
 
-static enum exit_status run_unmarked(struct replay *replay, const struct trace_block *block,
-				     uint32_t first, uint32_t end)
+enum exit_status replay_unmarked(struct replay *replay, const struct trace_block *block,
+				 uint32_t first, uint32_t end)
 {
 	if (replay->machine->walkers)
 		return replay_clocked(replay, block, first, end);
 	return replay->timing ? run_timed(replay, block, first, end)
 			      : replay_untimed(replay, block, first, end);
-}
-
-/* The first record from `first` on that begins at the ordinal or later; `end`: none. */
-static uint32_t record_at(const struct trace_block *block, uint32_t first, uint32_t end,
-			  uint64_t ordinal)
-{
-	while (first < end) {
-		const uint32_t middle = first + (end - first) / 2;
-
-		if (block->ordinal[middle] < ordinal)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
-}
-
-/* The same where only samples count. */
-static enum exit_status run_sampled(struct replay *replay, const struct trace_block *block,
-				    uint32_t first, uint32_t end)
-{
-	struct sampler *sampler = replay->sampler;
-	enum exit_status status = STATUS_OK;
-
-	/* Nothing to be done for a block without columns. */
-	while (status == STATUS_OK && block->key && first < end) {
-		/* Without ordinals the state does not change in this block. */
-		const uint32_t at =
-			block->ordinal ? record_at(block, first, end, sampler->due) : end;
-
-		if (sampler->state == SAMPLE_SKIP)
-			status = replay_touch(replay, block, first, at);
-		else
-			status = run_unmarked(replay, block, first, at);
-		if (at < end)
-			sampler_mark(sampler, block->ordinal[at]);
-		first = at;
-	}
-	return status;
 }
 
 /* The same, with the boundaries of the timeline among them. */
@@ -423,13 +384,13 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 	enum exit_status status = STATUS_OK;
 
 	if (replay->sampler)
-		return run_sampled(replay, block, first, end);
+		return replay_sampled(replay, block, first, end);
 	while (timeline && status == STATUS_OK) {
 		const uint32_t at = timeline_next(timeline, block, first, end);
 
 		if (at == end)
 			break;
-		status = run_unmarked(replay, block, first, at);
+		status = replay_unmarked(replay, block, first, at);
 		if (status == STATUS_OK && replay->timing)
 			status = timing_sync(replay->timing, replay->diag);
 		if (replay->machine->walkers && !timeline->warm)
@@ -437,7 +398,7 @@ static enum exit_status run_records(struct replay *replay, const struct trace_bl
 		timeline_mark(timeline);
 		first = at;
 	}
-	return status == STATUS_OK ? run_unmarked(replay, block, first, end) : status;
+	return status == STATUS_OK ? replay_unmarked(replay, block, first, end) : status;
 }
 
 /* What the host does before record `index`, and its effect on open runs. */
@@ -467,7 +428,7 @@ static enum exit_status run_segment(struct replay *replay, const struct trace_bl
 	enum exit_status status = STATUS_OK;
 
 	while (status == STATUS_OK && replay->session.due != UINT64_MAX) {
-		const uint32_t at = record_at(block, first, end, replay->session.due);
+		const uint32_t at = replay_record_at(block, first, end, replay->session.due);
 
 		if (at == end)
 			break;

@@ -65,9 +65,28 @@ enum replay_whose {
 enum exit_status replay_reopen(struct replay *replay, const struct trace_block *block,
 			       uint32_t index, uint64_t ordinal, enum replay_whose whose);
 
-/* sample_touch.c: records between samples, which are not replayed. */
-enum exit_status replay_touch(struct replay *replay, const struct trace_block *block,
-			      uint32_t first, uint32_t end);
+/* The first record from `first` on that begins at the ordinal or later; `end`: none. */
+static inline uint32_t replay_record_at(const struct trace_block *block, uint32_t first,
+					uint32_t end, uint64_t ordinal)
+{
+	while (first < end) {
+		const uint32_t middle = first + (end - first) / 2;
+
+		if (block->ordinal[middle] < ordinal)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first;
+}
+
+/* Records between two events, without boundaries among them that anyone wants to know of. */
+enum exit_status replay_unmarked(struct replay *replay, const struct trace_block *block,
+				 uint32_t first, uint32_t end);
+
+/* sample_touch.c: the same where only samples count. */
+enum exit_status replay_sampled(struct replay *replay, const struct trace_block *block,
+				uint32_t first, uint32_t end);
 
 /* replay_event.c */
 enum exit_status replay_event(struct replay *replay, const struct trace_event *event);

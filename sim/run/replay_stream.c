@@ -18,8 +18,8 @@ bool replay_is_recordable(const struct replay *replay)
 		return false;
 	if (replay->machine->walkers)
 		return false; /* time goes on between misses, too */
-	return replay->fast && !replay->scheduled && !replay->timeline && !replay->sampler && !replay->lines &&
-	       replay->session.due == UINT64_MAX;
+	return replay->fast && !replay->scheduled && !replay->timeline && !replay->sampler &&
+	       !replay->lines && replay->session.due == UINT64_MAX;
 }
 
 /* Make the access that missed; does it fill the same entry, after the same TLBIs? */

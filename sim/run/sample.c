@@ -72,7 +72,8 @@ static enum exit_status check_grid(const struct config *config, const struct sam
 				"intervals (warmup.instructions, interval.instructions)");
 	if (length > period)
 		return diag_set(diag, STATUS_BAD_INPUT,
-				"sample.length: %" PRIu64 " accesses are more than a period of %" PRIu64,
+				"sample.length: %" PRIu64
+				" accesses are more than a period of %" PRIu64,
 				length, period);
 	if (grid->offset + length > period)
 		return diag_set(diag, STATUS_BAD_INPUT,
@@ -278,11 +279,16 @@ static uint64_t share(uint64_t count, uint64_t part, uint64_t whole)
 static void add(struct trace_totals *sum, const struct trace_totals *more, uint64_t part,
 		uint64_t whole)
 {
+	const uint64_t fetches = share(more->fetches, part, whole);
+	const uint64_t stores = share(more->stores, part, whole);
+	const uint64_t splits = share(more->splits, part, whole);
+	const uint64_t all = share(trace_accesses(more) + more->splits, part, whole);
+
 	sum->instructions += share(more->instructions, part, whole);
-	sum->fetches += share(more->fetches, part, whole);
-	sum->loads += share(more->loads, part, whole);
-	sum->stores += share(more->stores, part, whole);
-	sum->splits += share(more->splits, part, whole);
+	sum->fetches += fetches;
+	sum->stores += stores;
+	sum->splits += splits;
+	sum->loads += all - fetches - stores - splits; /* so that their sum is rounded once */
 }
 
 /* A block's accesses are taken to be spread evenly over its ordinals. */
@@ -366,7 +372,8 @@ enum exit_status sampler_finish(struct sampler *sampler, struct stats *stats, st
 	for (unsigned i = 0; i < STAT_COUNT; i++)
 		if (!stat_rows[i].at_end)
 			v[i] = sampler->sum.v[i];
-	if (v[STAT_l1i_tlb_hits] <= v[STAT_fetches] &&
+	if (v[STAT_loads] <= trace_info(sampler->trace)->totals.loads &&
+	    v[STAT_l1i_tlb_hits] <= v[STAT_fetches] &&
 	    v[STAT_l1d_tlb_hits] <= v[STAT_loads] + v[STAT_stores] + v[STAT_page_splits])
 		return STATUS_OK;
 	return diag_set(diag, STATUS_BAD_INPUT,

@@ -6,7 +6,7 @@
 double sample_student(uint64_t freedom)
 {
 	/* Tables of the t distribution; from 11 on Fisher's expansion in 1/freedom. */
-	static const double table[] = { 0,	12.7062, 4.30265, 3.18245, 2.77645, 2.57058,
+	static const double table[] = { 0,	 12.7062, 4.30265, 3.18245, 2.77645, 2.57058,
 					2.44691, 2.36462, 2.30600, 2.26216, 2.22814 };
 	const double z = 1.959964, v = (double)freedom;
 	const double g1 = (pow(z, 3) + z) / 4;
@@ -68,8 +68,8 @@ struct sample_ratio sample_ratio(const struct interval *sample, uint64_t n, unsi
 	if (!ratio.known || fraction >= 1)
 		return ratio;
 	for (uint64_t i = 0; i < n; i++) {
-		const double rest = (double)sample[i].v[above] -
-				    ratio.value * (double)sample[i].v[below];
+		const double rest =
+			(double)sample[i].v[above] - ratio.value * (double)sample[i].v[below];
 
 		squares += rest * rest;
 	}
@@ -96,7 +96,9 @@ struct sample_estimate sample_estimate(const struct interval *sample, uint64_t n
 	return (struct sample_estimate){
 		.total = (uint64_t)total,
 		/* What was counted is there for certain. */
-		.low = (uint64_t)(low > seen ? low : seen < total ? seen : total),
+		.low = (uint64_t)(low > seen	 ? low
+				  : seen < total ? seen
+						 : total),
 		.high = (uint64_t)ceil(total + ratio.half_width * all),
 		.known = ratio.known,
 	};

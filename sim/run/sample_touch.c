@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What becomes of the records between samples that are not replayed. */
+/* Records where only samples count, and what becomes of those that are not replayed. */
 #include <string.h>
 
 #include "run/replay_private.h"
@@ -64,12 +64,35 @@ static enum exit_status touch_new(struct replay *replay, const struct trace_bloc
 	return STATUS_OK;
 }
 
-enum exit_status replay_touch(struct replay *replay, const struct trace_block *block,
+static enum exit_status touch(struct replay *replay, const struct trace_block *block,
 			      uint32_t first, uint32_t end)
 {
 	const enum exit_status status = touch_new(replay, block, first, end);
 
 	/* Open runs do not matter here: none of their accesses counts. */
 	replay->tlbis = replay->mmu->stats.v[STAT_tlbis];
+	return status;
+}
+
+enum exit_status replay_sampled(struct replay *replay, const struct trace_block *block,
+				uint32_t first, uint32_t end)
+{
+	struct sampler *sampler = replay->sampler;
+	enum exit_status status = STATUS_OK;
+
+	/* Nothing to be done for a block without columns. */
+	while (status == STATUS_OK && block->key && first < end) {
+		/* Without ordinals the state does not change in this block. */
+		const uint32_t at =
+			block->ordinal ? replay_record_at(block, first, end, sampler->due) : end;
+
+		if (sampler->state == SAMPLE_SKIP)
+			status = touch(replay, block, first, at);
+		else
+			status = replay_unmarked(replay, block, first, at);
+		if (at < end)
+			sampler_mark(sampler, block->ordinal[at]);
+		first = at;
+	}
 	return status;
 }

@@ -37,9 +37,8 @@ static uint64_t rows_of(const struct config *config, uint64_t instructions)
 
 uint64_t interval_table_rows(const struct config *config, const struct trace_info *info)
 {
-	const uint64_t rows = sample_wanted(config)
-				      ? sample_rows(config, info)
-				      : rows_of(config, info->totals.instructions);
+	const uint64_t rows = sample_wanted(config) ? sample_rows(config, info)
+						    : rows_of(config, info->totals.instructions);
 
 	return rows <= INTERVALS_MAX ? rows : 0;
 }
