@@ -52,6 +52,8 @@ struct latency_ops {
 	 * NULL: latency_read_all() does it by read(). */
 	void (*read_all)(void *own, void *shared, const struct latency_query *query, uint32_t n,
 			 struct latency_result *found);
+	/* n reads come soon. NULL: nothing has to be fetched for them. */
+	void (*read_soon)(const void *state, const struct latency_query *query, uint32_t n);
 	/* The guest's own access to a line of Normal memory, which shares the caches with
 	 * descriptor reads. NULL: the model has no caches. */
 	struct latency_result (*guest)(void *state, pa_t pa, enum latency_side side);

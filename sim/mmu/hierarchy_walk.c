@@ -146,7 +146,10 @@ static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, en
 static void tell_log(struct mmu_walker *walker)
 {
 	const struct walk_log *log = &walker->log;
+	const struct latency_ops *latency = walker->mmu->shape.latency;
 
+	if (latency->read_soon)
+		latency->read_soon(walker->vcpu->latency_state, log->query, log->reads);
 	for (uint32_t i = 0; i < log->reads; i++) {
 		const struct latency_query *query = &log->query[i];
 		const struct walk_logged *what = &log->what[i];

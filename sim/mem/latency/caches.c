@@ -118,12 +118,13 @@ static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 	return look_up(caches, pa, 0, cacheable ? caches->levels : 0);
 }
 
-/* Tags of the last level are many: those of all reads are on their way before the first look-up. */
-static void prefetch_tags(const struct caches *caches, const struct latency_query *query,
-			  uint32_t n)
+/* Tags are many: those of all reads are on their way before the first look-up. */
+static void read_soon(const void *state, const struct latency_query *query, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		const struct level *level = &caches->level[0];
+	const struct caches *caches = state;
+	const struct level *level = &caches->level[0];
+
+	for (uint32_t i = 0; caches->levels && i < n; i++) {
 		const uint64_t line = (query[i].pa.v >> LINE_BITS) + 1;
 
 		__builtin_prefetch(caches->tag + level->first + set_of(level, line) * level->ways);
@@ -135,8 +136,7 @@ static void read_all(void *own, void *shared, const struct latency_query *query,
 {
 	struct caches *private = own, *common = shared;
 
-	if (common->levels)
-		prefetch_tags(common, query, n);
+	read_soon(common, query, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct latency_query *q = &query[i];
 
@@ -161,5 +161,6 @@ const struct latency_ops latency_caches = {
 	.init = init,
 	.read = read_caches,
 	.read_all = read_all,
+	.read_soon = read_soon,
 	.guest = guest_access,
 };
