@@ -2,7 +2,8 @@
 # make             build/twostage                       make report      sweep and results/report/index.html
 # make studies     the sweeps of docs/studies.md, their tables printed
 # make check       all tests                            make check-long  the same with long random runs
-# make bench       speed of replay, JSON on stdout      make format, lint, clean
+# make bench       speed of replay, JSON on stdout      make bench-systemc   the same, many vCPUs with SystemC
+# make format, lint, clean
 # Each installs the Debian packages that it misses first; SETUP=no leaves that out.
 
 # No built-in rules: they would try to link the dependency files.
@@ -184,6 +185,17 @@ bench:
 	@+$(MAKE) --no-print-directory bench-programs >&2
 	@$(B)/tests/bench/bench_replay $(BENCH_TRACES)
 
+# Sixteen vCPUs with SystemC: random accesses that all walk, popular pages, and lines in a row.
+GEN_VCPUS = $(B)/twostage trace gen -g page --vcpus=16 --fetches=0 --seed=3
+
+bench-systemc:
+	@+$(MAKE) --no-print-directory all bench-programs >&2
+	@mkdir -p $(B)/bench
+	@$(GEN_VCPUS) --pattern=gups --footprint=64M --accesses=6M -o $(B)/bench/random.s2t
+	@$(GEN_VCPUS) --pattern=zipf --footprint=512M --skew=1.2 --accesses=4M -o $(B)/bench/zipf.s2t
+	@$(GEN_VCPUS) --pattern=stride --footprint=64M --stride=64 --accesses=64M -o $(B)/bench/stride.s2t
+	@$(B)/tests/bench/bench_vcpus $(B)/bench/random.s2t $(B)/bench/zipf.s2t $(B)/bench/stride.s2t
+
 # ---- upkeep --------------------------------------------------------------------------------------
 
 format: setup-check
@@ -196,7 +208,7 @@ clean:
 	rm -rf build build-gcc build-clang build-asan build-fuzz
 
 FORCE:
-.PHONY: all report studies check check-long bench format lint clean test-programs bench-programs FORCE \
+.PHONY: all report studies check check-long bench bench-systemc format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check setup-fuzz setup-slurm $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
 -include traces/capture/capture.mk tests/conform/conform.mk tests/conform/kvm-live/kvm-live.mk tests/fuzz/fuzz.mk tests/slurm/slurm.mk
