@@ -24,7 +24,7 @@ const struct figure report_figures[] = {
 	{ .name = "walk-cycles",
 	  .title = "Cycles of a walk, walk caches on, against IPA size, by granule",
 	  .needs = "walk caches on, guest.pages: base, host.backing: base, equal granules of both "
-		   "stages",
+		   "stages, several IPA sizes",
 	  .collect = figure_walk_cycles,
 	  .script = "lines.gp",
 	  .panels = true,
@@ -230,7 +230,8 @@ static size_t panel_rows(const struct pivot *pivot, size_t first)
 	return n;
 }
 
-/* A trace that was run at few of the IPA sizes makes no line: keep panels with half of the most. */
+/* A trace that was run at one or few of the IPA sizes makes no line: keep panels with half of the
+ * most. */
 static void drop_short_panels(struct pivot *pivot)
 {
 	size_t most = 0, kept = 0, n;
@@ -243,7 +244,7 @@ static void drop_short_panels(struct pivot *pivot)
 	}
 	for (size_t r = 0; r < pivot->n_rows; r += n) {
 		n = panel_rows(pivot, r);
-		if (2 * n <= most)
+		if (n < 2 || 2 * n <= most)
 			continue;
 		memmove(&pivot->row[kept], &pivot->row[r], n * sizeof(*pivot->row));
 		kept += n;

@@ -93,6 +93,7 @@ expect 'checked' 0 'ok, 4 points' "$TWOSTAGE" db check "$work/time.db"
 expect 'all intervals' 0 '^21$' sh -c "wc -l <'$work/intervals.csv'"
 expect 'page over time' 0 'page/index.html$' report time.db
 expect 'points with other settings' 0 'at most .*2 points with other settings are not shown' cat "$page"
+expect 'no figure against IPA size of one size' 0 '^1$' grep -c '<svg' "$page"
 expect 'rates' 0 '' awk -F, '
 	FNR == 1 { for (i = 1; i <= NF; i++) column[FILENAME, $i] = i; next }
 	NR == FNR { row[FNR] = $0; next }
