@@ -234,13 +234,19 @@ static void vcpus(void **state)
 		assert_int_equal(both.v[own[k]], sum[k]);
 }
 
+/* Each walk reads 24 descriptors, 5 cycles each. */
+#define SAME_WALKS                                                                                 \
+	"latency.model=fixed latency.fixed_cycles=5 stage2.ipa_bits=48 "                           \
+	"walk_cache.s1.entries=none walk_cache.s2.entries=none core.window_instructions=100000"
+enum { WALK = 24 * 5 };
+
 /*
  * Accesses that all walk for as long, by a core that needs no time: n walkers do n at once, and the
  * core waits from the first to the last.
  */
 static void batches(void **state)
 {
-	enum { ACCESSES = 101, READS = 24, READ_CYCLES = 5, WALK = READS * READ_CYCLES };
+	enum { ACCESSES = 101 };
 	struct refs_item item[ACCESSES];
 	const struct refs refs = { item, ACCESSES };
 	struct trace_reader *raw;
@@ -258,16 +264,86 @@ static void batches(void **state)
 		struct stats stats;
 
 		snprintf(set, sizeof(set), "walker.count=%u", count);
-		stats = run("latency.model=fixed latency.fixed_cycles=5 stage2.ipa_bits=48 "
-			    "walk_cache.s1.entries=none walk_cache.s2.entries=none "
-			    "core.window_instructions=100000 core.cpi_permille=0",
-			    set, raw);
+		stats = run(SAME_WALKS " core.cpi_permille=0", set, raw);
 		assert_int_equal(stats.v[STAT_walk_cycles], ACCESSES * WALK);
 		assert_int_equal(stats.v[STAT_stall_cycles], rounds * WALK);
 		assert_int_equal(stats.v[STAT_walk_active_cycles], rounds * WALK);
 		assert_int_equal(stats.v[STAT_stall_walkers_cycles], (rounds - 1) * WALK);
 	}
 	trace_close(raw);
+}
+
+/* An access of ASID 1 or 2; a fetch begins an instruction, and so does a load without any. */
+struct step {
+	char kind; /* 'f'etch or 'l'oad, small in ASID 1, large in ASID 2 */
+	uint64_t va;
+};
+
+enum { STEPS = 6 };
+
+static const struct {
+	const char *what, *settings;
+	struct step step[STEPS];
+	uint64_t walks, merged, stall;
+} few[] = {
+	/* Walks from cycle 0 to 120 and from 3 to 123, the last instruction begins in 3. */
+	{ "anywhere in a page, whatever the tag",
+	  "walker.count=2",
+	  { { 'l', 0x400000 }, { 'l', 0x400ff8 }, { 'l', 0x5a00000000400008 }, { 'l', 0x401000 } },
+	  2,
+	  2,
+	  WALK },
+	{ "of another address space",
+	  "walker.count=2",
+	  { { 'l', 0x400000 }, { 'L', 0x400000 }, { 'l', 0x400000 } },
+	  2,
+	  0,
+	  WALK - 1 },
+	/* The load's walk begins when the fetch's is done, and lasts for one instruction. */
+	{ "a fetch that hits",
+	  "tlb.l2.entries=none",
+	  { { 'f', 0x400000 }, { 'l', 0x400000 }, { 'f', 0x400004 } },
+	  2,
+	  0,
+	  2 * WALK - 1 },
+	/* The second load's begins when the first one's is done, as the fetch waits for that. */
+	{ "a fetch that hits level 2",
+	  "walker.count=2",
+	  { { 'l', 0x400000 }, { 'f', 0x400000 }, { 'l', 0x500000 } },
+	  2,
+	  1,
+	  2 * WALK - 1 },
+};
+
+static void few_accesses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(few) / sizeof(few[0]); i++) {
+		struct refs_item item[STEPS];
+		struct refs refs = { item, 0 };
+		struct trace_reader *raw;
+		struct stats stats;
+
+		memset(item, 0, sizeof(item));
+		for (const struct step *step = few[i].step; step->kind; step++)
+			item[refs.n++].ref = (struct trace_ref){
+				.va = step->va,
+				.kind = (step->kind | 32) == 'f' ? ACCESS_FETCH : ACCESS_LOAD,
+				.instructions = (step->kind | 32) == 'f',
+				.asid = step->kind & 32 ? 1 : 2,
+				.size = 4,
+			};
+		raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
+		stats = run(SAME_WALKS, few[i].settings, raw);
+		if (stats.v[STAT_walks] != few[i].walks ||
+		    stats.v[STAT_walks_merged] != few[i].merged ||
+		    stats.v[STAT_stall_cycles] != few[i].stall)
+			fail_msg("%s: %llu walks, %llu merged, %llu cycles", few[i].what,
+				 (unsigned long long)stats.v[STAT_walks],
+				 (unsigned long long)stats.v[STAT_walks_merged],
+				 (unsigned long long)stats.v[STAT_stall_cycles]);
+		trace_close(raw);
+	}
 }
 
 /* Walks under way end with the warm-up, so what is left of the time is that of the walks left. */
@@ -371,6 +447,7 @@ int main(void)
 		cmocka_unit_test(forms_agree),
 		cmocka_unit_test(vcpus),
 		cmocka_unit_test(batches),
+		cmocka_unit_test(few_accesses),
 		cmocka_unit_test(warmup),
 		cmocka_unit_test(shared),
 		cmocka_unit_test(refusals),
