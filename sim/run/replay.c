@@ -348,8 +348,9 @@ enum exit_status replay_untimed(struct replay *replay, const struct trace_block 
 static enum exit_status run_timed(struct replay *replay, const struct trace_block *block,
 				  uint32_t first, uint32_t end)
 {
-	/* The TLBs of several vCPUs do not stay in the host's caches. */
-	const bool ahead = replay->fast && replay->mmu->shape.vcpus > 1;
+	/* The TLBs of several vCPUs do not stay in the host's caches either. */
+	const bool ahead =
+		replay->fast && (replay->mmu->shape.vcpus > 1 || block->n_keys >= MANY_KEYS);
 
 	for (uint32_t i = first; i < end; i++) {
 		const struct trace_key *key = &block->keys[block->key[i]];
@@ -358,7 +359,8 @@ static enum exit_status run_timed(struct replay *replay, const struct trace_bloc
 		if (ahead && (i - first) % REPLAY_BATCH == 0)
 			replay_look_ahead(replay, block, i, end);
 		timing_on(replay->timing, key->vcpu);
-		status = replay_untimed(replay, block, i, i + 1);
+		status = replay->fast ? run_by_hints(replay, block, i, i + 1)
+				      : run_by_records(replay, block, i, i + 1);
 		if (status != STATUS_OK)
 			return status;
 		timing_lookups(replay->timing, replay_side(key),
