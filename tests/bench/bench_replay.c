@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_replay [-c MODEL] [-r RUNS] TRACE... - how fast traces are replayed, as JSON on standard
- * output.
+ * bench_replay [-c MODEL] [-r RUNS] [-p ACCESSES] TRACE... - how fast traces are replayed, as JSON
+ * on standard output.
  *
  * One core, from disk with a warm page cache, decoding included; rates are accesses of the trace
  * (fetches, loads, stores) per second of processor time, the median of RUNS runs. `decode` reads
  * the one column that a replay under LRU needs and does nothing with it, `decode_share` is its part
  * of the time of a replay; `bound` is the idealised loop of bound.h on the same records, its
- * decoding included.
+ * decoding included. `peers` has one entry for each simulator of peers.h that is installed, run
+ * once on the first ACCESSES (5 million) of the trace, or a part of them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -19,8 +20,9 @@
 #include "run/model.h"
 #include "run/point.h"
 #include "tests/bench/bound.h"
+#include "tests/bench/peers.h"
 
-enum { RUNS_MAX = 99 };
+enum { RUNS_MAX = 99, PEER_ACCESSES = 5 * 1000 * 1000 };
 
 enum kind { REPLAY, DECODE, BOUND, KINDS };
 
@@ -100,8 +102,33 @@ static enum exit_status measure(enum kind kind, const struct config *config, con
 	return STATUS_OK;
 }
 
+/* A peer that fails is named on standard error; the others' figures stand. */
+static void bench_peers(const struct trace_reader *trace, uint64_t most)
+{
+	const char *comma = "";
+
+	fputs(",\"peers\":[", stdout);
+	for (unsigned i = 0; peer_name(i); i++) {
+		struct diag diag = DIAG_INIT;
+		uint64_t accesses = 0;
+		double rate = 0;
+
+		if (!peer_installed(i))
+			continue;
+		if (peer_run(i, trace, most, &accesses, &rate, &diag) != STATUS_OK) {
+			fail(&diag);
+			continue;
+		}
+		printf("%s{\"peer\":\"%s\",\"accesses\":%llu,\"accesses_per_second\":%.4g}", comma,
+		       peer_name(i), (unsigned long long)accesses, rate);
+		comma = ",";
+	}
+	fputs("]", stdout);
+}
+
 static enum exit_status bench_trace(const struct config *config, const char *path, int runs,
-				    double log_rate[KINDS], struct diag *diag)
+				    uint64_t peer_accesses, double log_rate[KINDS],
+				    struct diag *diag)
 {
 	struct trace_reader *trace = trace_open(path, false, diag);
 	const char *slash = strrchr(path, '/');
@@ -112,12 +139,13 @@ static enum exit_status bench_trace(const struct config *config, const char *pat
 		return diag->status;
 	accesses = trace_accesses(&trace_info(trace)->totals);
 	records = trace_info(trace)->totals.records;
-	trace_close(trace);
 	for (int k = 0; k < KINDS; k++) {
 		double seconds = 0;
 
-		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK)
+		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK) {
+			trace_close(trace);
 			return diag->status;
+		}
 		rate[k] = (double)accesses / seconds;
 		log_rate[k] += log(rate[k]);
 	}
@@ -125,13 +153,16 @@ static enum exit_status bench_trace(const struct config *config, const char *pat
 	       (unsigned long long)accesses, (unsigned long long)records);
 	for (int k = 0; k < KINDS; k++)
 		printf(",\"%s_accesses_per_second\":%.4g", kind_name[k], rate[k]);
-	printf(",\"decode_share\":%.3f,\"replay_to_bound\":%.3f}", rate[REPLAY] / rate[DECODE],
+	printf(",\"decode_share\":%.3f,\"replay_to_bound\":%.3f", rate[REPLAY] / rate[DECODE],
 	       rate[REPLAY] / rate[BOUND]);
+	bench_peers(trace, peer_accesses);
+	putchar('}');
+	trace_close(trace);
 	return STATUS_OK;
 }
 
 static enum exit_status bench_all(const struct model *model, char **paths, int n, int runs,
-				  struct diag *diag)
+				  uint64_t peer_accesses, struct diag *diag)
 {
 	double log_rate[KINDS] = { 0 };
 
@@ -139,7 +170,8 @@ static enum exit_status bench_all(const struct model *model, char **paths, int n
 	       "  \"traces\":[\n",
 	       model->name, ENGINE_VERSION, runs);
 	for (int i = 0; i < n; i++) {
-		if (bench_trace(&model->config, paths[i], runs, log_rate, diag) != STATUS_OK)
+		if (bench_trace(&model->config, paths[i], runs, peer_accesses, log_rate, diag) !=
+		    STATUS_OK)
 			return diag->status;
 		fputs(i + 1 < n ? ",\n" : "\n", stdout);
 	}
@@ -157,24 +189,28 @@ int main(int argc, char **argv)
 	const char *name = "neoverse-n1";
 	struct diag diag = DIAG_INIT;
 	struct model *model;
+	long peer_accesses = PEER_ACCESSES;
 	int runs = 5, option;
 
-	while ((option = getopt(argc, argv, "c:r:")) != -1) {
+	while ((option = getopt(argc, argv, "c:p:r:")) != -1) {
 		if (option == 'c')
 			name = optarg;
 		else if (option == 'r')
 			runs = atoi(optarg);
+		else if (option == 'p')
+			peer_accesses = atol(optarg);
 		else
 			return STATUS_USAGE;
 	}
-	if (optind == argc || runs < 1 || runs > RUNS_MAX) {
-		fputs("usage: bench_replay [-c MODEL] [-r RUNS] TRACE...\n", stderr);
+	if (optind == argc || runs < 1 || runs > RUNS_MAX || peer_accesses < 1) {
+		fputs("usage: bench_replay [-c MODEL] [-r RUNS] [-p ACCESSES] TRACE...\n", stderr);
 		return STATUS_USAGE;
 	}
 	model = model_load(name, &diag);
 	if (!model)
 		return fail(&diag);
-	if (bench_all(model, argv + optind, argc - optind, runs, &diag) != STATUS_OK)
+	if (bench_all(model, argv + optind, argc - optind, runs, (uint64_t)peer_accesses, &diag) !=
+	    STATUS_OK)
 		return fail(&diag);
 	model_free(model);
 	return STATUS_OK;
