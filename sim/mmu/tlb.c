@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mmu/repl/lru.h"
-
 /* From so many ways on, a fully associative TLB is indexed by a hash. */
 enum { INDEXED_WAYS = 16 };
+
+/* From so many ways on, victims come out of a queue instead of a pass over all stamps. */
+enum { QUEUED_WAYS = 256 };
 
 static uint64_t global_tag(struct tlb_context context)
 {
@@ -33,12 +34,14 @@ static bool init_index(struct tlb *tlb, uint32_t ways)
 	buckets = (size_t)1 << tlb->bucket_bits;
 	tlb->bucket = malloc(buckets * sizeof(*tlb->bucket));
 	tlb->next = malloc(ways * sizeof(*tlb->next));
-	if (tlb->stamp)
+	if (tlb->stamp && ways >= QUEUED_WAYS)
 		tlb->queue = malloc(lru_queue_bytes(ways));
-	if (!tlb->bucket || !tlb->next || (tlb->stamp && !tlb->queue))
+	if (!tlb->bucket || !tlb->next || (tlb->stamp && ways >= QUEUED_WAYS && !tlb->queue))
 		return false;
 	if (tlb->queue)
 		lru_queue_init(tlb->queue, ways);
+	else if (tlb->stamp)
+		tlb->oldest = lru_finder(LRU_WIDEST);
 	for (size_t i = 0; i < buckets; i++)
 		tlb->bucket[i] = TLB_NONE;
 	return true;
@@ -308,6 +311,8 @@ static uint32_t slot_claim(struct tlb *tlb, uint32_t set)
 				return slot;
 	if (tlb->queue)
 		slot = lru_queue_oldest(tlb->queue, tlb->stamp);
+	else if (tlb->oldest)
+		slot = tlb->oldest(tlb->stamp, ways);
 	else if (tlb->stamp)
 		slot = first + lru_oldest(tlb->stamp + first, ways);
 	else

@@ -8,8 +8,7 @@
 
 #include "arch/types.h"
 #include "mmu/repl.h"
-
-struct lru_queue;
+#include "mmu/repl/lru.h"
 
 struct tlb_shape {
 	uint32_t sets, ways; /* sets = 1: fully associative */
@@ -72,7 +71,8 @@ struct tlb {
 	uint8_t *held;
 	/* Fully associative and not small: slots by a hash of their key, and victims by turns, so
 	 * that neither look-ups nor fills go through them all. NULL otherwise. */
-	struct lru_queue *queue; /* LRU only */
+	lru_find *oldest;	 /* LRU only */
+	struct lru_queue *queue; /* LRU of very many ways only; else NULL */
 	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
 	uint32_t *next;		 /* per slot: the next of its chain */
 	unsigned bucket_bits;	 /* log2 of their number */

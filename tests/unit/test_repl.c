@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "mmu/repl.h"
+#include "mmu/repl/lru.h"
 
 enum { MAX_WAYS = 64, SETS = 3, STEPS = 4000 };
 
@@ -302,6 +303,28 @@ static void run_safe_is_true(void **state)
 	}
 }
 
+/* Each way of finding the oldest of many stamps gives the first of the smallest. */
+static void oldest_is_found(void **state)
+{
+	enum { WAYS = 300 };
+	uint64_t stamp[WAYS], random = 1;
+
+	(void)state;
+	for (unsigned round = 0; round < 20000; round++) {
+		const uint32_t ways = 1 + round % WAYS;
+		const uint64_t range = round % 3 ? UINT64_MAX >> 1 : 1 + round % 7;
+		uint32_t first = 0;
+
+		for (uint32_t i = 0; i < ways; i++) {
+			random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+			stamp[i] = (random >> 1) % range;
+			first = stamp[i] < stamp[first] ? i : first;
+		}
+		assert_int_equal(lru_finder(LRU_PLAIN)(stamp, ways), first);
+		assert_int_equal(lru_finder(LRU_WIDEST)(stamp, ways), first);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +332,7 @@ int main(void)
 		cmocka_unit_test(definitions_hold),
 		cmocka_unit_test(random_draws),
 		cmocka_unit_test(run_safe_is_true),
+		cmocka_unit_test(oldest_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,13 @@ static inline uint32_t lru_oldest(const uint64_t *stamp, uint32_t ways)
 	return victim;
 }
 
+/* lru_oldest() as a function that suits the processor; each gives the same. Stamps below 2^63. */
+typedef uint32_t lru_find(const uint64_t *stamp, uint32_t ways);
+enum lru_width { LRU_PLAIN, LRU_WIDEST };
+lru_find *lru_finder(enum lru_width width);
+
 /*
- * Victims of one set of many ways, without a pass over them for each: the ways sorted by stamp
+ * Victims of one set of very many ways, without a pass over them for each: the ways sorted by stamp
  * once, then taken in that order. A way whose stamp has changed since is passed over, since it is
  * now younger than all that were sorted; when none is left they are sorted again. Exactly LRU.
  */
