@@ -32,10 +32,10 @@ static void expect_round_trip(const struct config *config)
 
 	FUZZ_EXPECT(params_defaults(&again, &diag) == STATUS_OK);
 	for (size_t i = 0; i < PARAM_COUNT; i++) {
-		char text[PARAM_TEXT_MAX];
+		char value[PARAM_TEXT_MAX];
 
-		params_format(config, &params[i], text);
-		FUZZ_EXPECT(params_set_row(&again, &params[i], text, &diag) == STATUS_OK);
+		params_format(config, &params[i], value);
+		FUZZ_EXPECT(params_set_row(&again, &params[i], value, &diag) == STATUS_OK);
 	}
 	FUZZ_EXPECT(text);
 	first = strdup(params_text_of(text, config, &n_bytes));
