@@ -177,6 +177,15 @@ static inline uint32_t mmu_l1_index(const struct mmu *mmu, const struct tlb *l1,
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request);
 
 /*
+ * An access that is known to miss L1, for replays without L1 TLBs (run/map_follow.c): if the L2 TLB
+ * answers it and nothing else has to be done, *entry is what L1 would get, which is not put in but
+ * counted. False: nothing was done; it is mmu_access()'s. Not with inclusion, coalescing in L1 or a
+ * listener.
+ */
+bool mmu_l2_answers(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
+		    struct tlb_leaf *entry);
+
+/*
  * A hit in L1 (`slot`) whose entry does not allow the access: a store to a page that is not yet
  * dirty or is write-protected, a fetch from one that is not executable. Walks again, with the
  * faults that brings, and renews the entry. Returns as mmu_access().

@@ -10,6 +10,7 @@ struct follower {
 	struct mmu mmu;
 	struct mmu_space *space; /* by index of the stream */
 	uint32_t miss;
+	uint64_t change;  /* the next miss before which there is something to do */
 	size_t op, enter; /* of the log, the next ones */
 	bool parted;
 };
@@ -86,31 +87,60 @@ static void catch_up(struct follower *f, uint64_t miss)
 	}
 }
 
+/* The next miss before which there is something to do. */
+static uint64_t next_change(const struct follower *f)
+{
+	const struct map_log *map = f->map;
+	const uint64_t enter = f->enter < map->spaces ? map->space[f->enter].from : UINT64_MAX;
+	const struct map_op *op = &map->op[f->op];
+
+	if (f->op < map->ops && map_op_kind(op) == MAP_AT && op->value < enter)
+		return op->value;
+	return enter;
+}
+
 static bool is_faulting(const struct follower *f)
 {
 	return f->op < f->map->ops && map_op_kind(&f->map->op[f->op]) == MAP_FAULT &&
 	       f->map->op[f->op].word >> 32 == f->miss;
 }
 
+/* An access that walks. */
+static bool walk(struct follower *f, uint32_t vcpu, const struct mmu_request *request,
+		 struct tlb_leaf *entry)
+{
+	struct tlb *l1 =
+		mmu_l1(&f->mmu, vcpu, request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA);
+	uint32_t slot;
+
+	/* Its one entry may be an older one than that of the miss before. */
+	if (l1->used)
+		tlb_drop(l1, 0);
+	slot = mmu_access(&f->mmu, vcpu, request);
+	if (slot == TLB_NONE || is_faulting(f))
+		return false;
+	*entry = l1->leaf[slot];
+	return true;
+}
+
 /* One miss; does it fill the same entry, after the same faults? */
 static bool make(struct follower *f, const struct miss *miss)
 {
-	const uint64_t *v = f->mmu.stats.v;
-	const uint64_t before = v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses];
-	const enum mmu_stream side = miss->fetch ? MMU_FETCH : MMU_DATA;
 	const struct mmu_request request = {
 		.space = &f->space[miss->space],
 		.va = va_of(va_sign_extend(miss->va)),
 		.kind = miss->fetch ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = miss->ipa,
 	};
-	const uint32_t slot = mmu_access(&f->mmu, miss->vcpu, &request);
+	struct tlb_leaf entry;
 	struct miss_fill fill;
 
-	if (slot == TLB_NONE || v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] == before ||
-	    is_faulting(f))
-		return false;
-	fill = miss_fill_of(&mmu_l1(&f->mmu, miss->vcpu, side)->leaf[slot]);
+	if (!mmu_l2_answers(&f->mmu, miss->vcpu, &request, &entry)) {
+		if (!walk(f, miss->vcpu, &request, &entry))
+			return false;
+		f->change = next_change(f);
+	}
+	fill = miss_fill_of(&entry);
 	return miss_fill_equal(&fill, &miss->fill);
 }
 
@@ -119,7 +149,10 @@ static bool make_all(struct follower *f)
 	const struct miss_stream *stream = f->stream;
 
 	for (f->miss = 0; f->miss < stream->misses && !f->parted; f->miss++) {
-		catch_up(f, f->miss);
+		if (f->miss >= f->change) {
+			catch_up(f, f->miss);
+			f->change = next_change(f);
+		}
 		if (!make(f, &stream->miss[f->miss]))
 			return false;
 	}

@@ -22,25 +22,39 @@ bool replay_is_recordable(const struct replay *replay)
 	       !replay->lines && replay->session.due == UINT64_MAX;
 }
 
+/* Through the whole hierarchy; its one L1 entry may be an older one than that of the miss before.
+ */
+static bool walk(struct replay *replay, const struct trace_key *key,
+		 const struct mmu_request *request, struct tlb_leaf *entry)
+{
+	struct tlb *l1 = mmu_l1(replay->mmu, key->vcpu, replay_side(key));
+	uint32_t slot;
+
+	if (l1->used)
+		tlb_drop(l1, 0);
+	recorder_begin(replay->record);
+	slot = mmu_access(replay->mmu, key->vcpu, request);
+	if (slot == TLB_NONE || slot == MMU_EMULATED)
+		return false;
+	*entry = l1->leaf[slot];
+	return true;
+}
+
 /* Make the access that missed; does it fill the same entry, after the same TLBIs? */
 static bool follow(struct replay *replay, const struct miss_stream *stream, const struct miss *miss)
 {
 	const struct trace_key key = miss_key(stream, miss);
-	const uint64_t *v = replay->mmu->stats.v;
-	const uint64_t before = v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses];
 	struct mmu_request request;
+	struct tlb_leaf entry;
 	struct miss_fill fill;
-	uint32_t slot;
 
 	if (!replay_request(replay, &key, &request))
 		return false;
-	recorder_begin(replay->record);
-	slot = mmu_access(replay->mmu, key.vcpu, &request);
-	if (slot == TLB_NONE || slot == MMU_EMULATED ||
-	    v[STAT_l1i_tlb_misses] + v[STAT_l1d_tlb_misses] == before)
+	if (!mmu_l2_answers(replay->mmu, key.vcpu, &request, &entry) &&
+	    !walk(replay, &key, &request, &entry))
 		return false;
 	recorder_follow(replay->record, miss, request.space);
-	fill = miss_fill_of(&mmu_l1(replay->mmu, key.vcpu, replay_side(&key))->leaf[slot]);
+	fill = miss_fill_of(&entry);
 	return miss_fill_equal(&fill, &miss->fill) &&
 	       recorder_digest(replay->record) == miss->tlbis;
 }
