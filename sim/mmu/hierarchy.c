@@ -296,7 +296,7 @@ bool mmu_l2_answers(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	struct tlb *l1 = mmu_l1(mmu, vcpu, stream), *l2 = &mmu->vcpu[vcpu].l2;
 	uint32_t slot;
 
-	if (!l2->shape.sets || mmu->shape.l2_serial)
+	if (!l2->shape.sets || mmu->shape.l2_serial || l2->shape.prefetch)
 		return false;
 	slot = tlb_find(l2, request->space->context, request->va);
 	if (slot == TLB_NONE || !allows(&l2->leaf[slot], request->kind))

@@ -197,19 +197,17 @@ bool params_agree(const struct config *a, const struct config *b, unsigned decid
 	return true;
 }
 
-int params_compare(const struct config *a, const struct config *b, unsigned decides)
+uint64_t params_hash(const struct config *config, unsigned decides, uint64_t seed)
 {
-	char text_a[PARAM_TEXT_MAX], text_b[PARAM_TEXT_MAX];
-	int order = 0;
+	uint64_t hash = seed;
 
-	for (size_t i = 0; i < PARAM_COUNT && !order; i++) {
-		if (!(decides >> params[i].decides & 1) || same_field(a, b, &params[i]))
-			continue;
-		params_format(a, &params[i], text_a);
-		params_format(b, &params[i], text_b);
-		order = strcmp(text_a, text_b);
-	}
-	return order;
+	for (size_t i = 0; i < PARAM_COUNT; i++)
+		if (decides >> params[i].decides & 1) {
+			hash = (hash ^ params_number(config, &params[i])) *
+			       UINT64_C(0x9e3779b97f4a7c15);
+			hash ^= hash >> 32;
+		}
+	return hash;
 }
 
 /* A key, '=', a value and the end of the line. */

@@ -106,8 +106,8 @@ const char *params_text_of(struct params_text *text, const struct config *config
  */
 bool params_agree(const struct config *a, const struct config *b, unsigned decides);
 
-/* An order of configurations by these parameters, as for qsort(); 0: they agree. */
-int params_compare(const struct config *a, const struct config *b, unsigned decides);
+/* A hash of these parameters. It holds in this process only. */
+uint64_t params_hash(const struct config *config, unsigned decides, uint64_t seed);
 
 /* "a whole number", "4K, 16K or 64K", ...: what a value of this parameter looks like. */
 void params_expectation(const struct param *param, char text[PARAM_TEXT_MAX]);

@@ -176,9 +176,9 @@ void pool_destroy(struct pool *pool)
 	free(pool);
 }
 
-int pool_has_room(const struct pool *pool)
+int pool_is_free(const struct pool *pool, unsigned worker)
 {
-	return pool->n_busy < pool->n_workers;
+	return worker < pool->n_workers && !pool->workers[worker].busy;
 }
 
 unsigned pool_busy(const struct pool *pool)
@@ -186,30 +186,27 @@ unsigned pool_busy(const struct pool *pool)
 	return pool->n_busy;
 }
 
-enum exit_status pool_submit(struct pool *pool, uint64_t job, struct diag *diag)
+enum exit_status pool_submit(struct pool *pool, unsigned index, uint64_t job, struct diag *diag)
 {
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		struct worker *worker = &pool->workers[i];
+	struct worker *worker = &pool->workers[index];
 
-		if (worker->busy)
-			continue;
-		if (!worker->pid && start_worker(pool, worker, diag) != STATUS_OK)
+	if (!pool_is_free(pool, index))
+		return diag_set(diag, STATUS_INTERNAL, "worker %u is not free", index);
+	if (!worker->pid && start_worker(pool, worker, diag) != STATUS_OK)
+		return STATUS_INTERNAL;
+	/* A worker that died between jobs shows here first. */
+	if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0) {
+		end_worker(worker);
+		if (start_worker(pool, worker, diag) != STATUS_OK)
 			return STATUS_INTERNAL;
-		/* A worker that died between jobs shows here first. */
-		if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0) {
-			end_worker(worker);
-			if (start_worker(pool, worker, diag) != STATUS_OK)
-				return STATUS_INTERNAL;
-			if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0)
-				return diag_set(diag, STATUS_INTERNAL, "a worker does not start");
-		}
-		worker->busy = 1;
-		worker->job = job;
-		worker->n_bytes = 0;
-		pool->n_busy++;
-		return STATUS_OK;
+		if (transfer(SEND, worker->jobs, &job, sizeof(job)) != 0)
+			return diag_set(diag, STATUS_INTERNAL, "a worker does not start");
 	}
-	return diag_set(diag, STATUS_INTERNAL, "no worker is free");
+	worker->busy = 1;
+	worker->job = job;
+	worker->n_bytes = 0;
+	pool->n_busy++;
+	return STATUS_OK;
 }
 
 /* Take what a worker has written; true when that ends its job. */

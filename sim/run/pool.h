@@ -25,14 +25,14 @@ struct pool *pool_create(unsigned n_workers, size_t result_bytes, pool_work *wor
 /* Kills all workers; what they were doing is lost. `pool` may be NULL. */
 void pool_destroy(struct pool *pool);
 
-/* Is a worker free to take a job? */
-int pool_has_room(const struct pool *pool);
+/* Is a worker, by its number from 0 on, free to take a job? */
+int pool_is_free(const struct pool *pool, unsigned worker);
 
 /* How many jobs are under way. */
 unsigned pool_busy(const struct pool *pool);
 
-/* Hand out a job; there must be room. */
-enum exit_status pool_submit(struct pool *pool, uint64_t job, struct diag *diag);
+/* Hand out a job to a worker that is free. */
+enum exit_status pool_submit(struct pool *pool, unsigned worker, uint64_t job, struct diag *diag);
 
 enum pool_event_type {
 	POOL_RESULT,  /* `result` is filled */

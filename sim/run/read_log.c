@@ -54,7 +54,8 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 	};
 
 	/* A page-walk cache by address stands between a walk and its reads. */
-	if (account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses)
+	if (account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses ||
+	    account->reads != log->reads)
 		reads->overflow = true;
 	put(reads, budget, read_header_word(&header));
 	for (uint32_t i = 0; i < log->reads; i++)

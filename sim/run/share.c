@@ -53,15 +53,10 @@ enum share_depth share_depth(const struct config *a, const struct config *b)
 	return depth;
 }
 
-int share_compare(const struct config *a, const struct config *b)
+void share_keys(const struct config *config, uint32_t trace, uint64_t keys[SHARE_DEPTHS])
 {
-	for (unsigned decides = PARAM_DECIDES_ALL; decides <= PARAM_DECIDES_TIME; decides++) {
-		const int order = params_compare(a, b, 1u << decides);
-
-		if (order)
-			return order;
-	}
-	return 0;
+	for (unsigned depth = SHARE_NOTHING; depth < SHARE_DEPTHS; depth++)
+		keys[depth] = params_hash(config, agree[depth], trace);
 }
 
 struct share *share_create(size_t most_bytes)

@@ -27,8 +27,9 @@ enum share_depth {
 /* How much two points of one trace may share. */
 enum share_depth share_depth(const struct config *a, const struct config *b);
 
-/* Order in which points that share much come one after the other; 0: nothing says which first. */
-int share_compare(const struct config *a, const struct config *b);
+/* Two points may share so much if their keys of this depth are equal. Valid in this process only.
+ */
+void share_keys(const struct config *config, uint32_t trace, uint64_t keys[SHARE_DEPTHS]);
 
 struct share;
 

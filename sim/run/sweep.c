@@ -10,6 +10,7 @@
 
 #include "run/point.h"
 #include "run/pool.h"
+#include "run/schedule.h"
 #include "run/share.h"
 
 /* How often an idle parent looks for an interrupt. */
@@ -33,7 +34,8 @@ struct sweep {
 	const struct sweep_options *options;
 	struct sweep_summary *summary;
 	struct pool *pool;
-	size_t next; /* point to hand out; SWEEP_NONE: not known yet */
+	struct schedule schedule; /* without options->pick */
+	size_t picked;		  /* by it, not yet handed out; SWEEP_NONE: none */
 };
 
 static uint64_t now_micros(void)
@@ -47,6 +49,7 @@ static uint64_t now_micros(void)
 /* What a worker knows; each has its own share once it is forked. */
 struct work {
 	const struct plan *plan;
+	const struct schedule *schedule; /* NULL: jobs are points, else places */
 	struct share *share;
 };
 
@@ -55,7 +58,10 @@ static void run_point(void *ctx, uint64_t job, void *result)
 {
 	const struct work *work = ctx;
 	const struct plan *plan = work->plan;
-	const struct plan_point *point = &plan->points[job];
+	const struct schedule *schedule = work->schedule;
+	const size_t index = schedule ? schedule->places[job].point : job;
+	const enum share_depth wanted = schedule ? schedule_wanted(schedule, job) : SHARE_WALKS;
+	const struct plan_point *point = &plan->points[index];
 	struct outcome *outcome = result;
 	uint64_t start = now_micros();
 	struct interval_table intervals;
@@ -63,7 +69,7 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	struct config config;
 
 	plan_config(plan, point, &config);
-	status = share_run(work->share, &config, plan->traces[point->trace].reader, SHARE_WALKS,
+	status = share_run(work->share, &config, plan->traces[point->trace].reader, wanted,
 			   &outcome->stats, &intervals, &outcome->diag);
 	if (status != STATUS_OK)
 		diag_set(&outcome->diag, status, "failed without saying why");
@@ -74,22 +80,40 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	outcome->wall_micros = now_micros() - start;
 }
 
-/* Is there a point to hand out now? */
-static bool has_next(struct sweep *sweep)
+/* The job that a worker is to do next; SWEEP_NONE: none. */
+static size_t next_job(struct sweep *sweep, unsigned worker)
 {
 	const struct sweep_options *options = sweep->options;
 
-	if (options->pick && sweep->next == SWEEP_NONE)
-		sweep->next = options->pick(options->ctx);
-	return options->pick ? sweep->next != SWEEP_NONE : sweep->next < options->end;
+	if (!options->pick)
+		return schedule_next(&sweep->schedule, worker);
+	if (sweep->picked == SWEEP_NONE)
+		sweep->picked = options->pick(options->ctx);
+	return sweep->picked;
 }
 
-static size_t take_next(struct sweep *sweep)
+static void take_job(struct sweep *sweep, unsigned worker)
 {
-	const size_t index = sweep->next;
+	if (sweep->options->pick)
+		sweep->picked = SWEEP_NONE;
+	else
+		schedule_take(&sweep->schedule, worker);
+}
 
-	sweep->next = sweep->options->pick ? SWEEP_NONE : index + 1;
-	return index;
+static size_t point_of(const struct sweep *sweep, size_t job)
+{
+	return sweep->options->pick ? job : sweep->schedule.places[job].point;
+}
+
+/* A worker that is free and has something to do; n_workers: there is none. */
+static unsigned idle_worker(struct sweep *sweep)
+{
+	unsigned worker = 0;
+
+	while (worker < sweep->options->n_workers &&
+	       !(pool_is_free(sweep->pool, worker) && next_job(sweep, worker) != SWEEP_NONE))
+		worker++;
+	return worker;
 }
 
 static enum exit_status settle(struct sweep *sweep, size_t index, enum exit_status status,
@@ -176,16 +200,17 @@ static enum exit_status find_point(struct sweep *sweep, const struct plan_point 
 	return status;
 }
 
-/* Deal with the next point: skip it, note that it is impossible, or hand it to a worker. */
-static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
+/* Deal with a worker's next point: skip it, note that it is impossible, or hand it out. */
+static enum exit_status begin_point(struct sweep *sweep, unsigned worker, struct diag *diag)
 {
-	const size_t index = take_next(sweep);
+	const size_t job = next_job(sweep, worker), index = point_of(sweep, job);
 	const struct plan_point *point = &sweep->plan->points[index];
 	struct diag reason = DIAG_INIT;
 	enum exit_status status;
 	struct config config;
 	int found;
 
+	take_job(sweep, worker);
 	status = find_point(sweep, point, &found, diag);
 	if (status != STATUS_OK)
 		return status;
@@ -195,7 +220,7 @@ static enum exit_status begin_point(struct sweep *sweep, struct diag *diag)
 	}
 	plan_config(sweep->plan, point, &config);
 	if (point_check(&config, &reason) == STATUS_OK)
-		return pool_submit(sweep->pool, index, diag);
+		return pool_submit(sweep->pool, worker, job, diag);
 	if (reason.status == STATUS_BAD_INPUT)
 		status = store_impossible(sweep, point, reason.text, diag);
 	else
@@ -208,26 +233,32 @@ static enum exit_status begin_points(struct sweep *sweep, struct diag *diag)
 {
 	enum exit_status status = STATUS_OK;
 
-	for (unsigned n = 0;
-	     status == STATUS_OK && n < BATCH_MAX && has_next(sweep) && pool_has_room(sweep->pool);
-	     n++)
-		status = begin_point(sweep, diag);
+	for (unsigned n = 0; status == STATUS_OK && n < BATCH_MAX; n++) {
+		const unsigned worker = idle_worker(sweep);
+
+		if (worker == sweep->options->n_workers)
+			break;
+		status = begin_point(sweep, worker, diag);
+	}
 	return status;
 }
 
 static enum exit_status end_point(struct sweep *sweep, const struct pool_event *event,
 				  struct diag *diag)
 {
-	const struct plan_point *point = &sweep->plan->points[event->job];
+	const struct plan_point *point;
 	enum exit_status status = STATUS_OK;
+	size_t index;
 
 	if (event->type == POOL_NOTHING)
 		return STATUS_OK;
+	index = point_of(sweep, event->job);
+	point = &sweep->plan->points[index];
 	if (event->type == POOL_RESULT)
 		status = store_result(sweep, point, event->result, diag);
 	else
 		report_death(sweep, point, event->wait_status);
-	return settle(sweep, event->job, status, diag);
+	return settle(sweep, index, status, diag);
 }
 
 /*
@@ -261,9 +292,12 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 {
 	enum exit_status status = STATUS_OK;
 
-	while (status == STATUS_OK && (has_next(sweep) || pool_busy(sweep->pool))) {
-		int may_begin = has_next(sweep) && pool_has_room(sweep->pool);
+	while (status == STATUS_OK) {
+		const bool may_begin = idle_worker(sweep) < sweep->options->n_workers;
 		struct pool_event event = { .type = POOL_NOTHING };
+
+		if (!may_begin && !pool_busy(sweep->pool))
+			break;
 
 		if (!may_begin)
 			status = pool_wait(sweep->pool, WAIT_MS, &event, diag);
@@ -312,11 +346,9 @@ static size_t result_bytes(const struct plan *plan)
 enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_options *options,
 			   struct sweep_summary *summary, struct diag *diag)
 {
-	struct sweep sweep = { .plan = plan,
-			       .db = db,
-			       .options = options,
-			       .summary = summary,
-			       .next = options->pick ? SWEEP_NONE : options->first };
+	struct sweep sweep = {
+		.plan = plan, .db = db, .options = options, .summary = summary, .picked = SWEEP_NONE
+	};
 	struct work work = { .plan = plan };
 	enum exit_status status = STATUS_OK;
 
@@ -325,12 +357,22 @@ enum exit_status sweep_run(struct plan *plan, struct db *db, const struct sweep_
 		status = sweep_name(plan, options->first, options->end, db, diag);
 	if (status != STATUS_OK)
 		return status;
+	if (!options->pick) {
+		status = schedule_init(&sweep.schedule, plan, options->first, options->end,
+				       options->n_workers, diag);
+		work.schedule = &sweep.schedule;
+	}
+	if (status != STATUS_OK)
+		return status;
 	work.share = share_create(SWEEP_SHARE_BYTES);
-	if (!work.share)
+	if (!work.share) {
+		schedule_fini(&sweep.schedule);
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	}
 	sweep.pool = pool_create(options->n_workers, result_bytes(plan), run_point, &work, diag);
 	status = sweep.pool ? run_points(&sweep, diag) : STATUS_INTERNAL;
 	pool_destroy(sweep.pool);
 	share_free(work.share);
+	schedule_fini(&sweep.schedule);
 	return status;
 }

@@ -177,7 +177,7 @@ static unsigned points_of(unsigned usual)
 
 static void behind_l1(void **state)
 {
-	const unsigned points = points_of(250);
+	const unsigned points = points_of(150);
 	struct share_counts counts;
 
 	(void)state;
@@ -196,7 +196,7 @@ static void anything(void **state)
 
 	(void)state;
 	write_traces();
-	counts = sweep(32, points_of(350), AXES);
+	counts = sweep(32, points_of(220), AXES);
 	for (unsigned depth = SHARE_NOTHING; depth < SHARE_DEPTHS; depth++)
 		assert_true(counts.points[depth] > 0);
 	assert_true(counts.diverged > 10);

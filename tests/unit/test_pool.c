@@ -34,6 +34,15 @@ static void work(void *ctx, uint64_t job, void *result)
 	memset(mine->filler, (int)job, sizeof(mine->filler));
 }
 
+static unsigned free_worker(const struct pool *pool, unsigned n_workers)
+{
+	unsigned worker = 0;
+
+	while (worker < n_workers && !pool_is_free(pool, worker))
+		worker++;
+	return worker;
+}
+
 static void run_jobs(unsigned n_workers)
 {
 	struct diag diag = DIAG_INIT;
@@ -44,8 +53,10 @@ static void run_jobs(unsigned n_workers)
 
 	assert_non_null(pool);
 	for (uint64_t next = 0; next < 40 || pool_busy(pool);) {
-		if (next < 40 && pool_has_room(pool)) {
-			assert_int_equal(pool_submit(pool, next++, &diag), STATUS_OK);
+		const unsigned idle = free_worker(pool, n_workers);
+
+		if (next < 40 && idle < n_workers) {
+			assert_int_equal(pool_submit(pool, idle, next++, &diag), STATUS_OK);
 			continue;
 		}
 		assert_int_equal(pool_wait(pool, 10000, &event, &diag), STATUS_OK);
@@ -91,10 +102,11 @@ static void hanging_workers(void **state)
 	struct pool_event event;
 
 	(void)state;
-	assert_int_equal(pool_submit(pool, 99, &diag), STATUS_OK);
-	assert_int_equal(pool_submit(pool, 99, &diag), STATUS_OK);
-	assert_int_equal(pool_has_room(pool), 0);
-	assert_int_equal(pool_submit(pool, 1, &diag), STATUS_INTERNAL);
+	assert_int_equal(pool_submit(pool, 0, 99, &diag), STATUS_OK);
+	assert_int_equal(pool_submit(pool, 1, 99, &diag), STATUS_OK);
+	assert_int_equal(free_worker(pool, 2), 2);
+	assert_int_equal(pool_submit(pool, 1, 1, &diag), STATUS_INTERNAL);
+	assert_int_equal(pool_submit(pool, 2, 1, &diag), STATUS_INTERNAL);
 	assert_int_equal(pool_wait(pool, 20, &event, &diag), STATUS_OK);
 	assert_int_equal(event.type, POOL_NOTHING);
 	pool_destroy(pool);

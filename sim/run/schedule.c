@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run/schedule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/trace.h"
+
+/* What a point costs by what it shares, in 64ths of one that shares nothing. */
+static const uint64_t cost_64ths[SHARE_DEPTHS] = {
+	[SHARE_NOTHING] = 64,
+	[SHARE_STREAM] = 26,
+	[SHARE_MAP] = 10,
+	[SHARE_WALKS] = 1,
+};
+
+/* A point on its way to its place. */
+struct entry {
+	size_t point;
+	uint64_t key[SHARE_DEPTHS]; /* equal: they may share so much */
+	size_t group[SHARE_DEPTHS]; /* the first point of those */
+};
+
+/* What qsort() compares. */
+struct by_key {
+	uint64_t key;
+	struct entry *entry;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct by_key *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->entry->point < y->entry->point ? -1 : 1;
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	for (unsigned depth = SHARE_STREAM; depth < SHARE_DEPTHS; depth++)
+		if (x->group[depth] != y->group[depth])
+			return x->group[depth] < y->group[depth] ? -1 : 1;
+	return x->point < y->point ? -1 : 1;
+}
+
+/* Keys depend on host addresses; groups do not. */
+static void set_groups(struct entry *entries, struct by_key *sorted, size_t n, unsigned depth)
+{
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct by_key){ entries[i].key[depth], &entries[i] };
+	qsort(sorted, n, sizeof(*sorted), compare_keys);
+	for (size_t i = 0; i < n; i++)
+		sorted[i].entry->group[depth] = i && sorted[i].key == sorted[i - 1].key
+							? sorted[i - 1].entry->group[depth]
+							: sorted[i].entry->point;
+}
+
+static enum share_depth shared_by(const struct entry *a, const struct entry *b)
+{
+	enum share_depth depth = SHARE_WALKS;
+
+	while (depth > SHARE_NOTHING && a->group[depth] != b->group[depth])
+		depth--;
+	return depth;
+}
+
+static void set_places(struct schedule *schedule, const struct plan *plan,
+		       const struct entry *entries)
+{
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < schedule->n; i++) {
+		const size_t point = entries[i].point;
+		const struct trace_reader *trace = plan->traces[plan->points[point].trace].reader;
+		const uint64_t records = trace_info(trace)->totals.records / 64 + 1;
+		const enum share_depth shared =
+			i ? shared_by(&entries[i], &entries[i - 1]) : SHARE_NOTHING;
+
+		schedule->places[i] = (struct schedule_place){
+			.point = point,
+			.before = before,
+			.alone = records * cost_64ths[SHARE_NOTHING],
+			.shared = (uint8_t)shared,
+		};
+		before += records * cost_64ths[shared];
+	}
+	schedule->places[schedule->n] = (struct schedule_place){ .before = before };
+}
+
+enum exit_status schedule_init(struct schedule *schedule, const struct plan *plan, size_t first,
+			       size_t end, unsigned n_workers, struct diag *diag)
+{
+	const size_t n = end - first;
+	struct entry *entries = calloc(n + 1, sizeof(*entries));
+	struct by_key *sorted = calloc(n + 1, sizeof(*sorted));
+
+	*schedule = (struct schedule){ .n = n, .n_lanes = n_workers };
+	schedule->places = calloc(n + 1, sizeof(*schedule->places));
+	schedule->lanes = calloc(n_workers, sizeof(*schedule->lanes));
+	if (!entries || !sorted || !schedule->places || !schedule->lanes) {
+		free(entries);
+		free(sorted);
+		schedule_fini(schedule);
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct plan_point *point = &plan->points[first + i];
+		struct config config;
+
+		plan_config(plan, point, &config);
+		entries[i].point = first + i;
+		share_keys(&config, point->trace, entries[i].key);
+	}
+	for (unsigned depth = SHARE_STREAM; depth < SHARE_DEPTHS; depth++)
+		set_groups(entries, sorted, n, depth);
+	qsort(entries, n, sizeof(*entries), compare_groups);
+	set_places(schedule, plan, entries);
+	schedule->lanes[0].end = n;
+	free(entries);
+	free(sorted);
+	return STATUS_OK;
+}
+
+void schedule_fini(struct schedule *schedule)
+{
+	free(schedule->places);
+	free(schedule->lanes);
+	memset(schedule, 0, sizeof(*schedule));
+}
+
+/* Of the places begin to end - 1, for a worker that has no recordings. */
+static uint64_t cost_of(const struct schedule *schedule, size_t begin, size_t end)
+{
+	const struct schedule_place *place = &schedule->places[begin];
+	const uint64_t all = schedule->places[end].before - place->before;
+
+	return begin == end ? 0 : all - (place[1].before - place->before) + place->alone;
+}
+
+/* Where to cut a lane in two, so that the later half is done soonest; its end: nowhere. */
+static size_t find_cut(const struct schedule *schedule, const struct schedule_lane *lane)
+{
+	const struct schedule_place *places = schedule->places;
+	/* Its worker has the recordings that it wants. */
+	uint64_t best = places[lane->end].before - places[lane->begin].before;
+	size_t cut = lane->end;
+
+	for (size_t i = lane->begin; i < lane->end; i++) {
+		const uint64_t left = places[i].before - places[lane->begin].before;
+		const uint64_t right = cost_of(schedule, i, lane->end);
+		const uint64_t longer = left > right ? left : right;
+
+		if (longer < best) {
+			best = longer;
+			cut = i;
+		}
+	}
+	return cut;
+}
+
+/* The lane with most to do. */
+static struct schedule_lane *longest(const struct schedule *schedule)
+{
+	struct schedule_lane *found = &schedule->lanes[0];
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < schedule->n_lanes; i++) {
+		struct schedule_lane *lane = &schedule->lanes[i];
+		const uint64_t cost =
+			schedule->places[lane->end].before - schedule->places[lane->begin].before;
+
+		if (cost > most) {
+			most = cost;
+			found = lane;
+		}
+	}
+	return found;
+}
+
+size_t schedule_next(struct schedule *schedule, unsigned worker)
+{
+	struct schedule_lane *own = &schedule->lanes[worker], *other;
+	size_t cut;
+
+	if (own->begin < own->end)
+		return own->begin;
+	other = longest(schedule);
+	cut = find_cut(schedule, other);
+	if (cut == other->end)
+		return SCHEDULE_NONE;
+	*own = (struct schedule_lane){ cut, other->end };
+	other->end = cut;
+	return own->begin;
+}
+
+void schedule_take(struct schedule *schedule, unsigned worker)
+{
+	schedule->lanes[worker].begin++;
+}
+
+enum share_depth schedule_wanted(const struct schedule *schedule, size_t place)
+{
+	return place + 1 < schedule->n ? (enum share_depth)schedule->places[place + 1].shared
+				       : SHARE_NOTHING;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * In which order the points of a sweep are run, and by which worker: those that share much
+ * (run/share.h) one after the other and by the same one, as far as that leaves nobody idle.
+ */
+#ifndef TWOSTAGE_RUN_SCHEDULE_H
+#define TWOSTAGE_RUN_SCHEDULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/diag.h"
+#include "run/plan.h"
+#include "run/share.h"
+
+struct schedule_place {
+	size_t point;	 /* index in the plan */
+	uint64_t before; /* cost of all places in front of it */
+	uint64_t alone;	 /* its own cost if it shares nothing */
+	uint8_t shared;	 /* enum share_depth: with the place before */
+};
+
+/* Places begin to end - 1 are one worker's. */
+struct schedule_lane {
+	size_t begin, end;
+};
+
+struct schedule {
+	size_t n;
+	struct schedule_place *places; /* n + 1: the last is an end without point */
+	struct schedule_lane *lanes;
+	unsigned n_lanes;
+};
+
+#define SCHEDULE_NONE SIZE_MAX
+
+/* Points `first` to end - 1 of an expanded plan with open traces. STATUS_INTERNAL: no memory. */
+enum exit_status schedule_init(struct schedule *schedule, const struct plan *plan, size_t first,
+			       size_t end, unsigned n_workers, struct diag *diag);
+void schedule_fini(struct schedule *schedule);
+
+/*
+ * The next place of a worker, or SCHEDULE_NONE: what is left is done sooner without it. It stays
+ * the next one until schedule_take().
+ */
+size_t schedule_next(struct schedule *schedule, unsigned worker);
+void schedule_take(struct schedule *schedule, unsigned worker);
+
+/* How much the place shares with the one behind it, so that what to record is known. */
+enum share_depth schedule_wanted(const struct schedule *schedule, size_t place);
+
+#endif
