@@ -68,6 +68,8 @@ expect 'a wrong figure is found' 1 'not printed: .* 1524 cycles' in_order "$work
 sed -n '/^## Commands/,/^## /s/^| \(`.*`\) |.*/\1/p' README.md | tr -d '`,' | tr ' ' '\n' | sort >"$work/listed"
 "$TWOSTAGE" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v help | sort >"$work/there"
 expect 'commands in README' 0 '' diff "$work/listed" "$work/there"
+sed -n '/^.SH COMMANDS/,/^.SH [^C]/s/^\.[BR]* \(.*\)/\1/p' docs/twostage.1 | tr -d '",' | tr ' ' '\n' | grep -xF "$(cat "$work/there")" | sort >"$work/manual"
+expect 'commands in the manual page' 0 '' diff "$work/manual" "$work/there"
 
 # Importers are counted in words.
 number=$("$TWOSTAGE" list | sed -n '/^importers/,/^[^ ]/p' | grep -c '^  ')
