@@ -37,6 +37,9 @@ expect 'lines want line runs' 65 'cache.data: .*needs a trace of line runs or a 
 expect 'lines of a raw trace' 0 '^  guest_lines +150,000 lines$' "$TWOSTAGE" run -s cache.data=simulate "$work/raw.s2t"
 printf 'pattern: stride\nfootprint: 1M\naccesses: 1000\nstride: 16\nsize: 8\n' >"$work/spec.yaml"
 expect 'a specification becomes line runs' 0 '^  guest_lines +250 lines$' "$TWOSTAGE" run -s cache.data=simulate "$work/spec.yaml"
+expect 'or single accesses, for walks that are repeated' 0 '^  walks_repeated +[1-9]' "$TWOSTAGE" run \
+	-s core.window_instructions=64 -s walker.count=2 -s walker.merge=no "$work/spec.yaml"
+expect 'and for an inclusive L2 TLB' 0 '^  accesses +1,000 accesses$' "$TWOSTAGE" run -s tlb.inclusion=inclusive "$work/spec.yaml"
 
 # The names that must exist, and what lists them.
 expression='.stats | keys_unsorted[]'
