@@ -78,6 +78,10 @@ static bool find_space(struct miss_stream *stream, struct budget *budget, struct
 	struct miss_space *grown;
 	uint32_t *at;
 
+	*out = stream->newest;
+	if (stream->misses && stream->space[*out].vm == space.vm &&
+	    stream->space[*out].asid == space.asid)
+		return true;
 	if (!grow_index(stream, budget))
 		return false;
 	at = index_of(stream, space);
@@ -90,7 +94,7 @@ static bool find_space(struct miss_stream *stream, struct budget *budget, struct
 		stream->space[stream->spaces++] = space;
 		*at = (uint32_t)stream->spaces;
 	}
-	*out = *at - 1;
+	*out = stream->newest = *at - 1;
 	return true;
 }
 

@@ -49,8 +49,9 @@ struct miss_stream {
 	size_t spaces, space_room;
 	uint32_t *space_index; /* hash of `space`: its index + 1, or 0 */
 	size_t index_mask;
-	bool overflow;	/* the recording was given up */
-	uint32_t tlbis; /* digest of all operations of the replay */
+	uint32_t newest; /* space of the miss before */
+	bool overflow;	 /* the recording was given up */
+	uint32_t tlbis;	 /* digest of all operations of the replay */
 };
 
 void miss_stream_fini(struct miss_stream *stream);
