@@ -19,8 +19,9 @@ struct unit {
 /* A PMD's worth of memory, or one hugetlb page if that is larger. */
 struct kvm_chunk {
 	enum state state;
-	uint64_t pa;	   /* of the whole chunk; of no use with STATE_PAGES */
-	struct unit *unit; /* with STATE_PAGES */
+	uint64_t pa;		 /* of the whole chunk; of no use with STATE_PAGES */
+	struct unit *unit;	 /* with STATE_PAGES */
+	struct kvm_chunk *older; /* made before this one */
 };
 
 enum { ZEROED_BITS = 12 };
@@ -69,8 +70,6 @@ static void chunk_free(struct kvm_memory *memory, struct kvm_chunk *chunk)
 {
 	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
 
-	if (!chunk)
-		return;
 	if (owns_frame(chunk->state))
 		frames_free(memory->frames, memory->chunk_bits, pa_of(chunk->pa));
 	for (uint64_t i = 0; chunk->unit && i < units; i++)
@@ -82,8 +81,12 @@ static void chunk_free(struct kvm_memory *memory, struct kvm_chunk *chunk)
 
 void kvm_memory_fini(struct kvm_memory *memory)
 {
-	for (uint64_t i = 0; memory->chunk && i < memory->chunks; i++)
-		chunk_free(memory, memory->chunk[i]);
+	while (memory->newest) {
+		struct kvm_chunk *chunk = memory->newest;
+
+		memory->newest = chunk->older;
+		chunk_free(memory, chunk);
+	}
 	for (; memory->pool_next < memory->pool_pages; memory->pool_next++)
 		frames_free(memory->frames, memory->unit_bits, memory->pool[memory->pool_next]);
 	if (memory->zero_page)
@@ -153,6 +156,8 @@ static struct kvm_chunk *chunk_of(struct kvm_memory *memory, uint64_t user)
 			return NULL;
 		}
 	}
+	chunk->older = memory->newest;
+	memory->newest = chunk;
 	*at = chunk;
 	return chunk;
 }
@@ -434,12 +439,14 @@ enum kvm_memory_result kvm_memory_discard(struct kvm_memory *memory, uint64_t fi
 		return KVM_MEMORY_OK;
 	if (memory->invalidate)
 		memory->invalidate(memory->invalidate_ctx, first, end);
-	for (uint64_t i = 0; i < memory->chunks && result == KVM_MEMORY_OK; i++) {
-		const uint64_t at = memory->first + (i << memory->chunk_bits);
-
-		if (memory->chunk[i] && at < end && at + low_mask(memory->chunk_bits) >= first)
-			result = discard_chunk(memory, memory->chunk[i], at, first, end);
-	}
+	for (uint64_t i = (first - memory->first) >> memory->chunk_bits;
+	     i <= (end - 1 - memory->first) >> memory->chunk_bits && i < memory->chunks &&
+	     result == KVM_MEMORY_OK;
+	     i++)
+		if (memory->chunk[i])
+			result = discard_chunk(memory, memory->chunk[i],
+					       memory->first + (i << memory->chunk_bits), first,
+					       end);
 	return result;
 }
 

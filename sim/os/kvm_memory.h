@@ -35,6 +35,7 @@ struct kvm_memory {
 	uint64_t first;	     /* user address of chunk 0 */
 	uint64_t chunks;
 	struct kvm_chunk **chunk; /* NULL: never touched */
+	struct kvm_chunk *newest; /* of those there are */
 	struct frames *frames;
 	uint64_t device_pa; /* KVM_BACKING_DEVICE: of user address device_user */
 	uint64_t device_user;
