@@ -75,6 +75,11 @@ static enum exit_status check_grid(const struct config *config, const struct sam
 				"sample.length: %" PRIu64
 				" accesses are more than a period of %" PRIu64,
 				length, period);
+	if (config->sample.offset > period)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"sample.offset: %" PRIu64 " is beyond the period of %" PRIu64
+				" accesses",
+				config->sample.offset, period);
 	if (grid->offset + length > period)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"sample.offset: %" PRIu64 " and a length of %" PRIu64
@@ -87,10 +92,10 @@ static enum exit_status check_grid(const struct config *config, const struct sam
 				period, rows, INTERVALS_MAX);
 	if (length < period && rows < 2)
 		return diag_set(diag, STATUS_BAD_INPUT,
-				"sample.period: %" PRIu64 " accesses make %" PRIu64
-				" samples of this trace of %" PRIu64
+				"sample.period: %" PRIu64 " accesses make less than two samples of "
+				"this trace of %" PRIu64
 				"; two at least are needed to tell how far they scatter",
-				period, rows, grid->all);
+				period, grid->all);
 	return STATUS_OK;
 }
 

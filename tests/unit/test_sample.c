@@ -405,7 +405,9 @@ static void refusals(void **state)
 	} cases[] = {
 		{ "sample.length=6000", "are more than a period of 5000" },
 		{ "sample.period=9000 sample.offset=8999", "reach beyond a period" },
-		{ "sample.period=1000000", "make 1 samples of this trace" },
+		{ "sample.offset=5001", "is beyond the period of 5000" },
+		{ "sample.offset=10000", "is beyond the period of 5000" },
+		{ "sample.period=1000000", "make less than two samples of this trace" },
 		{ "warmup.instructions=100", "a warm-up or intervals" },
 		{ "interval.instructions=100", "a warm-up or intervals" },
 		{ "host.age_period=900", "where the host acts by itself" },
