@@ -460,6 +460,7 @@ CREATE TABLE point (
 	"s2_mapped_64g" INTEGER,
 	"s2_mapped_512g" INTEGER,
 	"s2_mapped_4t" INTEGER,
+	"host_unusable_2m" INTEGER,
 	"dma_bytes" INTEGER,
 	"device_resets" INTEGER,
 	"smmu_accesses" INTEGER,

@@ -314,11 +314,6 @@ void frames_free(struct frames *frames, unsigned size_bits, pa_t pa)
 
 /* ---- how much is left --------------------------------------------------------------------- */
 
-uint64_t frames_free_bytes(const struct frames *frames)
-{
-	return frames->free_bytes;
-}
-
 struct tally {
 	const struct frames_layout *layout;
 	unsigned size_bits;

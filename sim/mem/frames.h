@@ -67,9 +67,6 @@ void frames_free(struct frames *frames, unsigned size_bits, pa_t pa);
 /* All goes, and nobody will ask what of it is free: from now on frames_free() does nothing. */
 void frames_close(struct frames *frames);
 
-/* Bytes that are free, in pieces of any size. */
-uint64_t frames_free_bytes(const struct frames *frames);
-
 /*
  * How many frames of 2^size_bits bytes could be had now, one after the other. At once for 4K and
  * 2M, and for all sizes if memory is not fragmented; else all of memory is looked at: some 0.1 ms

@@ -189,6 +189,8 @@ static void count_host(const struct machine *machine, struct stats *stats)
 		devices_count(machine->devices, stats);
 	stats->v[STAT_vm_switches] = machine->vm_switches;
 	stats->v[STAT_vmid_rollovers] = machine->vmids.rollovers;
+	stats->v[STAT_host_unusable_2m] =
+		frames_unusable_permille(&machine->frames, FRAMES_BLOCK_BITS);
 }
 
 void machine_tally(struct machine *machine, struct machine_tally *tally)

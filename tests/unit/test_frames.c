@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "mem/frames.h"
+#include "frames_view.h"
 
 enum { BLOCK_BITS = FRAMES_BLOCK_BITS, PAGES = 96 * 256, MOST_FRAMES = PAGES };
 
@@ -101,8 +101,8 @@ static void flat_init(struct flat *flat, const struct frames_setup *setup)
 		assert_true(pa.v >= flat->first && pa.v - flat->first < (uint64_t)PAGES << 12);
 		mark(flat, pa.v, 12, true);
 	}
-	assert_int_equal(frames_free_bytes(&flat->frames), free_bytes);
-	assert_int_equal(frames_free_bytes(&twin), 0);
+	assert_int_equal(free_bytes_of(&flat->frames), free_bytes);
+	assert_int_equal(free_bytes_of(&twin), 0);
 	frames_fini(&twin);
 }
 
@@ -147,7 +147,7 @@ static void run_random(const struct frames_setup *setup, uint64_t seed)
 
 	assert_non_null(flat);
 	flat_init(flat, setup);
-	at_start = frames_free_bytes(&flat->frames);
+	at_start = free_bytes_of(&flat->frames);
 	for (unsigned bits = 12; bits < 27; bits++) {
 		before[bits] = frames_available(&flat->frames, bits);
 		assert_int_equal(before[bits], look(flat, bits).available);
@@ -161,7 +161,7 @@ static void run_random(const struct frames_setup *setup, uint64_t seed)
 	}
 	while (flat->count)
 		give(flat, pick(&rng, flat->count));
-	assert_int_equal(frames_free_bytes(&flat->frames), at_start);
+	assert_int_equal(free_bytes_of(&flat->frames), at_start);
 	for (unsigned bits = 12; bits < 27; bits++)
 		assert_int_equal(frames_available(&flat->frames, bits), before[bits]);
 	frames_fini(&flat->frames);
@@ -262,7 +262,7 @@ static void large(void **state)
 
 	(void)state;
 	assert_true(frames_init(&frames, &setup));
-	assert_int_equal(frames_free_bytes(&frames), (UINT64_C(1) << 52) - 2 * GIB);
+	assert_int_equal(free_bytes_of(&frames), (UINT64_C(1) << 52) - 2 * GIB);
 	assert_int_equal(frames_available(&frames, 51), 1);
 	assert_int_equal(frames_available(&frames, 34), (1 << 18) - 1);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -272,7 +272,7 @@ static void large(void **state)
 	assert_false(frames_alloc(&frames, 51, &pa));
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		frames_free(&frames, rows[i].bits, pa_of(rows[i].pa));
-	assert_int_equal(frames_free_bytes(&frames), (UINT64_C(1) << 52) - 2 * GIB);
+	assert_int_equal(free_bytes_of(&frames), (UINT64_C(1) << 52) - 2 * GIB);
 	assert_int_equal(frames_available(&frames, 51), 1);
 	frames_fini(&frames);
 }
@@ -291,10 +291,10 @@ static void huge_and_fragmented(void **state)
 	assert_in_range(frames_unusable_permille(&frames, 21), 299, 300);
 	for (unsigned i = 0; i < 2000; i++) {
 		const unsigned bits = 12 + i % 20;
-		const uint64_t before = frames_free_bytes(&frames);
+		const uint64_t before = free_bytes_of(&frames);
 
 		assert_true(frames_alloc(&frames, bits, &pa));
-		assert_int_equal(before - frames_free_bytes(&frames), UINT64_C(1) << bits);
+		assert_int_equal(before - free_bytes_of(&frames), UINT64_C(1) << bits);
 		assert_true(pa.v < UINT64_C(1) << 44);
 	}
 	frames_fini(&frames);
@@ -316,7 +316,7 @@ static void no_memory_at_all(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
 		assert_true(frames_init(&frames, &setups[i]));
-		assert_int_equal(frames_free_bytes(&frames), 0);
+		assert_int_equal(free_bytes_of(&frames), 0);
 		assert_int_equal(frames_unusable_permille(&frames, 21), 0);
 		for (unsigned bits = 12; bits < 52; bits++)
 			assert_false(frames_alloc(&frames, bits, &pa));

@@ -2,6 +2,7 @@
 /* Guest page policies: what they map, share, split and give back, against a flat model. */
 #include <stdio.h>
 
+#include "frames_view.h"
 #include "guest_view.h"
 
 #define LINEAR	UINT64_C(0xffff000000000000)
@@ -112,7 +113,7 @@ static void run_model(const char *settings, unsigned page_bits)
 	snprintf(text, sizeof(text), "guest.policy=linux host.backing=base %s", settings);
 	rig = rig_make(text, 1, 1);
 	memory = &rig->machine.vms[0]->guest_memory.frames;
-	free_bytes = frames_free_bytes(memory) + chunk_bytes(rig->machine.vms[0]);
+	free_bytes = free_bytes_of(memory) + chunk_bytes(rig->machine.vms[0]);
 	model->page_bits = page_bits;
 	model->base = UINT64_C(1) << 32;
 	for (unsigned i = 0; i < 6000; i++) {
@@ -126,7 +127,7 @@ static void run_model(const char *settings, unsigned page_bits)
 	for (uint16_t asid = 1; asid <= SPACES; asid++)
 		guest_unmap(rig, asid, 0, UINT64_C(1) << 47);
 	/* All is free again but for tables. */
-	assert_int_equal(frames_free_bytes(memory) + chunk_bytes(rig->machine.vms[0]), free_bytes);
+	assert_int_equal(free_bytes_of(memory) + chunk_bytes(rig->machine.vms[0]), free_bytes);
 	memset(model->touched, 0, sizeof(model->touched));
 	model_check(model, rig->machine.vms[0]);
 	rig_destroy(rig);

@@ -3,6 +3,7 @@
  * The host's memory under a memslot: random touches against a flat list of pages, huge frames that
  * cannot be had, pools of hugetlb pages.
  */
+#include "frames_view.h"
 #include "kvm_rig.h"
 
 enum { MAX_PAGES = 1 << 14 };
@@ -110,7 +111,7 @@ static void random_touches(void **state)
 		f->user = GIB + (pick(&rng, 4096) << rows[i].page);
 		f->pages = 6000;
 		assert_true(frames_init(&f->frames, &memory));
-		free_bytes = frames_free_bytes(&f->frames);
+		free_bytes = free_bytes_of(&f->frames);
 		assert_true(kvm_memory_init(&f->memory, rows[i].backing, rows[i].hugetlb_bits,
 					    rows[i].page, f->user, f->pages << rows[i].page,
 					    &f->frames));
@@ -120,7 +121,7 @@ static void random_touches(void **state)
 			touch(f, rng_below(&rng, f->pages), pick(&rng, 3));
 		check_apart(f);
 		kvm_memory_fini(&f->memory);
-		assert_int_equal(frames_free_bytes(&f->frames), free_bytes);
+		assert_int_equal(free_bytes_of(&f->frames), free_bytes);
 		frames_fini(&f->frames);
 	}
 	free(f);

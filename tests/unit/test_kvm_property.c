@@ -4,6 +4,7 @@
  * At all times: no frame is lost, used twice or mapped where it does not belong; a page that may be
  * written while its slot logs is in the log; no TLB entry grants what the tables do not.
  */
+#include "frames_view.h"
 #include "unit.h"
 
 #include "os/kvm_mmu.h"
@@ -231,7 +232,7 @@ static void check_tables(struct world *w)
 	qsort(w->range, w->ranges, sizeof(w->range[0]), by_first);
 	for (unsigned i = 0; i < w->ranges; i++)
 		held += w->range[i].bytes;
-	assert_int_equal(w->all_free - frames_free_bytes(&w->frames), held);
+	assert_int_equal(w->all_free - free_bytes_of(&w->frames), held);
 	for (unsigned i = 1; i < w->ranges; i++)
 		assert_true(w->range[i - 1].first + w->range[i - 1].bytes <= w->range[i].first);
 }
@@ -335,7 +336,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	w->placed_count = 0;
 	memset(w->tlb, 0, sizeof(w->tlb));
 	assert_true(frames_init(&w->frames, &memory));
-	w->all_free = frames_free_bytes(&w->frames);
+	w->all_free = free_bytes_of(&w->frames);
 	phys_reset(w->mem);
 	assert_int_equal(kvm_mmu_init(&w->mmu, &host, &setup, w->mem, &w->frames), KVM_E_NONE);
 	w->mmu.tlbi = on_tlbi;
@@ -357,7 +358,7 @@ static void run(struct world *w, unsigned row, unsigned variant, unsigned operat
 	kvm_mmu_unmap_user(w->slot, slot.user, slot.user + slot.bytes);
 	check_tables(w);
 	kvm_mmu_fini(&w->mmu);
-	assert_int_equal(frames_free_bytes(&w->frames), w->all_free);
+	assert_int_equal(free_bytes_of(&w->frames), w->all_free);
 	frames_fini(&w->frames);
 	free(w->pa);
 }

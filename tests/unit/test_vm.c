@@ -459,6 +459,26 @@ static void host_runs_out(void **state)
 	rig_destroy(rig);
 }
 
+/* As fragmented as asked for; nothing but small pieces once all blocks are taken; then nothing. */
+static void host_fragmentation(void **state)
+{
+	struct rig *rig = rig_make("host.memory=4G host.fragmentation=300 guest.memory=1G", 1, 1);
+	pa_t frame;
+
+	(void)state;
+	assert_in_range(rig_stats(rig).v[STAT_host_unusable_2m], 299, 300);
+	while (frames_alloc(&rig->machine.frames, 21, &frame))
+		continue;
+	assert_int_equal(rig_stats(rig).v[STAT_host_unusable_2m], 1000);
+	while (frames_alloc(&rig->machine.frames, 12, &frame))
+		continue;
+	assert_int_equal(rig_stats(rig).v[STAT_host_unusable_2m], 0);
+	rig_destroy(rig);
+	rig = rig_make("host.memory=4G guest.memory=1G", 1, 1);
+	assert_in_range(rig_stats(rig).v[STAT_host_unusable_2m], 0, 1);
+	rig_destroy(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +496,7 @@ int main(void)
 		cmocka_unit_test(impossible_accesses),
 		cmocka_unit_test(memory_runs_out),
 		cmocka_unit_test(host_runs_out),
+		cmocka_unit_test(host_fragmentation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
