@@ -387,6 +387,7 @@ CREATE TABLE point (
 	"prefetch_hits" INTEGER,
 	"tlbis" INTEGER,
 	"tlbis_broadcast" INTEGER,
+	"tlbis_unwaited" INTEGER,
 	"dvm_cycles" INTEGER,
 	"run_relookups" INTEGER,
 	"mmio_exits" INTEGER,

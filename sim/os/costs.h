@@ -26,7 +26,8 @@ struct os_costs {
 /* What was done, each as often as it costs its cycles. */
 struct os_work {
 	uint64_t guest_faults, exits, faults, zeroed_4k, table_pages, pte_updates, mmio;
-	uint64_t tlbis, dvms, vm_switches, context_switches;
+	uint64_t tlbis; /* that a barrier waits for */
+	uint64_t dvms, vm_switches, context_switches;
 };
 
 /* Cycles spent, by what they were spent on. */

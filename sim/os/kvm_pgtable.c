@@ -332,6 +332,22 @@ void kvm_pgtable_flush_all(struct kvm_pgtable *pgt)
 	kvm_tlbi_send(pgt, KVM_TLBI_VMID, KVM_TTL_UNKNOWN, 0, 0);
 }
 
+uint64_t kvm_tlbi_range_step(const struct kvm_pgtable *pgt, uint64_t ipa, uint64_t pages)
+{
+	enum { SCALE_MAX = 3, NUM_MAX = 32, LPA2_BASE_BITS = 16 };
+
+	/* With LPA2 the operand names bits of the address from 16 on. */
+	if (pages == 1 || (pgt->setup.lpa2 && ipa & low_mask(LPA2_BASE_BITS)))
+		return 1;
+	for (unsigned scale = SCALE_MAX;; scale--) {
+		const unsigned shift = 5 * scale + 1;
+		const uint64_t num = pages >> shift;
+
+		if (num)
+			return (num < NUM_MAX ? num : NUM_MAX) << shift;
+	}
+}
+
 void kvm_pgtable_flush_range(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes)
 {
 	const uint64_t most = MAX_TLBI_RANGE_PAGES << pgt->setup.granule;

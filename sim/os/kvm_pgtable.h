@@ -37,7 +37,7 @@ enum kvm_result {
 enum kvm_tlbi_kind {
 	KVM_TLBI_IPA,	    /* __kvm_tlb_flush_vmid_ipa: IPAS2E1IS; VMALLE1IS */
 	KVM_TLBI_IPA_LOCAL, /* __kvm_tlb_flush_vmid_ipa_nsh: IPAS2E1; VMALLE1 */
-	KVM_TLBI_RANGE,	    /* __kvm_tlb_flush_vmid_range: RIPAS2E1IS; VMALLE1IS */
+	KVM_TLBI_RANGE,	    /* __kvm_tlb_flush_vmid_range: RIPAS2E1IS each step; VMALLE1IS */
 	KVM_TLBI_VMID,	    /* __kvm_tlb_flush_vmid: VMALLS12E1IS */
 	KVM_TLBI_KINDS,
 };
@@ -223,6 +223,13 @@ void kvm_pgtable_hw_access(struct kvm_pgtable *pgt, uint64_t ipa);
  * VMID without FEAT_TLBIRANGE. Before v6.6 the whole VMID.
  */
 void kvm_pgtable_flush_range(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes);
+
+/*
+ * A range takes one instruction or more: __flush_tlb_range_op(), largest first as since v6.8 (v6.6
+ * went the other way round, in as many). How many of the next `pages` pages, not 0 and no more than
+ * KVM_TLBI_RANGE has, the one for `ipa` is for; 1 by IPAS2E1IS, more by RIPAS2E1IS.
+ */
+uint64_t kvm_tlbi_range_step(const struct kvm_pgtable *pgt, uint64_t ipa, uint64_t pages);
 
 /* kvm_flush_remote_tlbs: VMALLS12E1IS. */
 void kvm_pgtable_flush_all(struct kvm_pgtable *pgt);

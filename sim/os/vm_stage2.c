@@ -6,13 +6,30 @@
 
 /* ---- TLB maintenance ---------------------------------------------------------------------- */
 
-/* IPAS2E1 and its range form, then VMALLE1: the helpers in the kernel's hyp/{nvhe,vhe}/tlb.c. */
+/* IPAS2E1; DSB; VMALLE1; DSB: the helpers in the kernel's hyp/{nvhe,vhe}/tlb.c. */
 static void flush_ipa(struct vm *vm, uint32_t vcpu, uint64_t first, uint64_t last)
 {
 	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
 
 	mmu_invalidate_ipa(vm->mmu, vcpu, vm->vmid, WALK_POINTS_ALL, first, last);
 	mmu_invalidate(vm->mmu, vcpu, &all, WALK_CACHE_STAGE1);
+}
+
+/* The same by range; its steps share one barrier. */
+static void flush_range(struct vm *vm, uint64_t ipa, uint64_t bytes)
+{
+	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
+	const unsigned page = vm->setup.s2_granule;
+	uint64_t step;
+
+	for (uint64_t pages = bytes >> page; pages > 0; pages -= step) {
+		step = kvm_tlbi_range_step(&vm->kvm.pgt, ipa, pages);
+		mmu_invalidate_ipa(vm->mmu, MMU_ALL_VCPUS, vm->vmid, WALK_POINTS_ALL, ipa,
+				   ipa + (step << page) - 1);
+		vm->mmu->stats.v[STAT_tlbis_unwaited] += pages > step;
+		ipa += step << page;
+	}
+	mmu_invalidate(vm->mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_STAGE1);
 }
 
 static void send_tlbi(void *ctx, const struct kvm_tlbi *tlbi)
@@ -31,7 +48,7 @@ static void send_tlbi(void *ctx, const struct kvm_tlbi *tlbi)
 		flush_ipa(vm, vm->vcpu, tlbi->ipa & ~page_mask, tlbi->ipa | page_mask);
 		break;
 	case KVM_TLBI_RANGE:
-		flush_ipa(vm, MMU_ALL_VCPUS, tlbi->ipa, tlbi->ipa + tlbi->bytes - 1);
+		flush_range(vm, tlbi->ipa, tlbi->bytes);
 		break;
 	case KVM_TLBI_VMID:
 		mmu_invalidate(vm->mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);

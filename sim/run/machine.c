@@ -157,7 +157,7 @@ static struct os_work work_of(const struct machine *machine)
 {
 	const uint64_t *v = machine->mmu.stats.v;
 	struct os_work work = {
-		.tlbis = v[STAT_tlbis],
+		.tlbis = v[STAT_tlbis] - v[STAT_tlbis_unwaited],
 		.dvms = v[STAT_tlbis_broadcast] * (machine->mmu.shape.vcpus - 1),
 		.vm_switches = machine->vm_switches,
 		.context_switches = machine->context_switches,

@@ -11,7 +11,7 @@
 #include "trace/trace.h"
 
 /* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
-#define ENGINE_VERSION "3"
+#define ENGINE_VERSION "4"
 
 /*
  * Can this configuration exist at all (legal geometry on this core, page sizes that the granules

@@ -149,6 +149,7 @@ static const char *software(const struct stats *stats)
 					    S(zero_cycles) + S(table_cycles) + S(split_cycles) +
 					    S(tlbi_cycles) + S(switch_cycles) + S(mmio_cycles));
 	HOLDS(S(tlbis_broadcast) <= S(tlbis));
+	HOLDS(S(tlbis_unwaited) <= S(tlbis_broadcast));
 	HOLDS(S(during_lookups) == 0 || S(before_lookups) > 0);
 	HOLDS(S(before_lookups) == 0 || S(before_lookups) + S(during_lookups) + S(after_lookups) ==
 						S(accesses) + S(page_splits));
