@@ -473,7 +473,9 @@ enum kvm_memory_result kvm_memory_collapse(struct kvm_memory *memory, uint64_t u
 			drop_frame(memory, first + (i << memory->unit_bits), memory->unit_bits,
 				   chunk->unit[i].pa);
 	free(chunk->unit);
-	*chunk = (struct kvm_chunk){ .state = STATE_WRITABLE, .pa = fresh.v };
+	chunk->unit = NULL;
+	chunk->state = STATE_WRITABLE;
+	chunk->pa = fresh.v;
 	if (memory->placed)
 		memory->placed(memory->placed_ctx, first, memory->chunk_bits, fresh);
 	return KVM_MEMORY_OK;
