@@ -43,6 +43,9 @@ enum exit_status db_failure(struct db *db, struct diag *diag)
 		status = STATUS_INTERNAL;
 		break;
 	}
+	if (sqlite3_errcode(db->sql) == SQLITE_IOERR && sqlite3_system_errno(db->sql))
+		return diag_set(diag, status, "%s: %s: %s", db->path, sqlite3_errmsg(db->sql),
+				strerror(sqlite3_system_errno(db->sql)));
 	return diag_set(diag, status, "%s: %s", db->path, sqlite3_errmsg(db->sql));
 }
 
