@@ -289,24 +289,21 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	return fill_levels(mmu, own, l1, request, &leaf);
 }
 
-bool mmu_l2_answers(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
-		    struct tlb_leaf *entry)
+const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
+				     const struct mmu_request *request)
 {
-	const enum mmu_stream stream = stream_of(request);
-	struct tlb *l1 = mmu_l1(mmu, vcpu, stream), *l2 = &mmu->vcpu[vcpu].l2;
+	struct tlb *l2 = &mmu->vcpu[vcpu].l2;
 	uint32_t slot;
 
-	if (!l2->shape.sets || mmu->shape.l2_serial || l2->shape.prefetch)
-		return false;
+	if (!l2->shape.sets || mmu->shape.l2_serial || l2->held || l2->shape.prefetch)
+		return NULL;
 	slot = tlb_find(l2, request->space->context, request->va);
 	if (slot == TLB_NONE || !allows(&l2->leaf[slot], request->kind))
-		return false;
-	mmu->stats.v[stream == MMU_FETCH ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
+		return NULL;
+	mmu->stats.v[request->kind == ACCESS_FETCH ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
 	mmu->stats.v[STAT_l2_tlb_hits]++;
 	tlb_touch(l2, slot);
-	*entry = tlb_leaf_for(l2, slot, request->va);
-	tlb_count_fill(l1, entry);
-	return true;
+	return &l2->leaf[slot];
 }
 
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)

@@ -178,12 +178,11 @@ uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 
 /*
  * An access that is known to miss L1, for replays without L1 TLBs (run/map_follow.c): if the L2 TLB
- * answers it and nothing else has to be done, *entry is what L1 would get, which is not put in but
- * counted. False: nothing was done; it is mmu_access()'s. Not with inclusion, coalescing in L1 or a
- * listener.
+ * answers it and nothing else has to be done, its entry, which L1 would be filled with. NULL:
+ * nothing was done, it is mmu_access()'s. Not with inclusion or a listener.
  */
-bool mmu_l2_answers(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request,
-		    struct tlb_leaf *entry);
+const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
+				     const struct mmu_request *request);
 
 /*
  * A hit in L1 (`slot`) whose entry does not allow the access: a store to a page that is not yet

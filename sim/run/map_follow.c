@@ -105,22 +105,18 @@ static bool is_faulting(const struct follower *f)
 	       f->map->op[f->op].word >> 32 == f->miss;
 }
 
-/* An access that walks. */
-static bool walk(struct follower *f, uint32_t vcpu, const struct mmu_request *request,
-		 struct tlb_leaf *entry)
+/* Through the whole hierarchy. */
+static bool walk(struct follower *f, struct tlb *l1, const struct miss *miss,
+		 const struct mmu_request *request)
 {
-	struct tlb *l1 =
-		mmu_l1(&f->mmu, vcpu, request->kind == ACCESS_FETCH ? MMU_FETCH : MMU_DATA);
 	uint32_t slot;
 
 	/* Its one entry may be an older one than that of the miss before. */
 	if (l1->used)
 		tlb_drop(l1, 0);
-	slot = mmu_access(&f->mmu, vcpu, request);
-	if (slot == TLB_NONE || is_faulting(f))
-		return false;
-	*entry = l1->leaf[slot];
-	return true;
+	slot = mmu_access(&f->mmu, miss->vcpu, request);
+	f->change = next_change(f);
+	return slot != TLB_NONE && !is_faulting(f) && miss_filled(&miss->fill, &l1->leaf[slot]);
 }
 
 /* One miss; does it fill the same entry, after the same faults? */
@@ -132,16 +128,10 @@ static bool make(struct follower *f, const struct miss *miss)
 		.kind = miss->fetch ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = miss->ipa,
 	};
-	struct tlb_leaf entry;
-	struct miss_fill fill;
+	struct tlb *l1 = mmu_l1(&f->mmu, miss->vcpu, miss->fetch ? MMU_FETCH : MMU_DATA);
+	const struct tlb_leaf *answer = mmu_l2_answer(&f->mmu, miss->vcpu, &request);
 
-	if (!mmu_l2_answers(&f->mmu, miss->vcpu, &request, &entry)) {
-		if (!walk(f, miss->vcpu, &request, &entry))
-			return false;
-		f->change = next_change(f);
-	}
-	fill = miss_fill_of(&entry);
-	return miss_fill_equal(&fill, &miss->fill);
+	return answer ? miss_fills(&miss->fill, l1, answer) : walk(f, l1, miss, &request);
 }
 
 static bool make_all(struct follower *f)

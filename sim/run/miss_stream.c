@@ -5,8 +5,6 @@
 
 enum { FIRST_INDEX = 64 };
 
-enum fill_flags { FILL_GLOBAL = 1, FILL_NO_STORE = 2, FILL_NO_FETCH = 4 };
-
 void miss_stream_fini(struct miss_stream *stream)
 {
 	free(stream->miss);

@@ -59,10 +59,34 @@ void miss_stream_fini(struct miss_stream *stream);
 /* What the entry `leaf`, as L1 holds it, makes of a fill. */
 struct miss_fill miss_fill_of(const struct tlb_leaf *leaf);
 
-static inline bool miss_fill_equal(const struct miss_fill *a, const struct miss_fill *b)
+enum fill_flags { FILL_GLOBAL = 1, FILL_NO_STORE = 2, FILL_NO_FETCH = 4 };
+
+/* The entry `leaf`, as L1 holds it, is that fill. */
+static inline bool miss_filled(const struct miss_fill *fill, const struct tlb_leaf *leaf)
 {
-	return a->size_bits == b->size_bits && a->span_bits == b->span_bits &&
-	       a->leaf_bits == b->leaf_bits && a->s1_bits == b->s1_bits && a->flags == b->flags;
+	const unsigned flags = (leaf->global ? FILL_GLOBAL : 0u) |
+			       (leaf->dirty_clear ? FILL_NO_STORE : 0u) |
+			       (leaf->no_fetch ? FILL_NO_FETCH : 0u);
+
+	return fill->size_bits == leaf->size_bits && fill->span_bits == leaf->span_bits &&
+	       fill->leaf_bits == leaf->leaf_bits && fill->s1_bits == leaf->s1_bits &&
+	       fill->flags == flags;
+}
+
+/* Would L1 hold the entry `leaf` of the L2 TLB as that fill? Counts what L1 would. */
+static inline bool miss_fills(const struct miss_fill *fill, struct tlb *l1,
+			      const struct tlb_leaf *leaf)
+{
+	struct tlb_leaf held;
+
+	/* L1 holds entries of the fill's size, and L2 none that may be larger than they are. */
+	if (leaf->size_bits == fill->size_bits && !leaf->span_bits) {
+		l1->splintered += leaf->size_bits < leaf->leaf_bits;
+		return miss_filled(fill, leaf);
+	}
+	held = *leaf;
+	tlb_count_fill(l1, &held);
+	return miss_filled(fill, &held);
 }
 
 /* An access of `key` that missed and filled `leaf`. */

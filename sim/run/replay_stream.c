@@ -22,41 +22,36 @@ bool replay_is_recordable(const struct replay *replay)
 	       !replay->lines && replay->session.due == UINT64_MAX;
 }
 
-/* Through the whole hierarchy; its one L1 entry may be an older one than that of the miss before.
- */
-static bool walk(struct replay *replay, const struct trace_key *key,
-		 const struct mmu_request *request, struct tlb_leaf *entry)
+/* Through the whole hierarchy. */
+static bool walk(struct replay *replay, struct tlb *l1, const struct miss *miss,
+		 const struct mmu_request *request)
 {
-	struct tlb *l1 = mmu_l1(replay->mmu, key->vcpu, replay_side(key));
 	uint32_t slot;
 
+	/* Its one entry may be an older one than that of the miss before. */
 	if (l1->used)
 		tlb_drop(l1, 0);
 	recorder_begin(replay->record);
-	slot = mmu_access(replay->mmu, key->vcpu, request);
-	if (slot == TLB_NONE || slot == MMU_EMULATED)
-		return false;
-	*entry = l1->leaf[slot];
-	return true;
+	slot = mmu_access(replay->mmu, miss->vcpu, request);
+	return slot != TLB_NONE && slot != MMU_EMULATED &&
+	       miss_filled(&miss->fill, &l1->leaf[slot]);
 }
 
 /* Make the access that missed; does it fill the same entry, after the same TLBIs? */
 static bool follow(struct replay *replay, const struct miss_stream *stream, const struct miss *miss)
 {
 	const struct trace_key key = miss_key(stream, miss);
+	struct tlb *l1 = mmu_l1(replay->mmu, key.vcpu, replay_side(&key));
+	const struct tlb_leaf *answer;
 	struct mmu_request request;
-	struct tlb_leaf entry;
-	struct miss_fill fill;
+	bool filled;
 
 	if (!replay_request(replay, &key, &request))
 		return false;
-	if (!mmu_l2_answers(replay->mmu, key.vcpu, &request, &entry) &&
-	    !walk(replay, &key, &request, &entry))
-		return false;
+	answer = mmu_l2_answer(replay->mmu, key.vcpu, &request);
+	filled = answer ? miss_fills(&miss->fill, l1, answer) : walk(replay, l1, miss, &request);
 	recorder_follow(replay->record, miss, request.space);
-	fill = miss_fill_of(&entry);
-	return miss_fill_equal(&fill, &miss->fill) &&
-	       recorder_digest(replay->record) == miss->tlbis;
+	return filled && recorder_digest(replay->record) == miss->tlbis;
 }
 
 bool replay_stream(struct replay *replay, const struct miss_stream *stream)
