@@ -436,16 +436,6 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 	return slot;
 }
 
-void tlb_count_fill(struct tlb *tlb, struct tlb_leaf *leaf)
-{
-	const unsigned size_bits = tlb_entry_bits(tlb, leaf);
-
-	tlb->splintered += size_bits < leaf->leaf_bits;
-	tlb->contiguous += size_bits > leaf->size_bits;
-	leaf->size_bits = (uint8_t)size_bits;
-	leaf->span_bits = 0;
-}
-
 void tlb_drop_pages(struct tlb *tlb, uint32_t slot, uint8_t pages)
 {
 	if (tlb->held && tlb->key[slot] & KEY_GROUP && tlb->held[slot] & ~pages) {

@@ -150,12 +150,6 @@ uint32_t tlb_fill_ahead(struct tlb *tlb, struct tlb_context context, va_t va,
 bool tlb_take_ahead(struct tlb *tlb, uint32_t slot, va_t va);
 
 /*
- * Count a fill that is not made, and make of *leaf what the entry would hold, its PA apart. Not of
- * a TLB with groups, nor one that holds no size that small.
- */
-void tlb_count_fill(struct tlb *tlb, struct tlb_leaf *leaf);
-
-/*
  * A new walk for va, which `slot` translates, found `leaf`. Where that is the same translation with
  * other permissions the entry takes these, and its replacement state stays; else (no TLBI came
  * after a change) the entry goes and `leaf` is filled in. Returns the slot, as tlb_fill().

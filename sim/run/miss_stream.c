@@ -34,6 +34,18 @@ struct miss_fill miss_fill_of(const struct tlb_leaf *leaf)
 	};
 }
 
+bool miss_fills_part(const struct miss_fill *fill, struct tlb *l1, const struct tlb_leaf *leaf)
+{
+	const unsigned size_bits = tlb_entry_bits(l1, leaf);
+	struct tlb_leaf held = *leaf;
+
+	l1->splintered += size_bits < leaf->leaf_bits;
+	l1->contiguous += size_bits > leaf->size_bits;
+	held.size_bits = (uint8_t)size_bits;
+	held.span_bits = 0;
+	return miss_filled(fill, &held);
+}
+
 /* Where the index has a space, or has room for it. */
 static uint32_t *index_of(const struct miss_stream *stream, struct miss_space space)
 {

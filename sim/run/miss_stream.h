@@ -73,20 +73,19 @@ static inline bool miss_filled(const struct miss_fill *fill, const struct tlb_le
 	       fill->flags == flags;
 }
 
+/* The same for an entry that L1 would hold in another size. */
+bool miss_fills_part(const struct miss_fill *fill, struct tlb *l1, const struct tlb_leaf *leaf);
+
 /* Would L1 hold the entry `leaf` of the L2 TLB as that fill? Counts what L1 would. */
 static inline bool miss_fills(const struct miss_fill *fill, struct tlb *l1,
 			      const struct tlb_leaf *leaf)
 {
-	struct tlb_leaf held;
-
 	/* L1 holds entries of the fill's size, and L2 none that may be larger than they are. */
 	if (leaf->size_bits == fill->size_bits && !leaf->span_bits) {
 		l1->splintered += leaf->size_bits < leaf->leaf_bits;
 		return miss_filled(fill, leaf);
 	}
-	held = *leaf;
-	tlb_count_fill(l1, &held);
-	return miss_filled(fill, &held);
+	return miss_fills_part(fill, l1, leaf);
 }
 
 /* An access of `key` that missed and filled `leaf`. */
