@@ -13,6 +13,7 @@
 #include "run/model.h"
 #include "run/point.h"
 #include "run/sample.h"
+#include "run/sample_choice.h"
 #include "trace/trace.h"
 
 enum { TRACES_MAX = 256 };
@@ -22,6 +23,8 @@ struct arguments {
 	const char *from;
 	const char *traces[TRACES_MAX];
 	size_t n_traces;
+	const char *confidence; /* --confidence; NULL: none */
+	struct sample_goal goal;
 	char timing[64]; /* the setting that --timing stands for */
 	int json, salvage;
 };
@@ -40,6 +43,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 't':
 		snprintf(arguments->timing, sizeof(arguments->timing), "timing.backend=%s", arg);
 		return config_args_parse(&arguments->config, 's', arguments->timing, state);
+	case 'C':
+		arguments->confidence = arg;
+		return 0;
 	case 'j':
 		arguments->json = 1;
 		return 0;
@@ -62,8 +68,9 @@ static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
 	return interrupt_seen();
 }
 
-static void print_json(const struct model *model, const struct trace_reader *trace,
-		       const struct stats *stats, const struct interval_table *intervals)
+static void print_json(const struct model *model, const struct config *config,
+		       const struct trace_reader *trace, const struct stats *stats,
+		       const struct interval_table *intervals)
 {
 	const struct trace_info *info = trace_info(trace);
 
@@ -73,10 +80,10 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 	output_json_string(stdout, input_name(trace_path(trace)));
 	printf(",\"digest\":\"%016" PRIx64 "\",\"accesses\":%" PRIu64 "},\"params\":",
 	       info->content_digest, trace_accesses(&info->totals));
-	output_json_params(stdout, &model->config);
+	output_json_params(stdout, config);
 	printf(",\"stats\":");
 	output_json_stats(stdout, stats);
-	if (sample_wanted(&model->config)) {
+	if (sample_wanted(config)) {
 		printf(",\"estimates\":");
 		output_json_estimates(stdout, intervals, trace_accesses(&info->totals));
 		printf(",\"samples\":");
@@ -89,14 +96,49 @@ static void print_json(const struct model *model, const struct trace_reader *tra
 }
 
 /* What the reader of the statistics has to know about their exactness. */
-static void print_notes(const struct stats *stats)
+static void print_notes(const struct config *config, const struct stats *stats)
 {
+	if (sample_wanted(config) && config->sample.warm)
+		printf("note: the intervals do not know whether sample.warm is long enough "
+		       "(docs/sampling.md)\n");
 	if (stats->v[STAT_run_relookups])
 		printf("note: TLBIs or VM switches fell into runs of this trace, so misses, walks "
 		       "and "
 		       "faults may be off by up to\n%" PRIu64
 		       " (run_relookups); a raw trace is exact (docs/model.md, M26)\n",
 		       stats->v[STAT_run_relookups]);
+}
+
+/* What --confidence came to. */
+static void print_choice(const struct sample_choice *choice, const struct sample_goal *goal)
+{
+	const struct config *config = &choice->config;
+
+	if (!sample_wanted(config)) {
+		printf("All of the trace was replayed: samples and their warm-ups would be most of "
+		       "it (runs made: %u).\n",
+		       choice->runs);
+		return;
+	}
+	printf("Chosen: sample.period=%" PRIu64 " sample.length=%" PRIu64 " sample.warm=%" PRIu64
+	       "; %s +-%.2f %% (runs made: %u, accesses replayed: %" PRIu64 ").\n",
+	       config->sample.period, config->sample.length, config->sample.warm,
+	       stat_rows[interval_counts[goal->count]].name,
+	       100 * choice->achieved.half_width / choice->achieved.value, choice->runs,
+	       choice->replayed);
+}
+
+/* One run, or as many as --confidence wants; *choice says what came of it either way. */
+static enum exit_status run_point(const struct arguments *arguments, const struct model *model,
+				  const struct trace_reader *trace,
+				  const struct point_progress *steps, struct sample_choice *choice,
+				  struct diag *diag)
+{
+	if (arguments->confidence)
+		return sample_choose(&model->config, trace, &arguments->goal, steps, choice, diag);
+	*choice = (struct sample_choice){ .config = model->config };
+	return point_run_intervals(&model->config, trace, steps, &choice->stats, &choice->samples,
+				   diag);
 }
 
 static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
@@ -107,9 +149,8 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 						    input_granularity(&model->config), &damage);
 	struct progress progress;
 	struct point_progress steps = { show_step, &progress };
+	struct sample_choice choice;
 	enum exit_status status;
-	struct interval_table intervals;
-	struct stats stats;
 
 	if (!trace) {
 		*diag = damage;
@@ -117,23 +158,26 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	}
 	output_salvaged(&damage);
 	progress_init(&progress, "accesses");
-	status = point_run_intervals(&model->config, trace, &steps, &stats, &intervals, diag);
+	status = run_point(arguments, model, trace, &steps, &choice, diag);
 	progress_clear(&progress);
 	if (status == STATUS_INTERRUPTED)
 		diag_set(diag, status, "%s: interrupted; repeat the command", path);
 	if (status == STATUS_OK && arguments->json) {
-		print_json(model, trace, &stats, &intervals);
+		print_json(model, &choice.config, trace, &choice.stats, &choice.samples);
 	} else if (status == STATUS_OK) {
 		printf("%s on %s\n", input_name(path), model->name);
-		output_stats(stdout, &stats);
-		if (sample_wanted(&model->config))
-			output_estimates(stdout, &intervals,
+		output_stats(stdout, &choice.stats);
+		if (sample_wanted(&choice.config))
+			output_estimates(stdout, &choice.samples,
 					 trace_accesses(&trace_info(trace)->totals));
 		else
-			output_intervals(stdout, &intervals);
-		print_notes(&stats);
+			output_intervals(stdout, &choice.samples);
+		if (arguments->confidence)
+			print_choice(&choice, &arguments->goal);
+		print_notes(&choice.config, &choice.stats);
 	}
-	interval_table_free(&intervals);
+	if (status == STATUS_OK)
+		interval_table_free(&choice.samples);
 	trace_close(trace);
 	return status;
 }
@@ -146,6 +190,8 @@ static int run(int argc, char **argv)
 		  0 },
 		{ "timing", 't', "BACKEND", 0, "analytic or systemc: --set timing.backend=BACKEND",
 		  0 },
+		{ "confidence", 'C', "PERCENT%[:STAT]", 0,
+		  "take as many samples as make the 95 % interval of STAT (walks) so narrow", 0 },
 		{ "salvage", 'S', NULL, 0, "replay what is sound of a damaged trace", 0 },
 		{ "json", 'j', NULL, 0, "print JSON, one object a line and trace", 0 },
 		{ 0 },
@@ -161,6 +207,9 @@ static int run(int argc, char **argv)
 	struct model *model;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.confidence &&
+	    sample_goal_parse(&arguments.goal, arguments.confidence, &diag) != STATUS_OK)
+		return output_diag(&diag);
 	model = config_args_load(&arguments.config, &diag);
 	if (!model)
 		return output_diag(&diag);
