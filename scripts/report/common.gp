@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What all figures share. A figure is called in this folder as
-#   gnuplot -c FIGURE.gp DATA.csv OUT.svg PANELS AXIS SERIES
+#   gnuplot -c FIGURE.gp DATA.csv OUT.svg PANELS AXIS SERIES INTERVALS
 # PANELS: the values of column 1 that get a panel each ("" where there is one panel only); AXIS: label
 # of the value axis; SERIES: heads of the columns to draw. The lists are of quoted words.
 # The colours are Okabe and Ito's, which colour-blind readers can tell apart; markers differ as well.
@@ -18,3 +18,6 @@ do for [s = 1:6] {
 }
 # Where the entries of the one legend over all panels stand.
 legend(s) = 0.5 + (s - 0.5 * (series + 1)) * 0.22 - 0.06
+# The two ends of the interval of each series stand in columns INTERVALS, INTERVALS + 1, ...; 0: none do.
+low_end(s) = column(first_low + 2 * (s - 1))
+high_end(s) = column(first_low + 2 * (s - 1) + 1)

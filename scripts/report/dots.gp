@@ -4,6 +4,8 @@
 load "common.gp"
 panels = ARG3
 series = words(ARG5)
+first_low = ARG6 + 0
+barred = first_low ? series : 0
 n = words(panels)
 names = ""
 low = 1e300
@@ -43,7 +45,10 @@ do for [i = 1:n] {
 	set title panel offset 0, -0.4 noenhanced
 	plot for [s = 1:series] ARG1 using \
 		(strcol(1) eq panel ? (column(s + 2) > 0 ? column(s + 2) : edge) : NaN):(place(strcol(2))) \
-		with points ls s ps (1.9 - 0.35 * s) title word(ARG5, s)
+		with points ls s ps (1.9 - 0.35 * s) title word(ARG5, s), \
+		for [s = 1:barred] ARG1 using \
+		(strcol(1) eq panel && column(s + 2) > 0 ? column(s + 2) : NaN):(place(strcol(2))): \
+		(low_end(s) > 0 ? low_end(s) : edge):(high_end(s)) with xerrorbars ls s pt 0 notitle
 	unset label
 }
 unset multiplot

@@ -3,6 +3,8 @@
 load "common.gp"
 panels = ARG3
 series = words(ARG5)
+first_low = ARG6 + 0
+barred = first_low ? series : 0
 n = words(panels)
 columns = n == 1 ? 1 : 2
 rows = (n + columns - 1) / columns
@@ -23,7 +25,9 @@ do for [s = 1:series] {
 do for [i = 1:n] {
 	panel = word(panels, i)
 	set title panel offset 0, -0.4 noenhanced
-	plot for [s = 1:series] ARG1 using 2:(strcol(1) eq panel ? column(s + 2) : NaN) with linespoints ls s title word(ARG5, s)
+	plot for [s = 1:barred] ARG1 using 2:(strcol(1) eq panel ? column(s + 2) : NaN):(low_end(s)):(high_end(s)) \
+		with yerrorbars ls s pt 0 notitle, \
+		for [s = 1:series] ARG1 using 2:(strcol(1) eq panel ? column(s + 2) : NaN) with linespoints ls s title word(ARG5, s)
 	unset label
 }
 unset multiplot

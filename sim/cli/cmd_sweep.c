@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/sweep_args.h"
+#include "cli/sweep_confidence.h"
 #include "cli/sweep_find.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_slices.h"
@@ -208,6 +209,8 @@ static struct plan *load_plan(const struct sweep_args *arguments, struct diag *d
 
 	for (size_t i = 0; plan && *arguments->timing && i < plan->n_models; i++)
 		model_set_option(plan->models[i], arguments->timing, diag);
+	if (plan && diag->status == STATUS_OK && arguments->confidence)
+		sweep_choose_samples(arguments, plan, diag);
 	if (!plan || diag->status == STATUS_OK)
 		return plan;
 	plan_free(plan);

@@ -131,6 +131,24 @@ void pivot_free(struct pivot *pivot);
 void pivot_reasons(const struct pivot_row *row, const struct points *points, size_t n_columns,
 		   struct table *table);
 
+/* ---- samples: report_samples.c ------------------------------------------------------------ */
+
+/* A ratio of two counts of intervals, times `scale`. */
+struct point_rate {
+	const char *above, *below;
+	double scale;
+};
+
+/* Is one of the points in the first `n_columns` a sampled one? */
+bool pivot_sampled(const struct pivot *pivot, const struct points *points, size_t n_columns);
+
+/* Behind all other heads: "low NAME" and "high NAME" of the columns drawn, from `first` on. */
+void samples_heads(struct table *table, size_t first, size_t n_columns);
+
+/* Behind all other cells of a row: the ends of 95 % intervals, or gaps. */
+void samples_cells(const struct pivot_row *row, const struct points *points, size_t n_columns,
+		   struct point_rate rate, struct table *table);
+
 /* Sorts. n > 0. */
 double median(double *value, size_t n);
 

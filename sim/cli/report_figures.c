@@ -95,6 +95,7 @@ static void granule_table(struct pivot *pivot, const struct points *points, stru
 			  const char *first, const char *above)
 {
 	static const char *const name[GRANULES] = { "4K", "16K", "64K" };
+	const bool sampled = pivot_sampled(pivot, points, GRANULES);
 
 	if (!pivot->n_rows)
 		return;
@@ -104,6 +105,8 @@ static void granule_table(struct pivot *pivot, const struct points *points, stru
 	for (size_t c = 0; c < GRANULES; c++)
 		table_head(table, "%s granule", name[c]);
 	table_head(table, "gaps");
+	if (sampled)
+		samples_heads(table, 2, GRANULES);
 	for (size_t r = 0; r < pivot->n_rows; r++) {
 		const struct pivot_row *row = &pivot->row[r];
 
@@ -117,6 +120,9 @@ static void granule_table(struct pivot *pivot, const struct points *points, stru
 			table_number(table, known, value);
 		}
 		pivot_reasons(row, points, GRANULES, table);
+		if (sampled)
+			samples_cells(row, points, GRANULES,
+				      (struct point_rate){ above, "walks", 1 }, table);
 	}
 	table->failed |= pivot->failed;
 }

@@ -210,6 +210,15 @@ static char *embed(const char *svg, const struct figure *figure)
 	return text;
 }
 
+/* Number of the first column of intervals, counted from 1; 0: there are none. */
+static size_t find_intervals(const struct table *table)
+{
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (strncmp(table->head[i], "low ", 4) == 0)
+			return i + 1;
+	return 0;
+}
+
 enum exit_status plot_draw(const struct figure *figure, const struct table *table,
 			   const char *script_dir, const char *csv_path, const char *svg_path,
 			   char **svg, struct diag *diag)
@@ -217,10 +226,12 @@ enum exit_status plot_draw(const struct figure *figure, const struct table *tabl
 	char *panels = figure->panels ? list_panels(table) : strdup("");
 	char *series = list_series(table, figure->panels ? 2 : 1, figure->series);
 	char *raw;
-	char message[MESSAGE_BYTES] = "";
+	char message[MESSAGE_BYTES] = "", intervals[24];
 	enum exit_status status;
-	const char *argv[] = { "gnuplot", "-c",		figure->script, csv_path, svg_path,
-			       panels,	  figure->axis, series,		NULL };
+	const char *argv[] = { "gnuplot", "-c",		figure->script, csv_path,  svg_path,
+			       panels,	  figure->axis, series,		intervals, NULL };
+
+	snprintf(intervals, sizeof(intervals), "%zu", find_intervals(table));
 
 	if (panels && series)
 		status = run_gnuplot(script_dir, (char *const *)(uintptr_t)argv, message, diag);

@@ -207,12 +207,15 @@ static void reads_per_walk(const struct pivot_row *row, const struct points *poi
 static void backing_table(const struct points *points, struct table *table, bool misses)
 {
 	static const char *const size[3] = { "4K", "2M", "1G" };
+	const char *const stat = misses ? "l2_tlb_misses" : "walk_cycles";
 	struct pivot pivot = { 0 };
+	bool sampled;
 
 	if (!collect_backing(points, &pivot)) {
 		pivot_free(&pivot);
 		return;
 	}
+	sampled = pivot_sampled(&pivot, points, 3);
 	table_head(table, "guest");
 	table_head(table, "trace");
 	for (size_t c = 0; c < 3; c++)
@@ -225,18 +228,23 @@ static void backing_table(const struct points *points, struct table *table, bool
 	}
 	for (size_t c = 0; c < 3 && !misses; c++)
 		table_head(table, "walks at %s", size[c]);
+	if (sampled)
+		samples_heads(table, 2, 3);
 	for (size_t r = 0; r < pivot.n_rows; r++) {
 		const struct pivot_row *row = &pivot.row[r];
 
 		table_text(table, "%s", row->panel);
 		table_text(table, "%s", row->label);
-		backing_values(row, points, misses ? "l2_tlb_misses" : "walk_cycles", NULL, table);
+		backing_values(row, points, stat, NULL, table);
 		if (misses) {
 			backing_values(row, points, "l1d_tlb_misses", "l1i_tlb_misses", table);
-			continue;
+		} else {
+			reads_per_walk(row, points, 3, table);
+			walk_counts(row, points, table);
 		}
-		reads_per_walk(row, points, 3, table);
-		walk_counts(row, points, table);
+		if (sampled)
+			samples_cells(row, points, 3, (struct point_rate){ stat, "accesses", 1000 },
+				      table);
 	}
 	table->failed |= pivot.failed;
 	pivot_free(&pivot);
@@ -384,6 +392,8 @@ static size_t worth_column(const struct points *points, size_t row)
 
 static void worth_table(struct pivot *pivot, const struct points *points, struct table *table)
 {
+	const bool sampled = pivot_sampled(pivot, points, 3);
+
 	if (!pivot->n_rows)
 		return;
 	table_head(table, "guest");
@@ -396,6 +406,8 @@ static void worth_table(struct pivot *pivot, const struct points *points, struct
 	table_head(table, "walks, v10 40");
 	table_head(table, "walks, v10 44");
 	table_head(table, "walks, relaxed 40");
+	if (sampled)
+		samples_heads(table, 2, 3);
 	for (size_t r = 0; r < pivot->n_rows; r++) {
 		const struct pivot_row *row = &pivot->row[r];
 		double value[3] = { 0 };
@@ -416,6 +428,10 @@ static void worth_table(struct pivot *pivot, const struct points *points, struct
 			table_number(table, both, tenths(percent));
 		}
 		walk_counts(row, points, table);
+		if (sampled)
+			samples_cells(row, points, 3,
+				      (struct point_rate){ "walk_cycles", "accesses", 1000 },
+				      table);
 	}
 	table->failed |= pivot->failed;
 }

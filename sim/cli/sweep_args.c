@@ -20,6 +20,7 @@ enum key {
 	KEY_SLICES,
 	KEY_TASK_MINUTES,
 	KEY_DETACH,
+	KEY_CONFIDENCE,
 	KEY_FIND,
 	KEY_WHERE,
 };
@@ -82,6 +83,10 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 		argp_error(state, "--csv and --json exclude each other");
 	if (arguments->mode == SWEEP_ALL && arguments->n_slices)
 		argp_error(state, "--slices wants --slurm");
+	if (arguments->confidence && arguments->mode != SWEEP_ALL)
+		argp_error(state,
+			   "--confidence chooses samples anew; on a cluster set sample.period "
+			   "and its like in the spec");
 	if (*arguments->timing && arguments->mode == SWEEP_SLURM)
 		argp_error(state,
 			   "--timing does not reach the tasks of --slurm: set timing.backend "
@@ -140,6 +145,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arguments->task_minutes =
 			parse_number("--task-minutes", arg, TASK_MINUTES_MAX, state);
 		return 0;
+	case KEY_CONFIDENCE:
+		arguments->confidence = arg;
+		return 0;
 	case KEY_DETACH:
 		arguments->detach = 1;
 		return 0;
@@ -168,6 +176,10 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "jobs", 'j', "N", 0, "worker processes; as many as processors if not given", 0 },
 		{ "output", 'o', "DATABASE", 0, "results/NAME.db if not given", 0 },
+		{ "confidence", KEY_CONFIDENCE, "PERCENT%[:STAT]", 0,
+		  "sample the traces, so that the 95 % interval of STAT (walks) is so narrow for "
+		  "the first point of each",
+		  0 },
 		{ "timing", 't', "BACKEND", 0,
 		  "analytic or systemc, for all models; the spec's own timing.backend stands", 0 },
 		{ "dry-run", 'n', NULL, 0,

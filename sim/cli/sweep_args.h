@@ -18,6 +18,7 @@ struct sweep_args {
 	const char *spec, *database;
 	char timing[64];	  /* the setting that --timing stands for; empty: none */
 	const char *find, *where; /* of a search (run/find.h); NULL: run all points */
+	const char *confidence;	  /* of the samples to choose; NULL: none */
 	unsigned n_workers;
 	unsigned slice;	       /* SWEEP_SLICE: counted from 0 */
 	unsigned n_slices;     /* 0: not given */
