@@ -17,9 +17,12 @@ struct mmu_regs {
 #define SCTLR_EL1_C (UINT64_C(1) << 2)
 #define SCTLR_EL1_I (UINT64_C(1) << 12)
 
-#define TCR_EL1_AS (UINT64_C(1) << 36) /* 16-bit ASIDs */
-#define TCR_EL1_HA (UINT64_C(1) << 39)
-#define TCR_EL1_HD (UINT64_C(1) << 40)
+/* IRGN0, ORGN0; IRGN1, ORGN1. All 0: descriptors are read as Non-cacheable. */
+#define TCR_EL1_WALKS  (UINT64_C(15) << 8 | UINT64_C(15) << 24)
+#define VTCR_EL2_WALKS (UINT64_C(15) << 8)
+#define TCR_EL1_AS     (UINT64_C(1) << 36) /* 16-bit ASIDs */
+#define TCR_EL1_HA     (UINT64_C(1) << 39)
+#define TCR_EL1_HD     (UINT64_C(1) << 40)
 
 #define HCR_EL2_VM  UINT64_C(1)
 #define HCR_EL2_PTW (UINT64_C(1) << 2)

@@ -24,6 +24,8 @@ static bool init_stage1(struct vm *vm)
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0);
 	if (vm->image)
 		vm_image_init(vm);
+	if (vm->setup.s1_walks == WALKS_NON_CACHEABLE)
+		vm->regs.tcr_el1 &= ~TCR_EL1_WALKS;
 	return true;
 }
 

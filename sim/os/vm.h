@@ -24,11 +24,18 @@ enum dirty_state {
 	DIRTY_HARDWARE, /* writable-clean with DBM: FEAT_HAFDBS sets dirty at the first store */
 };
 
+/* How walks read the tables of a stage: IRGN and ORGN of TCR_EL1 or VTCR_EL2. */
+enum walk_cacheability {
+	WALKS_WRITE_BACK, /* as Linux and KVM set it; with an image, as its guest did */
+	WALKS_NON_CACHEABLE,
+};
+
 /* Everything that decides a VM's tables. Sizes are log2 of bytes. */
 struct vm_setup {
 	struct arch_cpu cpu;
 	enum granule s1_granule, s2_granule;
 	unsigned va_bits, ipa_bits;
+	enum walk_cacheability s1_walks, s2_walks;
 	int start_level;       /* LEVEL_KVM, LEVEL_PLAIN, or -1..3 */
 	unsigned host_va_bits; /* 0: no limit */
 	unsigned guest_leaf_bits;

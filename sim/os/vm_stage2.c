@@ -136,6 +136,8 @@ bool vm_init_stage2(struct vm *vm)
 	vm->regs.hcr_el2 = HCR_EL2_VM | HCR_EL2_PTW | HCR_EL2_RW | (cpu->fwb ? HCR_EL2_FWB : 0) |
 			   (setup->force_broadcast ? HCR_EL2_FB : 0);
 	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
+	if (setup->s2_walks == WALKS_NON_CACHEABLE)
+		vm->regs.vtcr_el2 &= ~VTCR_EL2_WALKS;
 	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, vm->kvm.pgt.root, vm->vmid);
 	if (add_memory(vm))
 		return true;

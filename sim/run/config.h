@@ -70,9 +70,11 @@ struct config {
 	} walker;
 	struct {
 		uint64_t granule_bits, va_bits;
+		const char *walks;
 	} stage1;
 	struct {
 		uint64_t granule_bits, ipa_bits, start_level;
+		const char *walks;
 	} stage2;
 	struct {
 		const char *policy, *dirty_state, *kernel_map;

@@ -62,6 +62,11 @@ enum dirty_state machine_dirty_state(const struct config *config)
 	return strcmp(config->guest.dirty_state, "hardware") == 0 ? DIRTY_HARDWARE : DIRTY_PRESET;
 }
 
+static enum walk_cacheability walks_of(const char *name)
+{
+	return strcmp(name, "non-cacheable") == 0 ? WALKS_NON_CACHEABLE : WALKS_WRITE_BACK;
+}
+
 static int start_level_of(uint64_t level)
 {
 	return level == LEVEL_PLAIN_TABLES ? LEVEL_PLAIN : (int)level - 2;
@@ -81,6 +86,8 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.s2_granule = s2,
 		.va_bits = (unsigned)config->stage1.va_bits,
 		.ipa_bits = (unsigned)(b ? config->vm_b.ipa_bits : config->stage2.ipa_bits),
+		.s1_walks = walks_of(config->stage1.walks),
+		.s2_walks = walks_of(config->stage2.walks),
 		.start_level =
 			start_level_of(b ? config->vm_b.start_level : config->stage2.start_level),
 		.host_va_bits = (unsigned)config->host.va_bits,

@@ -130,6 +130,15 @@ void map_log_space(struct map_log *log, struct budget *budget, uint32_t miss, ui
 	log->newest[index] = (uint32_t)log->spaces;
 }
 
+static uint64_t stage_digest(const struct regime_stage *stage, uint64_t seed)
+{
+	const uint64_t what[] = { stage->base,	       (uint64_t)stage->start_level,
+				  stage->granule_bits, stage->ia_bits,
+				  stage->oa_bits,      stage->walk_attr };
+
+	return XXH3_64bits_withSeed(what, sizeof(what), seed);
+}
+
 uint64_t map_log_digest(const struct map_log *log)
 {
 	uint64_t digest = XXH3_64bits(log->op, log->ops * sizeof(*log->op));
@@ -137,5 +146,12 @@ uint64_t map_log_digest(const struct map_log *log)
 	for (size_t i = 0; i < log->tlbis; i++)
 		digest = XXH3_64bits_withSeed(&log->tlbi[i].match.first, 2 * sizeof(uint64_t),
 					      digest ^ log->tlbi[i].vcpu);
+	for (size_t i = 0; i < log->spaces; i++) {
+		const struct regime *regime = &log->space[i].regime;
+
+		digest = stage_digest(&regime->s1[0], digest);
+		digest = stage_digest(&regime->s1[1], digest);
+		digest = stage_digest(&regime->s2, digest);
+	}
 	return digest;
 }

@@ -66,6 +66,9 @@ static const struct choice {
 	{ "ttl_hint", "level", "keeps those of other levels" },
 	{ "txsz_out_of_range", "clamp", "the nearest legal size" },
 	{ "txsz_out_of_range", "fault", "translation fault at level 0" },
+	{ "walk_cacheability", "non-cacheable", "each descriptor from DRAM" },
+	{ "walk_cacheability", "write-back",
+	  "through the caches, as Linux and KVM have it; with guest.image as its guest has it" },
 	{ "walker_merge", "no", "makes a walk of its own, as long as that one; needs raw traces" },
 	{ "walker_merge", "yes", "waits for that walk" },
 };

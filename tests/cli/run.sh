@@ -20,6 +20,16 @@ export expression
 expect 'JSON' 0 '^1 150000 44 fifo$' stat -c neoverse-n1 -s stage2.ipa_bits=44 --set tlb.l1d.replacement=fifo "$t"
 expression='[.stats[] | type] | unique | join(" ")'
 expect 'plain numbers' 0 '^number$' stat -c neoverse-n1 "$t"
+# Descriptors of a stage that is read as Non-cacheable come from DRAM, each; the others do not mind.
+expression='[.stats | .walk_reads == .walk_reads_dram, .walks > 1000] | join(" ")'
+expect 'non-cacheable walks' 0 '^true true$' stat -c neoverse-n1 -s stage1.walk_cacheability=non-cacheable \
+	-s stage2.walk_cacheability=non-cacheable "$t"
+for s in 1 2; do
+	expression="[.stats | .walks > 1000, ([to_entries[] | select(.key | test(\"^reads_s${s}_.*_(l1d|l2|llc)$\")) | .value] | add),
+		([to_entries[] | select(.key | test(\"^reads_s$((3 - s))_.*_(l1d|l2)$\")) | .value] | add > 1000)] | join(\" \")"
+	expect "non-cacheable walks of stage $s" 0 '^true 0 true$' stat -c neoverse-n1 \
+		-s stage$s.walk_cacheability=non-cacheable "$t"
+done
 expression='.trace.name'
 expect 'several traces' 0 '^raw.s2t$' stat -c neoverse-n1 "$t" "$work/raw.s2t"
 

@@ -79,6 +79,8 @@ static const char *const axes[][MAX_CHOICES] = {
 	  "walk_cache.pwc.entries=24 walk_cache.pwc.hit_cycles=2",
 	  "walk_cache.pwc.entries=16 walk_cache.pwc.ways=2 walk_cache.pwc.s1_levels=[2,3] "
 	  "walk_cache.pwc.s2_levels=[0,1,2,3]" },
+	{ "stage1.walk_cacheability=write-back", "stage1.walk_cacheability=non-cacheable",
+	  "stage2.walk_cacheability=non-cacheable" },
 	{ "latency.model=fixed latency.fixed_cycles=7", "latency.model=caches",
 	  "latency.model=caches cache.l1d.size=8K cache.l2.size=64K cache.llc.size=0" },
 };

@@ -40,6 +40,8 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "walk_cache.s1.entries=none", "walk_cache.s1.entries=16", "walk_cache.s1.levels=[3]" },
 	{ "walk_cache.s2.entries=none", "walk_cache.s2.entries=16",
 	  "walk_cache.s2.page_sizes=[2M,1G]", "walk_cache.s2.serves=tables" },
+	{ "stage1.walk_cacheability=write-back", "stage1.walk_cacheability=non-cacheable",
+	  "stage2.walk_cacheability=non-cacheable" },
 	{ "walk_cache.s2.place=own", "walk_cache.s2.place=l2_tlb", "walk_cache.s1.place=l2_tlb",
 	  "walk_cache.s2.place=s1" },
 	{ "stage2.ipa_bits=40", "stage2.ipa_bits=44", "stage2.ipa_bits=48" },
@@ -60,7 +62,7 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "host.log_start=0", "host.log_start=0", "host.log_start=0", "host.log_start=900" },
 };
 
-enum { AXES = sizeof(axes) / sizeof(axes[0]), AXES_BEHIND = 13 };
+enum { AXES = sizeof(axes) / sizeof(axes[0]), AXES_BEHIND = 14 };
 
 static const char *small_trace(unsigned i)
 {
