@@ -149,7 +149,7 @@ static enum exit_status add_range(struct plan *plan, const struct param *param, 
 	for (size_t g = 0; status == STATUS_OK && g < plan->n_grids; g++) {
 		if (axis_of(&plan->grids[g], param) < plan->grids[g].n_axes)
 			return diag_set(diag, STATUS_BAD_INPUT,
-					"an axis of the spec already; leave the range away");
+					"an axis of the spec already; leave the range out");
 		status = append_axis(&plan->grids[g], param, &range, n, diag);
 	}
 	return status;
