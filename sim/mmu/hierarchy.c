@@ -295,13 +295,15 @@ const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
 	struct tlb *l2 = &mmu->vcpu[vcpu].l2;
 	uint32_t slot;
 
-	if (!l2->shape.sets || mmu->shape.l2_serial || l2->held || l2->shape.prefetch)
+	if (!l2->shape.sets || l2->held || l2->shape.prefetch)
 		return NULL;
 	slot = tlb_find(l2, request->space->context, request->va);
 	if (slot == TLB_NONE || !allows(&l2->leaf[slot], request->kind))
 		return NULL;
 	mmu->stats.v[request->kind == ACCESS_FETCH ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
 	mmu->stats.v[STAT_l2_tlb_hits]++;
+	if (mmu->shape.l2_serial)
+		mmu->stats.v[STAT_l2_rehashes] += tlb_rehashes(l2, slot);
 	tlb_touch(l2, slot);
 	return &l2->leaf[slot];
 }
