@@ -7,23 +7,32 @@
 #include "mmu/tlb.h"
 #include "mmu/walk.h"
 
-/* Leaves of both stages, and those of tables that stage 2 locates. */
-enum { UPDATES_MAX = 16 };
+/* Leaves of both stages, and those of tables that stage 2 locates; descriptors of all tables. */
+enum { UPDATES_MAX = 16, READS_MAX = 64 };
 
-/*
- * The walker reads from `mem`, a copy of the tables, and its reads are checked against the
- * platform. Where these disagree the copy is put right and the walk made again: it begins with the
- * same reads, which are not made on the platform a second time.
- */
 struct mmu_port {
 	struct arch_cpu cpu;
 	struct mmu_port_bus bus;
 	struct regime regime;
 	struct phys_mem *mem;
 	struct tlb tlb;
-	/* The translation under way. */
-	unsigned n_sent; /* reads made on the platform */
+	uint64_t invalidations, corrections; /* of the TLB; of mem */
+};
+
+/*
+ * A walk under way; there may be several. The walker reads from `mem`, a copy of the tables, and
+ * its reads are checked against the platform. Where these disagree the copy is put right and the
+ * walk made again: it begins with the same reads, which are not made on the platform a second time.
+ * A correction by another walk may come between a read of the copy and its check: again, too.
+ */
+struct port_walk {
+	struct mmu_port *port;
+	struct regime regime;
+	void *tag;
+	uint64_t sent[READS_MAX]; /* reads made on the platform, in their order */
+	unsigned n_sent;
 	unsigned n_read; /* reads of this pass */
+	uint64_t corrections;
 	uint64_t updated[UPDATES_MAX];
 	unsigned n_updated;
 	bool stale, aborted;
@@ -77,47 +86,71 @@ static bool is_in(const uint64_t *set, unsigned n, uint64_t pa)
 	return false;
 }
 
+/* Was it the same read at this place before? If not, it is one now, and all behind it are new. */
+static bool is_sent(struct port_walk *walk, uint64_t pa)
+{
+	const unsigned i = walk->n_read++;
+
+	if (i < walk->n_sent && walk->sent[i] == pa)
+		return true;
+	if (i < READS_MAX) {
+		walk->sent[i] = pa;
+		walk->n_sent = i + 1;
+	}
+	return false;
+}
+
 /* Once the copy has turned out wrong, the rest of this pass is of no interest. */
 static void check_read(void *ctx, const struct walk_read *read)
 {
-	struct mmu_port *port = ctx;
+	struct port_walk *walk = ctx;
+	struct mmu_port *port = walk->port;
 	uint64_t real = 0;
 
-	if (port->stale || port->aborted)
+	if (walk->stale || walk->aborted)
 		return;
 	if (read->update) {
-		if (port->n_updated < UPDATES_MAX &&
-		    !is_in(port->updated, port->n_updated, read->pa.v))
-			port->updated[port->n_updated++] = read->pa.v;
+		if (walk->n_updated < UPDATES_MAX &&
+		    !is_in(walk->updated, walk->n_updated, read->pa.v))
+			walk->updated[walk->n_updated++] = read->pa.v;
 		return;
 	}
-	if (port->n_read++ < port->n_sent)
+	if (is_sent(walk, read->pa.v))
 		return;
-	port->n_sent++;
-	port->aborted = !port->bus.read(port->bus.ctx, read->pa.v, &real);
-	if (port->aborted || real == phys_read64(port->mem, read->pa))
+	walk->aborted = !port->bus.read(port->bus.ctx, walk->tag, read->pa.v, &real);
+	if (walk->aborted)
 		return;
-	port->stale = true;
-	port->aborted = !phys_write64(port->mem, read->pa, real);
+	if (real != phys_read64(port->mem, read->pa)) {
+		port->corrections++;
+		walk->aborted = !phys_write64(port->mem, read->pa, real);
+	}
+	walk->stale = port->corrections != walk->corrections;
 }
 
-static void walk(struct mmu_port *port, const struct access *access, struct translation *result)
+static void walk_for(struct mmu_port *port, const struct mmu_port_access *port_access,
+		     struct translation *result)
 {
-	const struct walk_hooks hooks = { .ctx = port, .read = check_read };
+	const struct access access = {
+		.va = va_of(port_access->va),
+		.kind = port_access->kind,
+		.el = port_access->el,
+	};
+	struct port_walk walk = { .port = port, .regime = port->regime, .tag = port_access->tag };
+	const struct walk_hooks hooks = { .ctx = &walk, .read = check_read };
 
-	port->n_sent = 0;
-	port->aborted = false;
 	do {
-		port->stale = false;
-		port->n_updated = port->n_read = 0;
-		mmu_walk(&port->regime, port->mem, access, &hooks, result);
-	} while (port->stale && !port->aborted);
-	for (unsigned i = 0; i < port->n_updated && !port->aborted; i++) {
-		const pa_t pa = pa_of(port->updated[i]);
+		walk.stale = false;
+		walk.n_updated = walk.n_read = 0;
+		walk.corrections = port->corrections;
+		mmu_walk(&walk.regime, port->mem, &access, &hooks, result);
+	} while (walk.stale && !walk.aborted);
+	for (unsigned i = 0; i < walk.n_updated && !walk.aborted; i++) {
+		const pa_t pa = pa_of(walk.updated[i]);
 
-		port->aborted = !port->bus.write(port->bus.ctx, pa.v, phys_read64(port->mem, pa));
+		walk.aborted =
+			!port->bus.write(port->bus.ctx, walk.tag, pa.v, phys_read64(port->mem, pa));
 	}
-	if (port->aborted)
+	if (walk.aborted)
 		result->fault = (struct fault){ .type = FAULT_EXTERNAL_WALK, .stage = 1 };
 }
 
@@ -148,35 +181,47 @@ static void fill_leaf(const struct translation *result, struct tlb_leaf *leaf)
 	};
 }
 
-void mmu_port_translate(struct mmu_port *port, uint64_t va, enum access_kind kind, uint8_t el,
+static void fill(struct mmu_port *port, struct tlb_context context, va_t va,
+		 const struct tlb_leaf *leaf)
+{
+	const uint32_t slot = tlb_find(&port->tlb, context, va);
+
+	if (slot == TLB_NONE)
+		tlb_fill(&port->tlb, context, va, leaf);
+	else
+		tlb_renew(&port->tlb, slot, context, va, leaf);
+}
+
+void mmu_port_translate(struct mmu_port *port, const struct mmu_port_access *access,
 			struct mmu_port_result *out)
 {
-	const va_t untagged = va_of(regime_untag(&port->regime, va_of(va), kind));
+	const enum access_kind kind = access->kind;
+	const va_t va = va_of(regime_untag(&port->regime, va_of(access->va), kind));
 	const struct tlb_context context = { port->regime.vmid, port->regime.asid };
-	const struct access access = { .va = va_of(va), .kind = kind, .el = el };
-	uint32_t slot = tlb_find(&port->tlb, context, untagged);
+	const uint64_t invalidations = port->invalidations;
+	const uint32_t slot = tlb_find(&port->tlb, context, va);
 	struct translation result = { 0 };
 	struct tlb_leaf leaf;
 	uint64_t offset;
 
-	*out = (struct mmu_port_result){ .tlb_hit = slot != TLB_NONE };
-	if (slot != TLB_NONE && allows(port->tlb.leaf[slot].perms, kind, el) &&
+	*out = (struct mmu_port_result){ 0 };
+	if (slot != TLB_NONE && allows(port->tlb.leaf[slot].perms, kind, access->el) &&
 	    !(kind == ACCESS_STORE && port->tlb.leaf[slot].dirty_clear)) {
+		out->tlb_hit = true;
 		tlb_touch(&port->tlb, slot);
+		leaf = port->tlb.leaf[slot];
 	} else {
-		out->tlb_hit = false;
-		walk(port, &access, &result);
+		walk_for(port, access, &result);
 		out->fault = result.fault;
 		if (result.fault.type != FAULT_NONE)
 			return;
 		fill_leaf(&result, &leaf);
-		slot = slot == TLB_NONE ? tlb_fill(&port->tlb, context, untagged, &leaf)
-					: tlb_renew(&port->tlb, slot, context, untagged, &leaf);
+		if (port->invalidations == invalidations)
+			fill(port, context, va, &leaf);
 	}
-	leaf = port->tlb.leaf[slot];
-	offset = va & low_mask(leaf.size_bits);
+	offset = access->va & low_mask(leaf.size_bits);
 	out->perms = leaf.perms;
-	out->first_va = va - offset;
+	out->first_va = access->va - offset;
 	out->first_pa = leaf.pa.v;
 	out->n_bytes = UINT64_C(1) << leaf.size_bits;
 	out->pa = leaf.pa.v + offset;
@@ -191,5 +236,6 @@ void mmu_port_invalidate(struct mmu_port *port, uint64_t first, uint64_t last)
 		.last = last,
 	};
 
+	port->invalidations++;
 	tlb_invalidate(&port->tlb, &match);
 }

@@ -22,12 +22,24 @@ struct mmu_port_config {
 	uint32_t tlb_entries; /* fully associative, LRU; not 0 */
 };
 
-/* Both return false for an external abort. Descriptors as the 64-bit words that a little-endian
- * read of memory gives. */
+/*
+ * Both return false for an external abort. Descriptors as the 64-bit words that a little-endian
+ * read of memory gives. `tag` is that of the access. While they have not returned (a SystemC thread
+ * may wait there), others may call all functions of this port but mmu_port_destroy().
+ */
 struct mmu_port_bus {
 	void *ctx;
-	bool (*read)(void *ctx, uint64_t pa, uint64_t *descriptor);
-	bool (*write)(void *ctx, uint64_t pa, uint64_t descriptor); /* hardware updates */
+	bool (*read)(void *ctx, void *tag, uint64_t pa, uint64_t *descriptor);
+	bool (*write)(void *ctx, void *tag, uint64_t pa,
+		      uint64_t descriptor); /* hardware updates */
+};
+
+/* An access of EL0 or EL1. */
+struct mmu_port_access {
+	uint64_t va;
+	enum access_kind kind;
+	uint8_t el;
+	void *tag; /* whatever the bus wants to know */
 };
 
 struct mmu_port_result {
@@ -46,8 +58,11 @@ void mmu_port_destroy(struct mmu_port *port);
 /* Takes effect at once; the TLB keeps its entries, as the architecture allows. */
 void mmu_port_set(struct mmu_port *port, const struct mmu_regs *regs);
 
-/* Translate one access of EL0 or EL1. */
-void mmu_port_translate(struct mmu_port *port, uint64_t va, enum access_kind kind, uint8_t el,
+/*
+ * With the registers as they are when it begins. What it found goes into the TLB, unless there was
+ * an invalidation since then.
+ */
+void mmu_port_translate(struct mmu_port *port, const struct mmu_port_access *access,
 			struct mmu_port_result *out);
 
 /*

@@ -41,6 +41,23 @@ for c in 0 8 16 32 64; do
 	expect "counts of $c" 0 '' cmp "$work/t$c" "$work/t-analytic"
 done
 
+# Likewise with fewer vCPUs on the same memory, where less of it is enough.
+for n in 2 4 8; do
+	"$TWOSTAGE_FAST" trace gen --pattern=gups --footprint=512M --accesses=100K --vcpus=$n --seed=3 -o "$work/n.s2t" ||
+		fail 'trace gen'
+	for c in 32 64 128; do
+		stats $run -t systemc -s dram.line_cycles=$c "$work/n.s2t" | jq -r '[.walk_cycles, .walk_cycles_p99] | @tsv'
+	done >"$work/rise"
+	expect "$n vCPUs" 0 '^3 rows$' awk 'NR > 1 && !($1 > mean && $2 > p99) { exit 1 } { mean = $1; p99 = $2 }
+		END { print NR " rows" }' "$work/rise"
+done
+
+# The quantum is a matter of speed: it moves the mean by no more than a few percent (docs/model.md, M38).
+for q in 1 1000; do
+	stats $run -t systemc -s dram.line_cycles=64 -s timing.quantum_cycles=$q "$work/v16.s2t" >"$work/q$q"
+done
+expect 'quantum' 0 '^true$' jq -s '(.[0].walk_cycles / .[1].walk_cycles) | . > 0.93 and . < 1.07' "$work/q1" "$work/q1000"
+
 # One after the other at a distance of more than a read takes, even one vCPU waits: each read but the first of a
 # burst comes back after 300 cycles and finds DRAM busy for 700 more.
 expect 'one vCPU' 0 '"walk_wait_cycles":0,' $run -t systemc -s dram.line_cycles=300 traces/guest-image.s2t
@@ -60,6 +77,14 @@ stats $run -t systemc -s interconnect.dvm_cycles=10 "$work/unmap.s2t" >"$work/dv
 expect 'broadcasts' 0 '^true$' jq '.tlbis_broadcast > 0 and .dvm_cycles >= .tlbis_broadcast * 30' "$work/dvm"
 stats $run -t systemc "$work/unmap.s2t" >"$work/dvm"
 expect 'broadcasts for nothing' 0 '^0$' jq .dvm_cycles "$work/dvm"
+
+# Those of KVM, too: dirty logging starts, is read once and splits blocks.
+"$TWOSTAGE_FAST" trace gen --pattern=uniform --footprint=8M --accesses=40K --vcpus=4 --seed=1 -o "$work/log.s2t" ||
+	fail 'trace gen'
+stats $run -t systemc -s interconnect.dvm_cycles=10 -s host.backing=2M -s host.log_start=10000 -s host.log_sync=10000 \
+	"$work/log.s2t" >"$work/dvm"
+expect "KVM's broadcasts" 0 '^true$' jq '.s2_splits > 0 and .tlbis_broadcast >= 2 * .s2_splits and
+	.dvm_cycles >= .tlbis_broadcast * 30' "$work/dvm"
 
 # A sweep: each point in a process of its own, with any number of workers.
 cat >"$work/s.yaml" <<END

@@ -28,4 +28,27 @@ build() {
 expect 'gcc with sanitizers' 0 '' build build-asan gcc g++ '-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 expect 'its run' 0 '' sh -c '"$1" >"$2"' - "$work/build-asan/tlm" "$work/got"
 expect 'its output' 0 '' cmp "$work/expected" "$work/got"
+
+# Several threads in the MMU, and a memory that waits. A walk for the page reads 11 descriptors, for the block, whose leaf is a
+# level higher, 8, for the unmapped page 9; each takes 10 ns, as the access does. The page moves while the first walk is at its last two
+# reads, so that walk still finds the old one, and the next access walks again.
+cat >"$work/expected" <<'END'
+33 ns, debugger: 8 bytes, value 7
+95 ns, second: TLM_OK_RESPONSE, status code 0, value 7
+105 ns, second: TLM_OK_RESPONSE, status code 0, value 7
+120 ns, first: TLM_OK_RESPONSE, status code 0, value 42
+195 ns, second: TLM_ADDRESS_ERROR_RESPONSE, status code 0x7, value 0
+240 ns, first: TLM_OK_RESPONSE, status code 0, value 43
+250 ns, first: TLM_OK_RESPONSE, status code 0, value 43
+END
+threads() {
+	flags='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Isim -Idocs/examples/tlm'
+	# shellcheck disable=SC2086
+	gcc -std=c17 $flags -c -o "$work/tables.o" docs/examples/tlm/tables.c &&
+		g++ -std=c++17 -Wall -Wextra -Werror $flags -o "$work/threads" tests/cli/tlm_threads.cpp "$work/tables.o" \
+			build-asan/libtwostage.a -lsystemc
+}
+expect 'threads: build' 0 '' threads
+expect 'threads: run' 0 '' sh -c '"$1" >"$2"' - "$work/threads" "$work/got"
+expect 'threads: output' 0 '' cmp "$work/expected" "$work/got"
 finish

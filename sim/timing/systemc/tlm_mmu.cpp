@@ -62,8 +62,7 @@ void mmu_access::copy_from(const tlm_extension_base &from)
 
 tlm_mmu::tlm_mmu(const sc_core::sc_module_name &name, const mmu_port_config &config,
 		 const sc_time &hit_time_)
-	: sc_module(name), va("va"), pa("pa"), table("table"), hit_time(hit_time_),
-	  delay_of_reads(nullptr), last_fault()
+	: sc_module(name), va("va"), pa("pa"), table("table"), hit_time(hit_time_), last_fault()
 {
 	const mmu_port_bus bus = { this, read_descriptor, write_descriptor };
 
@@ -94,36 +93,50 @@ void tlm_mmu::tlbi(uint64_t first, uint64_t last)
 	va->invalidate_direct_mem_ptr(first, last);
 }
 
-bool tlm_mmu::read_descriptor(void *self, uint64_t address, uint64_t *descriptor)
+// A transaction of `table` for one descriptor.
+static void set_up(tlm_generic_payload &payload, tlm::tlm_command command, uint64_t address,
+		   uint64_t *value)
 {
-	return static_cast<tlm_mmu *>(self)->descriptor(tlm::TLM_READ_COMMAND, address, descriptor);
-}
-
-bool tlm_mmu::write_descriptor(void *self, uint64_t address, uint64_t descriptor)
-{
-	return static_cast<tlm_mmu *>(self)->descriptor(tlm::TLM_WRITE_COMMAND, address,
-							&descriptor);
-}
-
-bool tlm_mmu::descriptor(tlm::tlm_command command, uint64_t address, uint64_t *value)
-{
-	tlm_generic_payload payload;
-
 	payload.set_command(command);
 	payload.set_address(address);
 	payload.set_data_ptr(reinterpret_cast<unsigned char *>(value));
 	payload.set_data_length(sizeof(*value));
 	payload.set_streaming_width(sizeof(*value));
-	if (!delay_of_reads)
-		return table->transport_dbg(payload) == sizeof(*value);
-	table->b_transport(payload, *delay_of_reads);
+}
+
+bool tlm_mmu::read_descriptor(void *self, void *delay, uint64_t address, uint64_t *descriptor)
+{
+	tlm_generic_payload payload;
+
+	set_up(payload, tlm::TLM_READ_COMMAND, address, descriptor);
+	return static_cast<tlm_mmu *>(self)->descriptor(payload, static_cast<sc_time *>(delay));
+}
+
+bool tlm_mmu::write_descriptor(void *self, void *delay, uint64_t address, uint64_t descriptor)
+{
+	tlm_generic_payload payload;
+
+	set_up(payload, tlm::TLM_WRITE_COMMAND, address, &descriptor);
+	return static_cast<tlm_mmu *>(self)->descriptor(payload, static_cast<sc_time *>(delay));
+}
+
+bool tlm_mmu::descriptor(tlm_generic_payload &payload, sc_time *delay)
+{
+	if (!delay)
+		return table->transport_dbg(payload) == payload.get_data_length();
+	table->b_transport(payload, *delay);
 	return payload.is_response_ok();
 }
 
-bool tlm_mmu::translate(tlm_generic_payload &payload, mmu_port_result *result)
+bool tlm_mmu::translate(tlm_generic_payload &payload, sc_time *delay, mmu_port_result *result)
 {
-	mmu_port_translate(port, payload.get_address(), kind_of(payload),
-			   access_of(payload).exception_level, result);
+	mmu_access *extension = payload.get_extension<mmu_access>();
+	const mmu_port_access access = { payload.get_address(), kind_of(payload),
+					 access_of(payload).exception_level, delay };
+
+	mmu_port_translate(port, &access, result);
+	if (extension)
+		extension->fault = result->fault;
 	if (result->fault.type == FAULT_NONE)
 		return true;
 	last_fault = result->fault;
@@ -135,17 +148,13 @@ void tlm_mmu::transport(tlm_generic_payload &payload, sc_time &delay)
 {
 	const uint64_t address = payload.get_address();
 	mmu_port_result result;
-	bool done;
 
 	if ((address & 4095) + payload.get_data_length() > 4096) {
 		payload.set_response_status(tlm::TLM_BURST_ERROR_RESPONSE);
 		return;
 	}
 	delay += hit_time;
-	delay_of_reads = &delay;
-	done = translate(payload, &result);
-	delay_of_reads = nullptr;
-	if (!done)
+	if (!translate(payload, &delay, &result))
 		return;
 	payload.set_address(result.pa);
 	pa->b_transport(payload, delay);
@@ -159,7 +168,8 @@ unsigned tlm_mmu::debug(tlm_generic_payload &payload)
 	mmu_port_result result;
 	unsigned n;
 
-	if ((address & 4095) + payload.get_data_length() > 4096 || !translate(payload, &result))
+	if ((address & 4095) + payload.get_data_length() > 4096 ||
+	    !translate(payload, nullptr, &result))
 		return 0;
 	payload.set_address(result.pa);
 	n = pa->transport_dbg(payload);
@@ -173,7 +183,7 @@ bool tlm_mmu::direct(tlm_generic_payload &payload, tlm::tlm_dmi &dmi)
 	const uint64_t address = payload.get_address();
 	mmu_port_result result;
 
-	if (!translate(payload, &result)) {
+	if (!translate(payload, nullptr, &result)) {
 		dmi.allow_none();
 		return false;
 	}
