@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Do the 95 % intervals of sampled runs hold the full result as often as they should? Committed
- * traces, several periods and lengths, all shorter than bursts of misses are (docs/sampling.md says
- * what longer periods do), each sample drawn anew in every run. The rule, set before the first
- * look: of n intervals at least 0.95 n - 1.645 sqrt(0.05 * 0.95 n) hold it, which is
- * where a binomial with 0.95 is below in one test of twenty. TWOSTAGE_LONG: over 200 runs.
+ * traces, several periods and lengths, each sample drawn anew in every run. The rule, set before
+ * the first look: of n intervals at least 0.95 n - 1.645 sqrt(0.05 * 0.95 n) hold it, which is
+ * where a binomial with 0.95 is below in one test of twenty. The periods are shorter than bursts of
+ * misses are; ten times longer ones do not meet the rule (docs/sampling.md). TWOSTAGE_LONG: over
+ * 200 runs.
  */
 #include <math.h>
 #include <setjmp.h>
