@@ -48,18 +48,17 @@ static void print_groups(const struct plan *plan, const struct forecast *forecas
 {
 	for (size_t i = 0; i < forecast->n_groups;) {
 		const uint32_t trace = forecast->groups[i].trace;
-		size_t n_groups = 0, n_points = 0, n_alone = 0;
+		size_t n_points = 0, n_shared[SHARE_DEPTHS] = { 0 };
 
 		for (; i < forecast->n_groups && forecast->groups[i].trace == trace; i++) {
-			const struct forecast_group *group = &forecast->groups[i];
-
-			n_points += group->n_points;
-			n_groups += !group->alone;
-			n_alone += group->alone ? group->n_points : 0;
+			n_points += forecast->groups[i].n_points;
+			for (unsigned depth = 0; depth < SHARE_DEPTHS; depth++)
+				n_shared[depth] += forecast->groups[i].n_shared[depth];
 		}
-		printf("%s: %zu points to run, %zu sets of L1 TLBs to replay it for, %zu points "
-		       "that share nothing\n",
-		       plan->traces[trace].name.name, n_points, n_groups, n_alone);
+		printf("%s: %zu points to run: %zu replay the trace, %zu the L1 TLBs' misses of "
+		       "another, %zu also with its tables, %zu also with its walks\n",
+		       plan->traces[trace].name.name, n_points, n_shared[SHARE_NOTHING],
+		       n_shared[SHARE_STREAM], n_shared[SHARE_MAP], n_shared[SHARE_WALKS]);
 	}
 }
 
@@ -74,9 +73,9 @@ static void print_costs(const struct forecast *forecast)
 		printf("%zu points as those of their trace in the database took%s",
 		       forecast->n_measured, n_guessed ? "; " : ")\n");
 	if (n_guessed)
-		printf("%zu points at %d million records a second, %d times as many where the L1 "
-		       "TLBs are shared)\n",
-		       n_guessed, FORECAST_RECORDS_PER_SECOND / 1000000, FORECAST_FOLLOWER_DIVISOR);
+		printf("%zu points at %d million records a second, less of them where points "
+		       "share)\n",
+		       n_guessed, FORECAST_RECORDS_PER_SECOND / 1000000);
 	output_size(FORECAST_POINT_BYTES, point);
 	output_size(SWEEP_SHARE_BYTES, share);
 	output_size(forecast->table_bytes, tables);
@@ -118,8 +117,10 @@ static void print_json_lists(const struct plan *plan, const struct forecast *for
 
 		printf("%s{\"trace\":", i ? "," : "");
 		output_json_string(stdout, plan->traces[group->trace].name.name);
-		printf(",\"points\":%zu,\"shares\":%s,\"first\":%zu}", group->n_points,
-		       group->alone ? "false" : "true", group->example);
+		printf(",\"first\":%zu,\"points\":%zu,\"misses_shared\":%zu,\"tables_shared\":%zu,"
+		       "\"walks_shared\":%zu}",
+		       group->example, group->n_points, group->n_shared[SHARE_STREAM],
+		       group->n_shared[SHARE_MAP], group->n_shared[SHARE_WALKS]);
 	}
 	fputs("],\"impossible\":[", stdout);
 	for (size_t i = 0; i < plan->n_points; i++) {

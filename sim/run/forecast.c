@@ -5,10 +5,9 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <xxhash.h>
 
 #include "run/point.h"
+#include "run/schedule.h"
 #include "run/sweep.h"
 
 /* What the database has of points of one trace. */
@@ -18,21 +17,15 @@ struct known {
 	uint64_t mean_micros, table_bytes;
 };
 
-/* A point to run. */
-struct member {
-	size_t point;
-	uint32_t trace;
-	bool alone;
-	uint64_t l1; /* digest of its L1 TLBs */
-};
-
 struct work {
 	struct forecast *forecast;
 	const struct plan *plan;
 	struct db *db;
-	struct known *known;   /* [trace * (n_models + 1) + model]; behind the models: of any */
-	uint64_t *trace_bytes; /* tables by forecast_tables(); 0: not looked at yet */
-	struct member *members;
+	struct known *known;	   /* [trace * (n_models + 1) + model]; behind the models: of any */
+	uint64_t *trace_bytes;	   /* tables by forecast_tables(); 0: not looked at yet */
+	struct plan_point *points; /* to run: n_sharing that may share, then those that do not */
+	size_t *indices;	   /* of these in the plan */
+	size_t n_sharing;
 	struct diag *diag;
 };
 
@@ -41,21 +34,7 @@ static enum exit_status no_memory(struct diag *diag)
 	return diag_set(diag, STATUS_INTERNAL, "out of memory");
 }
 
-/* ---- states and groups ---------------------------------------------------------------------- */
-
-/* Fields are compared as they are: names point into tables of which there is one. */
-static uint64_t l1_digest(const struct config *config)
-{
-	uint64_t fields[PARAM_COUNT];
-	size_t n = 0;
-
-	for (size_t i = 0; i < PARAM_COUNT; i++) {
-		if (strncmp(params[i].key, "tlb.l1", 6) != 0 && strcmp(params[i].key, "seed") != 0)
-			continue;
-		memcpy(&fields[n++], (const char *)config + params[i].offset, sizeof(*fields));
-	}
-	return XXH3_64bits(fields, n * sizeof(*fields));
-}
+/* ---- states ---------------------------------------------------------------------- */
 
 static enum exit_status find_states(struct work *work)
 {
@@ -78,38 +57,38 @@ static enum exit_status find_states(struct work *work)
 			forecast->states[i] = FORECAST_IMPOSSIBLE;
 			forecast->n_impossible++;
 		} else {
-			work->members[forecast->n_to_run++] = (struct member){
-				.point = i,
-				.trace = point->trace,
-				.alone = point_is_alone(&config),
-				.l1 = l1_digest(&config),
-			};
+			forecast->n_to_run++;
 			forecast->accesses += plan->traces[point->trace].name.accesses;
 		}
 	}
 	return status;
 }
 
-static int share(const struct member *a, const struct member *b)
+/* With a process or a timeline of its own; what else keeps points from sharing shows on the way. */
+static bool is_alone(const struct plan *plan, const struct plan_point *point)
 {
-	return a->trace == b->trace && a->alone == b->alone && (a->alone || a->l1 == b->l1);
+	struct config config;
+
+	plan_config(plan, point, &config);
+	return point_has_process(&config) || timeline_wanted(&config);
 }
 
-/* Those of one group together, in the order of the plan. */
-static int by_group(const void *a, const void *b)
+/* The points to run; those that are `alone`, or those that are not. */
+static size_t list_points(struct work *work, size_t n, bool alone)
 {
-	const struct member *x = a, *y = b;
+	const struct plan *plan = work->plan;
 
-	if (x->trace != y->trace)
-		return x->trace < y->trace ? -1 : 1;
-	if (x->alone != y->alone)
-		return x->alone ? 1 : -1;
-	if (!x->alone && x->l1 != y->l1)
-		return x->l1 < y->l1 ? -1 : 1;
-	return (x->point > y->point) - (x->point < y->point);
+	for (size_t i = 0; i < plan->n_points; i++) {
+		if (work->forecast->states[i] != FORECAST_TO_RUN ||
+		    is_alone(plan, &plan->points[i]) != alone)
+			continue;
+		work->points[n] = plan->points[i];
+		work->indices[n++] = i;
+	}
+	return n;
 }
 
-/* In the order of the plan, those of one trace together. */
+/* Those of one trace together. */
 static int by_example(const void *a, const void *b)
 {
 	const struct forecast_group *x = a, *y = b;
@@ -119,26 +98,10 @@ static int by_example(const void *a, const void *b)
 	return (x->example > y->example) - (x->example < y->example);
 }
 
-static enum exit_status find_groups(struct work *work)
+static void add_group(struct forecast *forecast, uint32_t trace, size_t example)
 {
-	struct forecast *forecast = work->forecast;
-
-	forecast->groups = calloc(forecast->n_to_run + 1, sizeof(*forecast->groups));
-	if (!forecast->groups)
-		return no_memory(work->diag);
-	qsort(work->members, forecast->n_to_run, sizeof(*work->members), by_group);
-	for (size_t i = 0; i < forecast->n_to_run; i++) {
-		const struct member *member = &work->members[i];
-
-		if (i == 0 || !share(member, &work->members[i - 1]))
-			forecast->groups[forecast->n_groups++] =
-				(struct forecast_group){ .trace = member->trace,
-							 .example = member->point,
-							 .alone = member->alone };
-		forecast->groups[forecast->n_groups - 1].n_points++;
-	}
-	qsort(forecast->groups, forecast->n_groups, sizeof(*forecast->groups), by_example);
-	return STATUS_OK;
+	forecast->groups[forecast->n_groups++] =
+		(struct forecast_group){ .trace = trace, .example = example };
 }
 
 /* ---- time and memory ------------------------------------------------------------------------ */
@@ -202,29 +165,22 @@ static enum exit_status look_up(struct work *work, const struct plan_point *poin
 	return status;
 }
 
-/* By the rates; `leads`: it is the one of its group that records. */
-static uint64_t guess_micros(const struct trace_info *info, bool leads)
-{
-	const uint64_t records =
-		leads ? info->totals.records : info->totals.records / FORECAST_FOLLOWER_DIVISOR;
-
-	return records / (FORECAST_RECORDS_PER_SECOND / 1000000);
-}
-
-static enum exit_status add_cost(struct work *work, const struct member *member, bool leads)
+/* `micros` is what the rates say. */
+static enum exit_status add_cost(struct work *work, const struct plan_point *point, uint64_t micros)
 {
 	struct forecast *forecast = work->forecast;
-	const struct trace_reader *trace = work->plan->traces[member->trace].reader;
-	uint64_t *trace_bytes = &work->trace_bytes[member->trace];
+	uint64_t *trace_bytes = &work->trace_bytes[point->trace];
 	const struct known *known;
-	enum exit_status status = look_up(work, &work->plan->points[member->point], &known);
-	uint64_t micros, bytes;
+	enum exit_status status = look_up(work, point, &known);
+	uint64_t bytes;
 
 	if (status == STATUS_OK && !known->n_points && !*trace_bytes)
-		status = forecast_tables(trace, trace_bytes, work->diag);
+		status = forecast_tables(work->plan->traces[point->trace].reader, trace_bytes,
+					 work->diag);
 	if (status != STATUS_OK)
 		return status;
-	micros = known->n_points ? known->mean_micros : guess_micros(trace_info(trace), leads);
+	if (known->n_points)
+		micros = known->mean_micros;
 	bytes = known->n_points ? known->table_bytes : *trace_bytes;
 	forecast->n_measured += known->n_points != 0;
 	forecast->micros += micros;
@@ -235,17 +191,57 @@ static enum exit_status add_cost(struct work *work, const struct member *member,
 	return STATUS_OK;
 }
 
-static enum exit_status find_costs(struct work *work, unsigned n_workers)
+/* A point that shares so much with the one before, which is of the last group. */
+static enum exit_status add_point(struct work *work, size_t i, enum share_depth shared,
+				  uint64_t n_records)
+{
+	struct forecast *forecast = work->forecast;
+	const struct plan_point *point = &work->points[i];
+	struct forecast_group *group;
+
+	if (shared == SHARE_NOTHING)
+		add_group(forecast, point->trace, work->indices[i]);
+	group = &forecast->groups[forecast->n_groups - 1];
+	group->n_points++;
+	group->n_shared[shared]++;
+	return add_cost(work, point, n_records / (FORECAST_RECORDS_PER_SECOND / 1000000));
+}
+
+/* In the order in which one worker would run them. */
+static enum exit_status add_sharing(struct work *work)
+{
+	struct plan part = *work->plan;
+	struct schedule schedule;
+	enum exit_status status;
+
+	part.points = work->points;
+	part.n_points = work->n_sharing;
+	status = schedule_init(&schedule, &part, 0, part.n_points, 1, work->diag);
+	for (size_t i = 0; status == STATUS_OK && i < schedule.n; i++) {
+		const struct schedule_place *place = &schedule.places[i];
+
+		status = add_point(work, place->point, place->shared,
+				   place[1].before - place->before);
+	}
+	schedule_fini(&schedule);
+	return status;
+}
+
+static enum exit_status add_points(struct work *work, unsigned n_workers)
 {
 	struct forecast *forecast = work->forecast;
 	enum exit_status status = STATUS_OK;
 
-	for (size_t i = 0; status == STATUS_OK && i < forecast->n_to_run; i++) {
-		const struct member *member = &work->members[i];
-		const bool leads = i == 0 || member->alone || !share(member, member - 1);
+	work->n_sharing = list_points(work, 0, false);
+	list_points(work, work->n_sharing, true);
+	status = add_sharing(work);
+	for (size_t i = work->n_sharing; status == STATUS_OK && i < forecast->n_to_run; i++) {
+		const struct plan_trace *trace = &work->plan->traces[work->points[i].trace];
 
-		status = add_cost(work, member, leads);
+		status = add_point(work, i, SHARE_NOTHING,
+				   trace_info(trace->reader)->totals.records);
 	}
+	qsort(forecast->groups, forecast->n_groups, sizeof(*forecast->groups), by_example);
 	forecast->n_workers =
 		forecast->n_to_run < n_workers ? (unsigned)forecast->n_to_run : n_workers;
 	forecast->worker_bytes = FORECAST_POINT_BYTES + SWEEP_SHARE_BYTES + forecast->table_bytes;
@@ -260,18 +256,20 @@ enum exit_status forecast_make(struct forecast *forecast, const struct plan *pla
 
 	*forecast = (struct forecast){ 0 };
 	forecast->states = calloc(plan->n_points + 1, 1);
-	work.members = calloc(plan->n_points + 1, sizeof(*work.members));
+	forecast->groups = calloc(plan->n_points + 1, sizeof(*forecast->groups));
+	work.points = calloc(plan->n_points + 1, sizeof(*work.points));
+	work.indices = calloc(plan->n_points + 1, sizeof(*work.indices));
 	work.trace_bytes = calloc(plan->n_traces + 1, sizeof(*work.trace_bytes));
 	work.known = calloc(plan->n_traces * (plan->n_models + 1) + 1, sizeof(*work.known));
-	if (!forecast->states || !work.members || !work.trace_bytes || !work.known)
+	if (!forecast->states || !forecast->groups || !work.points || !work.indices ||
+	    !work.trace_bytes || !work.known)
 		status = no_memory(diag);
 	if (status == STATUS_OK)
 		status = find_states(&work);
 	if (status == STATUS_OK)
-		status = find_groups(&work);
-	if (status == STATUS_OK)
-		status = find_costs(&work, n_workers);
-	free(work.members);
+		status = add_points(&work, n_workers);
+	free(work.points);
+	free(work.indices);
 	free(work.trace_bytes);
 	free(work.known);
 	return status;

@@ -10,28 +10,25 @@
 #include "base/diag.h"
 #include "run/db.h"
 #include "run/plan.h"
+#include "run/share.h"
 
-enum {
-	/*
-	 * What a processor replays: from 1.5 million records a second where each walks to 60
-	 * million where all hit the L1 TLBs.
-	 */
-	FORECAST_RECORDS_PER_SECOND = 3000 * 1000,
-	/* A point that follows a recording of its group costs 1 in so many of one that makes it. */
-	FORECAST_FOLLOWER_DIVISOR = 4,
-};
+/*
+ * What a processor replays of points that share nothing: from 1.5 million records a second where
+ * each walks to 60 million where all hit the L1 TLBs. Those that share cost less (run/schedule.h).
+ */
+enum { FORECAST_RECORDS_PER_SECOND = 3000 * 1000 };
 
 /* Of a point besides its simulated tables: tests/cli/memory.sh measures it. */
 #define FORECAST_POINT_BYTES (UINT64_C(64) << 20)
 
 enum forecast_state { FORECAST_TO_RUN, FORECAST_DONE, FORECAST_IMPOSSIBLE };
 
-/* Points to run that share their trace, or their trace and L1 TLBs. */
+/* Points to run that share their trace and their L1 TLBs, at least; or one that shares nothing. */
 struct forecast_group {
 	uint32_t trace;
 	size_t example; /* one of its points */
 	size_t n_points;
-	bool alone; /* they are replayed each for itself: timelines, processes of their own */
+	size_t n_shared[SHARE_DEPTHS]; /* points by what they share with the one before */
 };
 
 struct forecast {

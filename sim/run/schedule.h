@@ -15,7 +15,7 @@
 
 struct schedule_place {
 	size_t point;	 /* index in the plan */
-	uint64_t before; /* cost of all places in front of it */
+	uint64_t before; /* cost of all places in front of it, in records that share nothing */
 	uint64_t alone;	 /* its own cost if it shares nothing */
 	uint8_t shared;	 /* enum share_depth: with the place before */
 };
