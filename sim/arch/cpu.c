@@ -91,6 +91,7 @@ void cpu_init(struct arch_cpu *cpu, const struct arch_id *id)
 	cpu->epan = id_field(id->mmfr1, 20) >= 3;
 	cpu->xnx = id_field(id->mmfr1, 28) >= 1;
 
+	cpu->cnp = id_field(id->mmfr2, 0) >= 1;
 	cpu->lva = id_field(id->mmfr2, 16) >= 1;
 	cpu->ttst = id_field(id->mmfr2, 28) >= 1;
 	cpu->fwb = id_field(id->mmfr2, 40) >= 1;

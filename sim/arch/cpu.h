@@ -51,6 +51,7 @@ struct arch_cpu {
 	bool pan;	 /* FEAT_PAN */
 	bool epan;	 /* FEAT_PAN3: SCTLR.EPAN */
 	bool xnx;	 /* FEAT_XNX: stage-2 XN[1:0] */
+	bool cnp;	 /* FEAT_TTCNP: TTBR.CnP and VTTBR.CnP */
 	bool ttst;	 /* FEAT_TTST: small translation tables */
 	bool fwb;	 /* FEAT_S2FWB */
 	bool ttl;	 /* FEAT_TTL */

@@ -11,32 +11,58 @@ static uint32_t slots_of(const struct tlb_shape *shape)
 	return shape->sets * shape->ways;
 }
 
-static bool walk_caches_init(struct mmu_vcpu *vcpu, const struct mmu_shape *shape)
+static uint32_t sharers_of(const struct mmu_shape *shape)
+{
+	return shape->l2_sharers ? shape->l2_sharers : 1;
+}
+
+/* Of level-2 TLBs. */
+static uint32_t groups_of(const struct mmu_shape *shape)
+{
+	return (shape->vcpus + sharers_of(shape) - 1) / sharers_of(shape);
+}
+
+/* Walk caches in a level-2 TLB that other vCPUs use as well. */
+static void share_walk_cache(struct walk_cache *cache, const struct walk_cache *first, uint8_t pe)
+{
+	if (pe > 1)
+		walk_cache_init_shared(cache, first);
+	walk_cache_expect_all(cache);
+	cache->pe = pe;
+}
+
+/* `first`: of the vCPUs that share the level-2 TLB. */
+static bool walk_caches_init(struct mmu_vcpu *vcpu, const struct mmu_vcpu *first,
+			     const struct mmu_shape *shape)
 {
 	const struct walk_cache_shape *s1 = &shape->s1, *s2 = &shape->s2;
-	const enum walk_cache_place s2_place =
-		s2->place == WALK_CACHE_IN_S1 && s1->place == WALK_CACHE_IN_L2 ? WALK_CACHE_IN_L2
-									       : s2->place;
-	bool done;
+	const bool s1_in_l2 = s1->entries && s1->place == WALK_CACHE_IN_L2;
+	const bool s2_in_s1 = s2->entries && s2->place == WALK_CACHE_IN_S1 && !s1_in_l2;
+	const bool s2_in_l2 = s2->entries && s2->place != WALK_CACHE_OWN && !s2_in_s1;
+	bool done = true;
 
-	if (s1->entries && s1->place == WALK_CACHE_IN_L2)
-		done = walk_cache_init_in_tlb(&vcpu->s1, &vcpu->l2, 1, s1->hit_cycles,
-					      shape->s1_granule);
-	else
+	if (!s1_in_l2)
 		done = walk_cache_init(&vcpu->s1, s1->entries, s1->ways, s1->hit_cycles,
 				       shape->s1_granule);
+	else if (vcpu == first)
+		done = walk_cache_init_in_tlb(&vcpu->s1, vcpu->l2, 1, s1->hit_cycles,
+					      shape->s1_granule);
 	if (!done)
 		return false;
-	if (s2->entries && s2_place == WALK_CACHE_IN_S1)
+	if (s2_in_s1)
 		walk_cache_init_joined(&vcpu->s2, &vcpu->s1, s2->hit_cycles, shape->s2_granule);
-	else if (s2->entries && s2_place == WALK_CACHE_IN_L2)
-		done = walk_cache_init_in_tlb(&vcpu->s2, &vcpu->l2, 2, s2->hit_cycles,
-					      shape->s2_granule);
-	else
+	else if (!s2_in_l2)
 		done = walk_cache_init(&vcpu->s2, s2->entries, s2->ways, s2->hit_cycles,
 				       shape->s2_granule);
+	else if (vcpu == first)
+		done = walk_cache_init_in_tlb(&vcpu->s2, vcpu->l2, 2, s2->hit_cycles,
+					      shape->s2_granule);
 	vcpu->s1.limits = s1->limits;
 	vcpu->s2.limits = s2->limits;
+	if (vcpu->pe && s1_in_l2)
+		share_walk_cache(&vcpu->s1, &first->s1, vcpu->pe);
+	if (vcpu->pe && s2_in_l2)
+		share_walk_cache(&vcpu->s2, &first->s2, vcpu->pe);
 	return done;
 }
 
@@ -63,17 +89,17 @@ static void enter_l2(void *ctx, const struct tlb_evicted *entry)
 {
 	struct mmu_vcpu *vcpu = ctx;
 
-	if (tlb_find(&vcpu->l2, entry->context, entry->va) == TLB_NONE)
-		tlb_fill(&vcpu->l2, entry->context, entry->va, &entry->leaf);
+	if (tlb_find(vcpu->l2, entry->context, entry->va) == TLB_NONE)
+		tlb_fill(vcpu->l2, entry->context, entry->va, &entry->leaf);
 }
 
 static void connect_levels(struct mmu_vcpu *vcpu, enum mmu_inclusion inclusion)
 {
 	if (inclusion == MMU_INCLUSIVE)
-		vcpu->l2.evicted = leave_l1;
+		vcpu->l2->evicted = leave_l1;
 	if (inclusion == MMU_EXCLUSIVE)
 		vcpu->l1[MMU_FETCH].evicted = vcpu->l1[MMU_DATA].evicted = enter_l2;
-	vcpu->l2.evicted_ctx = vcpu;
+	vcpu->l2->evicted_ctx = vcpu;
 	vcpu->l1[MMU_FETCH].evicted_ctx = vcpu->l1[MMU_DATA].evicted_ctx = vcpu;
 }
 
@@ -83,6 +109,7 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 	const struct mmu_shape *shape = &mmu->shape;
 	struct mmu_vcpu *vcpu = &mmu->vcpu[index];
 	struct tlb_shape l1i = shape->l1i, l1d = shape->l1d, l2 = shape->l2;
+	const uint32_t sharers = sharers_of(shape), among = index % sharers;
 	const struct latency_config own = latency_private(&shape->latency_config);
 	const uint32_t data = first + slots_of(&l1i);
 	const struct tlb_slab slab[2] = {
@@ -91,6 +118,8 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 	};
 
 	vcpu->index = index;
+	vcpu->l2 = &mmu->l2[index / sharers];
+	vcpu->pe = sharers > 1 ? (uint8_t)(among + 1) : 0;
 	vcpu->latency_state = latency_create(shape->latency, &own);
 	l1i.seed += index;
 	l1d.seed += index;
@@ -98,7 +127,8 @@ static bool vcpu_init(struct mmu *mmu, uint32_t index, uint32_t first)
 	const bool done = vcpu->latency_state &&
 			  tlb_init_in(&vcpu->l1[MMU_FETCH], &l1i, &slab[MMU_FETCH]) &&
 			  tlb_init_in(&vcpu->l1[MMU_DATA], &l1d, &slab[MMU_DATA]) &&
-			  (!l2.sets || tlb_init(&vcpu->l2, &l2)) && walk_caches_init(vcpu, shape) &&
+			  (!l2.sets || among || tlb_init(vcpu->l2, &l2)) &&
+			  walk_caches_init(vcpu, vcpu - among, shape) &&
 			  pwc_init(&vcpu->pwc, &shape->pwc) && mmu_walker_init(mmu, vcpu);
 
 	if (done && l2.sets)
@@ -117,12 +147,13 @@ bool mmu_init(struct mmu *mmu, const struct mmu_shape *shape, struct phys_mem *m
 	mmu->mem = mem;
 	mmu->os = *os;
 	mmu->vcpu = calloc(shape->vcpus, sizeof(*mmu->vcpu));
+	mmu->l2 = calloc(groups_of(shape), sizeof(*mmu->l2));
 	mmu->latencies = calloc(1, sizeof(*mmu->latencies));
 	mmu->hints = calloc(1, sizeof(*mmu->hints));
 	mmu->latency_state = latency_create(shape->latency, &shared);
 	mmu->l1_generation = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_generation));
 	mmu->l1_stamp = calloc((size_t)slots * shape->vcpus, sizeof(*mmu->l1_stamp));
-	if (!mmu->vcpu || !mmu->latencies || !mmu->hints || !mmu->latency_state ||
+	if (!mmu->vcpu || !mmu->l2 || !mmu->latencies || !mmu->hints || !mmu->latency_state ||
 	    !mmu->l1_generation || !mmu->l1_stamp) {
 		mmu_fini(mmu);
 		return false;
@@ -143,20 +174,23 @@ void mmu_fini(struct mmu *mmu)
 
 		tlb_fini(&vcpu->l1[MMU_FETCH]);
 		tlb_fini(&vcpu->l1[MMU_DATA]);
-		tlb_fini(&vcpu->l2);
 		walk_cache_fini(&vcpu->s1);
 		walk_cache_fini(&vcpu->s2);
 		pwc_fini(&vcpu->pwc);
 		free(vcpu->walker);
 		free(vcpu->latency_state);
 	}
+	for (uint32_t i = 0; mmu->l2 && i < groups_of(&mmu->shape); i++)
+		tlb_fini(&mmu->l2[i]);
 	free(mmu->vcpu);
+	free(mmu->l2);
 	free(mmu->latencies);
 	free(mmu->hints);
 	free(mmu->latency_state);
 	free(mmu->l1_generation);
 	free(mmu->l1_stamp);
 	mmu->vcpu = NULL;
+	mmu->l2 = NULL;
 	mmu->latencies = NULL;
 	mmu->hints = NULL;
 	mmu->latency_state = NULL;
@@ -192,7 +226,8 @@ static uint32_t fill_levels(struct mmu *mmu, struct mmu_vcpu *vcpu, struct tlb *
 			    const struct mmu_request *request, const struct tlb_leaf *leaf)
 {
 	const struct tlb_context context = request->space->context;
-	struct tlb *l2 = &vcpu->l2;
+	const struct tlb_context l2_context = mmu_l2_context(vcpu, request);
+	struct tlb *l2 = vcpu->l2;
 	uint32_t slot;
 
 	if (!l2->shape.sets)
@@ -201,11 +236,11 @@ static uint32_t fill_levels(struct mmu *mmu, struct mmu_vcpu *vcpu, struct tlb *
 		slot = tlb_fill(l1, context, request->va, leaf);
 		/* What L1 holds in part only stays whole in L2. */
 		if (tlb_entry_bits(l1, leaf) < tlb_entry_bits(l2, leaf) &&
-		    tlb_find(l2, context, request->va) == TLB_NONE)
-			tlb_fill(l2, context, request->va, leaf);
+		    tlb_find(l2, l2_context, request->va) == TLB_NONE)
+			tlb_fill(l2, l2_context, request->va, leaf);
 		return slot;
 	}
-	slot = tlb_fill(l2, context, request->va, leaf);
+	slot = tlb_fill(l2, l2_context, request->va, leaf);
 	if (mmu->shape.inclusion == MMU_NON_INCLUSIVE)
 		return tlb_fill(l1, context, request->va, leaf);
 	const struct tlb_leaf held = tlb_leaf_for(l2, slot, request->va);
@@ -219,7 +254,8 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	const struct tlb_context context = request->space->context;
 	struct mmu_request own = *request;
 	struct mmu_vcpu *cpu = &mmu->vcpu[vcpu];
-	struct tlb *l1 = &cpu->l1[stream_of(request)], *l2 = &cpu->l2;
+	struct tlb *l1 = &cpu->l1[stream_of(request)], *l2 = cpu->l2;
+	const struct tlb_context l2_context = mmu_l2_context(cpu, request);
 	const uint32_t generation = l1->generation[slot];
 	enum mmu_fault_result result;
 	struct tlb_leaf leaf;
@@ -230,9 +266,9 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	result = mmu_walk_for(mmu, &own, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return no_slot(mmu, result);
-	l2_slot = l2->shape.sets ? tlb_find(l2, context, request->va) : TLB_NONE;
+	l2_slot = l2->shape.sets ? tlb_find(l2, l2_context, request->va) : TLB_NONE;
 	if (l2_slot != TLB_NONE)
-		tlb_renew(l2, l2_slot, context, request->va, &leaf);
+		tlb_renew(l2, l2_slot, l2_context, request->va, &leaf);
 	if (l1->generation[slot] == generation)
 		return tlb_renew(l1, slot, context, request->va, &leaf);
 	/* A TLBI on the way took the entries. */
@@ -246,7 +282,7 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 {
 	const struct tlb_context context = request->space->context;
 	struct mmu_vcpu *own = &mmu->vcpu[request->vcpu];
-	struct tlb *l1 = &own->l1[stream_of(request)], *l2 = &own->l2;
+	struct tlb *l1 = &own->l1[stream_of(request)], *l2 = own->l2;
 	enum mmu_fault_result result;
 	struct tlb_leaf leaf;
 	uint32_t slot;
@@ -255,7 +291,7 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	slot = TLB_NONE;
 	if (l2->shape.sets) {
 		mmu_pass(mmu, request->vcpu, l2->shape.hit_cycles);
-		slot = tlb_find(l2, context, request->va);
+		slot = tlb_find(l2, mmu_l2_context(own, request), request->va);
 	}
 	if (mmu->shape.l2_serial) {
 		const uint64_t rehashes = tlb_rehashes(l2, slot);
@@ -265,6 +301,8 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 	}
 	if (slot != TLB_NONE) {
 		mmu->stats.v[STAT_l2_tlb_hits]++;
+		if (own->pe)
+			mmu->stats.v[STAT_l2_common_hits] += l2->leaf[slot].filled_by != own->pe;
 		tlb_touch(l2, slot);
 		leaf = tlb_leaf_for(l2, slot, request->va);
 		if (l2->leaf[slot].ahead)
@@ -292,10 +330,11 @@ static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
 const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
 				     const struct mmu_request *request)
 {
-	struct tlb *l2 = &mmu->vcpu[vcpu].l2;
+	const struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	struct tlb *l2 = own->l2;
 	uint32_t slot;
 
-	if (!l2->shape.sets || l2->held || l2->shape.prefetch)
+	if (!l2->shape.sets || l2->held || l2->shape.prefetch || own->pe)
 		return NULL;
 	slot = tlb_find(l2, request->space->context, request->va);
 	if (slot == TLB_NONE || !allows(&l2->leaf[slot], request->kind))
@@ -346,14 +385,16 @@ void mmu_count_sums(const struct mmu *mmu, struct stats *stats)
 	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
 		v[STAT_l1i_splintered] += mmu->vcpu[i].l1[MMU_FETCH].splintered;
 		v[STAT_l1d_splintered] += mmu->vcpu[i].l1[MMU_DATA].splintered;
-		v[STAT_l2_splintered] += mmu->vcpu[i].l2.splintered;
 		v[STAT_back_invalidations] += mmu->vcpu[i].back_invalidated;
 		v[STAT_contiguous_fills] += mmu->vcpu[i].l1[MMU_FETCH].contiguous +
-					    mmu->vcpu[i].l1[MMU_DATA].contiguous +
-					    mmu->vcpu[i].l2.contiguous;
-		v[STAT_coalesced_fills] += mmu->vcpu[i].l1[MMU_FETCH].coalesced +
-					   mmu->vcpu[i].l1[MMU_DATA].coalesced +
-					   mmu->vcpu[i].l2.coalesced;
+					    mmu->vcpu[i].l1[MMU_DATA].contiguous;
+		v[STAT_coalesced_fills] +=
+			mmu->vcpu[i].l1[MMU_FETCH].coalesced + mmu->vcpu[i].l1[MMU_DATA].coalesced;
+	}
+	for (uint32_t i = 0; i < groups_of(&mmu->shape); i++) {
+		v[STAT_l2_splintered] += mmu->l2[i].splintered;
+		v[STAT_contiguous_fills] += mmu->l2[i].contiguous;
+		v[STAT_coalesced_fills] += mmu->l2[i].coalesced;
 	}
 }
 

@@ -74,6 +74,7 @@ struct walk_cache_shape {
 struct mmu_shape {
 	uint32_t vcpus;
 	struct tlb_shape l1i, l1d, l2; /* l2.sets = 0: no L2 TLB */
+	uint32_t l2_sharers;	       /* vCPUs with one L2 TLB, neighbours by number; 0 as 1 */
 	enum mmu_inclusion inclusion;
 	bool l2_serial;		   /* the L2 TLB looks up one page size after the other */
 	uint32_t l2_rehash_cycles; /* of each further look-up then */
@@ -90,7 +91,8 @@ struct mmu_vcpu {
 	uint32_t index;
 	void *latency_state; /* of the caches of its own */
 	struct tlb l1[2];    /* by enum mmu_stream */
-	struct tlb l2;
+	struct tlb *l2;	     /* in mmu.l2 */
+	uint8_t pe;	     /* its number in an L2 TLB of several; 0: has one of its own */
 	struct walk_cache s1, s2;
 	struct pwc pwc;
 	uint64_t back_invalidated; /* entries of L1 that an inclusive L2 took out */
@@ -129,6 +131,7 @@ struct mmu_tap {
 struct mmu {
 	struct mmu_shape shape;
 	struct mmu_vcpu *vcpu;
+	struct tlb *l2; /* one for each l2_sharers vCPUs */
 	/* Slots of all L1 TLBs, so that one index names TLB and slot: struct tlb_slab. */
 	uint32_t *l1_generation;
 	uint64_t *l1_stamp;

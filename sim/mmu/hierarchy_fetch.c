@@ -17,8 +17,8 @@ void mmu_fetch_stage2(const struct mmu *mmu, uint32_t vcpu, va_t va)
 	const uint64_t *word = walk_hint_word(mmu->hints, 1, va.v, mmu->shape.s1_granule);
 	uint64_t ipa;
 
-	if (mmu->vcpu[vcpu].l2.shape.sets)
-		tlb_host_prefetch(&mmu->vcpu[vcpu].l2, va);
+	if (mmu->vcpu[vcpu].l2->shape.sets)
+		tlb_host_prefetch(mmu->vcpu[vcpu].l2, va);
 	/* The words of a page stay readable as long as the memory exists. */
 	if (!word || !(*word & DESC_VALID))
 		return;

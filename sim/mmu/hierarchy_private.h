@@ -4,6 +4,7 @@
 #define TWOSTAGE_MMU_HIERARCHY_PRIVATE_H
 
 #include "mmu/hierarchy.h"
+#include "mmu/regime.h"
 
 static inline void mmu_tell(const struct mmu *mmu, uint32_t vcpu, enum mmu_event_type type,
 			    uint64_t value)
@@ -17,6 +18,17 @@ static inline void mmu_pass(const struct mmu *mmu, uint32_t vcpu, uint64_t cycle
 {
 	if (mmu->listener.event)
 		mmu->listener.passed[vcpu] += cycles;
+}
+
+/* The tag of a page in the level-2 TLB. L1 TLBs have no entries of other PEs. */
+static inline struct tlb_context mmu_l2_context(const struct mmu_vcpu *vcpu,
+						const struct mmu_request *request)
+{
+	struct tlb_context context = request->space->context;
+
+	if (vcpu->pe && !regime_is_common(request->space->regime, request->va))
+		context.pe = vcpu->pe;
+	return context;
 }
 
 /* Makes vcpu->walker, which the caller frees. False when out of memory. */

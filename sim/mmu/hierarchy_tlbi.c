@@ -58,6 +58,7 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 				      : UINT32_C(0xffff0000);
 	const bool by_va = match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA;
 	const struct mmu_invalidation what = { .vcpu = vcpu, .match = *match, .scope = scope };
+	struct tlb_match own_match = *match;
 
 	if (mmu->tap.invalidated)
 		mmu->tap.invalidated(mmu->tap.ctx, &what);
@@ -69,8 +70,10 @@ void mmu_invalidate(struct mmu *mmu, uint32_t vcpu, const struct tlb_match *matc
 
 		tlb_invalidate(&own->l1[MMU_FETCH], match);
 		tlb_invalidate(&own->l1[MMU_DATA], match);
-		if (own->l2.shape.sets)
-			tlb_invalidate(&own->l2, match);
+		/* Of a level-2 TLB of several: what this one can use. */
+		own_match.context.pe = own->pe;
+		if (own->l2->shape.sets)
+			tlb_invalidate(own->l2, &own_match);
 		if (scope != WALK_CACHE_KEEP)
 			walk_cache_invalidate(&own->s1, context, mask, WALK_POINTS_ALL,
 					      by_va ? match->first : 0,

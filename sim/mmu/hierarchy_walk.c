@@ -286,6 +286,13 @@ static void give_up(struct mmu_walker *walker)
 	account_discard(&walker->account, &mmu->stats);
 }
 
+/* In a level-2 TLB of several PEs: whose entries the walk may use and makes. */
+static void choose_entries(struct mmu_vcpu *vcpu, const struct regime *regime, va_t va)
+{
+	vcpu->s1.common = regime_is_common(regime, va);
+	vcpu->s2.common = regime->s2.cnp;
+}
+
 /* From its beginning: a fault may have ended with another VMID. */
 static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *space,
 			     const struct access *access, struct translation *result)
@@ -295,6 +302,8 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	walker->s2_context = (uint32_t)space->context.vmid << 16;
 	walker->s1_context = walker->s2_context | space->context.asid;
 	walker->final = !space->regime->s1_on;
+	if (walker->vcpu->pe)
+		choose_entries(walker->vcpu, space->regime, access->va);
 	walker->log.reads = 0;
 	walker->hooks.log = mmu->watch || walker->vcpu->pwc.ways ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
@@ -330,6 +339,7 @@ bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct t
 		return false;
 	}
 	leaf_of(request, &result, leaf);
+	leaf->filled_by = walker->vcpu->pe;
 	return true;
 }
 
@@ -351,6 +361,7 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 		walk_once(walker, space, &access, &result);
 		if (result.fault.type == FAULT_NONE) {
 			leaf_of(request, &result, leaf);
+			leaf->filled_by = walker->vcpu->pe;
 			if (mmu->walk_timed)
 				mmu->walk_timed(mmu->walk_timed_ctx, request, leaf->size_bits,
 						walker->account.cycles);

@@ -120,6 +120,7 @@ static void decode_s1_half(struct regime *r, const struct arch_cpu *cpu, unsigne
 						    (unsigned)bits(tcr, at + 11, at + 10))
 				    : ATTR_NORMAL_NC;
 	s->epd = bit(tcr, at + 7);
+	s->cnp = cpu->cnp && bit(ttbr, 0);
 	s->e0pd = cpu->e0pd && bit(tcr, 55 + half);
 	s->tbi = bit(tcr, 37 + half);
 	s->tbid = cpu->pauth && bit(tcr, 51 + half);
@@ -153,6 +154,7 @@ static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct
 	s->walk_attr = s->disable_cache ? ATTR_NORMAL_NC
 					: attr_from_rgn((unsigned)bits(vtcr, 9, 8),
 							(unsigned)bits(vtcr, 11, 10));
+	s->cnp = cpu->cnp && bit(regs->vttbr_el2, 0);
 	s->xnx = cpu->xnx;
 	s->fwb = cpu->fwb && bit(hcr, 46);
 	s->protect_walk = bit(hcr, 2) && !bit(hcr, 27);

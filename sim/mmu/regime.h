@@ -29,6 +29,7 @@ struct regime_stage {
 	bool hw_af, hw_dirty; /* HA, and HD with HA, in effect */
 	bool big_endian;      /* descriptors */
 	bool contiguous_fault, nt_fault;
+	bool cnp;	   /* CnP: these tables are the same for all PEs that have it set */
 	bool sh_from_regs; /* DS = 1: shareability is `sh` */
 	uint8_t sh;
 	uint8_t walk_attr; /* memory attributes of descriptor reads (IRGN, ORGN, C) */
@@ -72,6 +73,16 @@ void regime_init(struct regime *regime, const struct arch_cpu *cpu, const struct
 static inline unsigned regime_half(va_t va)
 {
 	return (unsigned)(va.v >> 55 & 1);
+}
+
+/*
+ * May an entry for va be used by other PEs that have the same VMID and ASID? Yes if both stages
+ * have CnP set (Arm ARM, TTBR0_EL1.CnP and VTTBR_EL2.CnP); entries of stage 2 alone look at its.
+ */
+static inline bool regime_is_common(const struct regime *regime, va_t va)
+{
+	return (!regime->s1_on || regime->s1[regime_half(va)].cnp) &&
+	       (!regime->s2_on || regime->s2.cnp);
 }
 
 /*

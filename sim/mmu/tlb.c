@@ -12,7 +12,7 @@ enum { QUEUED_WAYS = 256 };
 
 static uint64_t global_tag(struct tlb_context context)
 {
-	return (uint64_t)context.vmid << 17 | 1;
+	return (context_tag(context) & ~low_mask(17)) | 1;
 }
 
 static uint64_t walk_tag(const struct tlb_walk_tag *tag)
@@ -474,21 +474,6 @@ uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag)
 {
 	return put(tlb, set_of(tlb, va_of(tag->ia), tag->size_bits),
 		   key_of(va_of(tag->ia), tag->size_bits), walk_tag(tag));
-}
-
-bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
-{
-	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
-
-	if (key == KEY_INVALID || !(context >> KIND_SHIFT))
-		return false;
-	*tag = (struct tlb_walk_tag){
-		.kind = (enum tlb_walk_kind)__builtin_ctzll(context >> KIND_SHIFT),
-		.context = { .vmid = (uint16_t)(context >> 17), .asid = (uint16_t)(context >> 1) },
-		.ia = (key & ~UINT64_C(63)) << 6,
-		.size_bits = key & 63,
-	};
-	return true;
 }
 
 void tlb_drop(struct tlb *tlb, uint32_t slot)

@@ -25,7 +25,8 @@ struct tlb_shape {
 
 /* The translation context that tags an entry. */
 struct tlb_context {
-	uint16_t vmid, asid;
+	uint16_t asid, vmid;
+	uint32_t pe; /* in a TLB of several PEs: whose entry it is, 1 to 127; 0: of all of them */
 };
 
 /* What an entry knows besides its tag. */
@@ -39,6 +40,7 @@ struct tlb_leaf {
 	bool global;		  /* matches any ASID */
 	bool dirty_clear;	  /* a store must walk again: not dirty yet, or no permission */
 	bool no_fetch;		  /* so must a fetch */
+	uint8_t filled_by;	  /* the PE, as in struct tlb_context */
 	uint8_t ahead;		  /* pages filled by a prefetch and not hit yet: a bit each */
 };
 
@@ -61,8 +63,8 @@ struct tlb {
 	uint64_t clock;
 	uint64_t *key;	  /* per slot: page << 6 | size_bits; KEY_INVALID */
 	bool owns_arrays; /* generation and stamp */
-	/* Per slot: vmid << 17 | asid << 1, or vmid << 17 | 1 if global; 1 << (40 + kind) above
-	 * them for what is no VA to PA entry. */
+	/* Per slot: pe << 33 | vmid << 17 | asid << 1, or | 1 in place of the ASID if global;
+	 * 1 << (40 + kind) above them for what is no VA to PA entry. */
 	uint64_t *context;
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
@@ -181,7 +183,8 @@ void tlb_drop(struct tlb *tlb, uint32_t slot);
 /* Drop what lies within an entry that another TLB evicted. Returns how many entries. */
 uint32_t tlb_drop_within(struct tlb *tlb, const struct tlb_evicted *entry);
 
-/* What an invalidation matches; fields not used by `scope` are ignored. */
+/* What an invalidation matches; fields not used by `scope` are ignored. Entries of other PEs than
+ * context.pe stay. */
 enum tlb_scope {
 	TLB_SCOPE_ALL,	/* all VMIDs: ALLE1 */
 	TLB_SCOPE_VMID, /* VMALLE1, VMALLS12E1 */

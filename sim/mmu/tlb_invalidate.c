@@ -16,17 +16,21 @@ static bool overlaps(uint64_t va, unsigned size_bits, unsigned s1_bits,
 
 static bool context_matches(uint64_t context, const struct tlb_match *match)
 {
-	if (context >> KIND_SHIFT)
+	const uint64_t pe = context >> PE_SHIFT;
+	const uint64_t tag = context & low_mask(PE_SHIFT);
+	const uint64_t own_asid = (uint64_t)match->context.asid << 1;
+
+	if (context >> KIND_SHIFT || (pe && pe != match->context.pe))
 		return false;
 	if (match->scope == TLB_SCOPE_ALL)
 		return true;
-	if (context >> 17 != match->context.vmid)
+	if (tag >> 17 != match->context.vmid)
 		return false;
 	switch (match->scope) {
 	case TLB_SCOPE_ASID:
-		return context == context_tag(match->context);
+		return (tag & low_mask(17)) == own_asid;
 	case TLB_SCOPE_VA:
-		return (context & 1) || context == context_tag(match->context);
+		return (tag & 1) || (tag & low_mask(17)) == own_asid;
 	default:
 		return true;
 	}
@@ -73,6 +77,24 @@ uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
 		if (tlb->key[slot] != KEY_INVALID && context_matches(tlb->context[slot], match))
 			invalidate_slot(tlb, slot, match);
 	return before - tlb->used;
+}
+
+bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
+{
+	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
+
+	if (key == KEY_INVALID || !(context >> KIND_SHIFT))
+		return false;
+	*tag = (struct tlb_walk_tag){
+		.kind = (enum tlb_walk_kind)__builtin_ctzll(context >> KIND_SHIFT),
+		.context = { .vmid = (uint16_t)(context >> 17),
+			     .asid = (uint16_t)(context >> 1),
+			     .pe = (uint8_t)(context >> PE_SHIFT &
+					     low_mask(KIND_SHIFT - PE_SHIFT)) },
+		.ia = (key & ~UINT64_C(63)) << 6,
+		.size_bits = key & 63,
+	};
+	return true;
 }
 
 uint32_t tlb_drop_within(struct tlb *tlb, const struct tlb_evicted *entry)

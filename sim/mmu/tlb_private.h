@@ -10,13 +10,13 @@
 /* Of a group's key: no size has this bit, and no address reaches it. */
 #define KEY_GROUP (UINT64_C(1) << 58)
 
-/* Of the context: its bits for entries of walk caches, by enum tlb_walk_kind. */
-enum { KIND_SHIFT = 40 };
+/* Of the context: the PE, and its bits for entries of walk caches, by enum tlb_walk_kind. */
+enum { PE_SHIFT = 33, KIND_SHIFT = 40 };
 
 /* Bit 0 tells a global entry: no context of an access has it set. */
 static inline uint64_t context_tag(struct tlb_context context)
 {
-	return (uint64_t)context.vmid << 17 | (uint64_t)context.asid << 1;
+	return ((uint64_t)context.pe << 32 | (uint64_t)context.vmid << 16 | context.asid) << 1;
 }
 
 /* Of the pages that a group's entry may hold, the one of va. */

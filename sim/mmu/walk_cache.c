@@ -57,10 +57,17 @@ bool walk_cache_init_in_tlb(struct walk_cache *cache, struct tlb *tlb, int stage
 	return cache->points;
 }
 
+void walk_cache_init_shared(struct walk_cache *cache, const struct walk_cache *first)
+{
+	*cache = *first;
+	cache->borrows_points = true;
+}
+
 void walk_cache_fini(struct walk_cache *cache)
 {
 	free(cache->slots);
-	free(cache->points);
+	if (!cache->borrows_points)
+		free(cache->points);
 	memset(cache, 0, sizeof(*cache));
 }
 
@@ -111,7 +118,9 @@ static struct tlb_walk_tag tlb_tag_of(const struct walk_cache *cache, uint32_t c
 		.kind = !cache->tag ? TLB_S1_TABLE
 			: leaf	    ? TLB_S2_LEAF
 				    : TLB_S2_TABLE,
-		.context = { .vmid = (uint16_t)(context >> 16), .asid = (uint16_t)context },
+		.context = { .vmid = (uint16_t)(context >> 16),
+			     .asid = (uint16_t)context,
+			     .pe = cache->common ? 0 : cache->pe },
 		.ia = ia,
 		.size_bits = (uint8_t)size_bits,
 	};
@@ -206,6 +215,22 @@ bool walk_cache_keeps(const struct walk_cache *cache, int level, bool leaf)
 	return cache->ways && entry_bits(cache, &point);
 }
 
+void walk_cache_expect_all(struct walk_cache *cache)
+{
+	/* Of level 0 no table is learnt: it is the first, or the one behind level -1. */
+	for (int level = cache->granule == GRANULE_4K ? 0 : 1; level <= 3; level++) {
+		const struct walk_point table = { .level = (int8_t)level };
+		const struct walk_point leaf = { .level = (int8_t)level, .leaf = true };
+
+		cache->table_sizes |= UINT64_C(1) << entry_bits(cache, &table);
+		if (cache->tag)
+			cache->leaf_sizes |= UINT64_C(1) << entry_bits(cache, &leaf);
+	}
+	/* 0 says that such a point is not kept. */
+	cache->table_sizes &= ~UINT64_C(1);
+	cache->leaf_sizes &= ~UINT64_C(1);
+}
+
 void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      const struct walk_point *point)
 {
@@ -249,6 +274,8 @@ static void invalidate_in_tlb(struct walk_cache *cache, const struct named *name
 
 	for (uint32_t slot = 0; slot < cache->tlb->slots; slot++) {
 		if (!tlb_walk_at(cache->tlb, slot, &tag) || (tag.kind != TLB_S1_TABLE) != stage2)
+			continue;
+		if (tag.context.pe && tag.context.pe != cache->pe)
 			continue;
 		if (is_named(cache, named, (uint32_t)tag.context.vmid << 16 | tag.context.asid,
 			     tag.ia, tag.size_bits, &cache->points[slot]))

@@ -39,8 +39,13 @@ struct walk_cache {
 	struct walk_cache *store;  /* whose slots and clock; NULL: its own */
 	struct tlb *tlb;	   /* in which the entries lie; NULL: in slots */
 	struct walk_point *points; /* by the TLB's slot */
-	uint64_t table_sizes;	   /* bit n: a table point that covers 2^n bytes has been learnt */
-	uint64_t leaf_sizes;	   /* bit n: a leaf point of 2^n bytes has been learnt */
+	bool borrows_points;	   /* another PE's cache in the same TLB owns them */
+	/* In a TLB of several PEs: this one, as in struct tlb_context, and whether entries that
+	 * the walk under way looks for and makes are for all of them. */
+	uint8_t pe;
+	bool common;
+	uint64_t table_sizes; /* bit n: a table point that covers 2^n bytes has been learnt */
+	uint64_t leaf_sizes;  /* bit n: a leaf point of 2^n bytes has been learnt */
 };
 
 /* entries = 0: no cache. ways = 0: fully associative. False when out of memory. */
@@ -52,6 +57,11 @@ void walk_cache_init_joined(struct walk_cache *cache, struct walk_cache *store, 
 /* A cache of `stage` within a TLB, which must outlive it. False when out of memory. */
 bool walk_cache_init_in_tlb(struct walk_cache *cache, struct tlb *tlb, int stage,
 			    uint32_t hit_cycles, enum granule granule);
+/* The same for a further PE that shares the TLB with `first`, which must outlive it and be made
+ * ready by walk_cache_expect_all(), too. */
+void walk_cache_init_shared(struct walk_cache *cache, const struct walk_cache *first);
+/* Look for all that `limits` permit from now on, as another PE may have filled it in. */
+void walk_cache_expect_all(struct walk_cache *cache);
 void walk_cache_fini(struct walk_cache *cache);
 
 /* Has nothing been learnt yet? */

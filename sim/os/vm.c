@@ -21,7 +21,8 @@ static bool init_stage1(struct vm *vm)
 	if (vm->setup.dirty_state == DIRTY_HARDWARE)
 		vm->regs.tcr_el1 |= TCR_EL1_HA | TCR_EL1_HD;
 	vm->regs.ttbr1_el1 =
-		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0);
+		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), 0) |
+		vm_ttbr_cnp(vm);
 	if (vm->image)
 		vm_image_init(vm);
 	if (vm->setup.s1_walks == WALKS_NON_CACHEABLE)
@@ -113,6 +114,9 @@ static struct space *space_create(struct vm *vm, uint16_t asid, struct diag *dia
 
 	regs.ttbr0_el1 =
 		geometry_ttbr(cpu, &vm->s1_geometry, vm->setup.ipa_bits, ipa_of(root), asid);
+	/* Linux leaves it out for ASID 0, which it reserves. */
+	if (asid)
+		regs.ttbr0_el1 |= vm_ttbr_cnp(vm);
 	regime_init(&space->regime, cpu, &regs, REGIME_EL10);
 	space->vm = vm;
 	space->asid = asid;
@@ -158,7 +162,8 @@ void vm_attach(struct vm *vm, struct mmu *mmu)
 void vm_set_vmid(struct vm *vm, uint16_t vmid)
 {
 	vm->vmid = vmid;
-	vm->regs.vttbr_el2 = geometry_vttbr(&vm->setup.cpu, &vm->geometry, vm->kvm.pgt.root, vmid);
+	vm->regs.vttbr_el2 = geometry_vttbr(&vm->setup.cpu, &vm->geometry, vm->kvm.pgt.root, vmid) |
+			     vm_vttbr_cnp(vm);
 	for (struct space *space = vm->newest; space; space = space->older) {
 		space->mmu.context.vmid = vmid;
 		space->regime.vmid = vmid;

@@ -47,6 +47,7 @@ struct vm_setup {
 	enum kvm_table_walker walker; /* KVM_WALKER_FAKE_PGD wants host_va_bits */
 	bool dic;		      /* CTR_EL0.DIC */
 	bool force_broadcast;	      /* HCR_EL2.FB, which KVM sets */
+	bool guest_cnp, host_cnp;     /* CnP in TTBR0/1_EL1, in VTTBR_EL2; if the core has it */
 	uint64_t user_skew;	      /* user address of the memslot, less its IPA */
 	uint64_t split_chunk_bytes;   /* eager splitting for dirty logging; 0: lazy */
 	uint64_t memory_base, memory_bytes; /* one memslot; bytes 0: what fits, at most 1 TiB */

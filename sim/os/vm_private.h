@@ -177,6 +177,17 @@ void vm_image_space(struct space *space);
 enum mmu_fault_result vm_image_fault(struct vm *vm, const struct mmu_request *request,
 				     const struct fault *fault);
 
+/* CnP in a TTBR that the guest writes, in VTTBR_EL2. */
+static inline uint64_t vm_ttbr_cnp(const struct vm *vm)
+{
+	return vm->setup.guest_cnp && vm->setup.cpu.cnp;
+}
+
+static inline uint64_t vm_vttbr_cnp(const struct vm *vm)
+{
+	return vm->setup.host_cnp && vm->setup.cpu.cnp;
+}
+
 /* ---- vm_asid.c ---------------------------------------------------------------------------- */
 
 void vm_fini_asids(struct vm *vm);

@@ -138,7 +138,8 @@ bool vm_init_stage2(struct vm *vm)
 	vm->regs.vtcr_el2 = geometry_vtcr(cpu, &vm->geometry);
 	if (setup->s2_walks == WALKS_NON_CACHEABLE)
 		vm->regs.vtcr_el2 &= ~VTCR_EL2_WALKS;
-	vm->regs.vttbr_el2 = geometry_vttbr(cpu, &vm->geometry, vm->kvm.pgt.root, vm->vmid);
+	vm->regs.vttbr_el2 =
+		geometry_vttbr(cpu, &vm->geometry, vm->kvm.pgt.root, vm->vmid) | vm_vttbr_cnp(vm);
 	if (add_memory(vm))
 		return true;
 	kvm_mmu_fini(&vm->kvm);

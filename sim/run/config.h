@@ -36,6 +36,7 @@ struct tlb_config {
 	const char *prefetch;	 /* none or next-page; NULL: none */
 	const char *probe;	 /* level 2 only: parallel or serial */
 	uint64_t rehash_cycles;	 /* level 2 only */
+	uint64_t shared_by;	 /* level 2 only: vCPUs */
 };
 
 struct walk_cache_config {
@@ -77,14 +78,14 @@ struct config {
 		const char *walks;
 	} stage2;
 	struct {
-		const char *policy, *dirty_state, *kernel_map;
+		const char *policy, *dirty_state, *kernel_map, *cnp;
 		const struct image_file *image; /* NULL: none */
 		uint64_t asid_bits, thp_permille, contiguous_permille, fragmentation_permille;
 		uint64_t pages, memory_base, memory_bytes;
 	} guest;
 	struct {
 		const char *block_rule, *kernel, *era, *walker, *thp, *age_flush;
-		const char *force_broadcast;
+		const char *force_broadcast, *cnp;
 		uint64_t backing, va_bits, user_skew, split_chunk;
 		uint64_t memory_bytes, fragmentation_permille;
 		const char *hugetlb_pool;

@@ -102,6 +102,8 @@ struct vm_setup machine_vm_setup(const struct config *config, uint32_t index)
 		.walker = strcmp(config->host.walker, "fake-pgd") == 0 ? KVM_WALKER_FAKE_PGD
 								       : KVM_WALKER_STAGE2,
 		.force_broadcast = strcmp(config->host.force_broadcast, "yes") == 0,
+		.guest_cnp = strcmp(config->guest.cnp, "yes") == 0,
+		.host_cnp = strcmp(config->host.cnp, "yes") == 0,
 		.user_skew = config->host.user_skew,
 		.split_chunk_bytes = config->host.split_chunk,
 		.memory_base = config->guest.memory_base,
@@ -187,6 +189,7 @@ struct mmu_shape machine_mmu_shape(const struct config *config, uint32_t vcpus)
 		.l1i = tlb_shape_of(&config->tlb.l1i, config, 0),
 		.l1d = tlb_shape_of(&config->tlb.l1d, config, 1),
 		.l2 = tlb_shape_of(&config->tlb.l2, config, 2),
+		.l2_sharers = (uint32_t)config->tlb.l2.shared_by,
 		.inclusion = !strcmp(config->tlb.inclusion, "inclusive")   ? MMU_INCLUSIVE
 			     : !strcmp(config->tlb.inclusion, "exclusive") ? MMU_EXCLUSIVE
 									   : MMU_NON_INCLUSIVE,

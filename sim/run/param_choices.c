@@ -10,6 +10,8 @@ static const struct choice {
 	{ "cache_data", "share", "they leave tables cache.table_share_permille of the ways" },
 	{ "cache_data", "simulate",
 	  "each line goes through them; wants a trace of line runs or a raw one" },
+	{ "cnp", "no", "each vCPU's entries are its own" },
+	{ "cnp", "yes", "those of one VMID and ASID are common, as with Linux since 4.20" },
 	{ "contiguous", "no", "the bit is ignored" },
 	{ "contiguous", "yes", "one entry, as far as both stages have the set or a larger leaf" },
 	{ "contiguous_misprogrammed", "fault", "translation fault" },

@@ -197,7 +197,7 @@ void mmu_port_translate(struct mmu_port *port, const struct mmu_port_access *acc
 {
 	const enum access_kind kind = access->kind;
 	const va_t va = va_of(regime_untag(&port->regime, va_of(access->va), kind));
-	const struct tlb_context context = { port->regime.vmid, port->regime.asid };
+	const struct tlb_context context = { .vmid = port->regime.vmid, .asid = port->regime.asid };
 	const uint64_t invalidations = port->invalidations;
 	const uint32_t slot = tlb_find(&port->tlb, context, va);
 	struct translation result = { 0 };
@@ -231,7 +231,7 @@ void mmu_port_invalidate(struct mmu_port *port, uint64_t first, uint64_t last)
 {
 	const struct tlb_match match = {
 		.scope = first == 0 && last == UINT64_MAX ? TLB_SCOPE_ALL : TLB_SCOPE_VAA,
-		.context = { port->regime.vmid, port->regime.asid },
+		.context = { .vmid = port->regime.vmid, .asid = port->regime.asid },
 		.first = first,
 		.last = last,
 	};

@@ -310,6 +310,8 @@ static void make_mmu(struct twin *w)
 		shape.inclusion = (enum mmu_inclusion)rng_below(r, 3);
 		shape.l1i.group_bits = shape.l1d.group_bits = shape.l2.group_bits = 0;
 		shape.l1i.prefetch = shape.l1d.prefetch = shape.l2.prefetch = false;
+	} else {
+		shape.l2_sharers = rng_chance(r, 50) ? 2 : 1;
 	}
 	shape.s1 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0, .ways = 4 };
 	shape.s2 = (struct walk_cache_shape){ .entries = rng_chance(r, 80) ? 8 : 0 };

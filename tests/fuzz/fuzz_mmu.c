@@ -141,7 +141,7 @@ static void expect_sound(void)
 	for (uint32_t i = 0; i < VCPUS; i++) {
 		expect_sound_tlb(&f.mmu.vcpu[i].l1[MMU_FETCH]);
 		expect_sound_tlb(&f.mmu.vcpu[i].l1[MMU_DATA]);
-		expect_sound_tlb(&f.mmu.vcpu[i].l2);
+		expect_sound_tlb(f.mmu.vcpu[i].l2);
 	}
 }
 
@@ -204,7 +204,7 @@ static void start_afresh(void)
 	FUZZ_EXPECT(mmu_tlbi(&f.mmu, &all));
 	for (uint32_t i = 0; i < VCPUS; i++)
 		FUZZ_EXPECT(f.mmu.vcpu[i].l1[0].used + f.mmu.vcpu[i].l1[1].used +
-				    f.mmu.vcpu[i].l2.used ==
+				    f.mmu.vcpu[i].l2->used ==
 			    0);
 	access_memory(fuzz_u8(&f.in), true);
 }

@@ -31,6 +31,7 @@ static const char *tlbs(const struct config *config, const struct stats *stats)
 	HOLDS(S(dirty_rewalks) <= S(fetches) + S(stores) + S(page_splits));
 	HOLDS(S(l1i_splintered) <= S(l1i_tlb_misses) + S(prefetch_fills));
 	HOLDS(S(l1d_splintered) <= S(l1d_tlb_misses) + S(dirty_rewalks) + S(prefetch_fills));
+	HOLDS(S(l2_common_hits) <= (config->tlb.l2.shared_by > 1 ? S(l2_tlb_hits) : 0));
 	HOLDS(S(prefetch_hits) <= S(prefetch_fills));
 	HOLDS(S(prefetch_drops) <= S(prefetch_walks));
 	HOLDS(S(prefetch_fills) <= S(l1i_tlb_misses) + S(l1d_tlb_misses) + S(prefetch_walks));

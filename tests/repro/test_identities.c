@@ -60,6 +60,7 @@ static const char *const axes[][MAX_CHOICES] = {
 	{ "tlb.l2.probe=parallel",
 	  "tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial tlb.l2.rehash_cycles=3" },
 	{ "tlb.l1d.coalesce=1", "tlb.l1i.coalesce=4 tlb.l1d.coalesce=2 tlb.l2.coalesce=4" },
+	{ "tlb.l2.shared_by=1", "tlb.l2.shared_by=2", "tlb.l2.shared_by=3 host.cnp=no" },
 	{ "tlb.l2.prefetch=none", "tlb.l2.prefetch=next-page",
 	  "tlb.l1i.prefetch=next-page tlb.l1d.prefetch=next-page" },
 	{ "tlb.l2.contiguous=no",

@@ -120,6 +120,8 @@ static void run_safe_structures(void **state)
 		"tlb.l1i.index=hashed tlb.l1d.index=hashed tlb.l2.index=hashed tlb.l2.probe=serial "
 		"guest.policy=linux guest.thp_permille=500 host.backing=2M",
 		"tlb.l1i.coalesce=4 tlb.l1d.coalesce=4 tlb.l2.coalesce=4",
+		"tlb.l2.shared_by=2",
+		"tlb.l2.shared_by=4 guest.cnp=no walk_cache.s1.place=l2_tlb",
 		"tlb.l2.prefetch=next-page",
 		"walk_cache.pwc.entries=24 walk_cache.pwc.s2_levels=[0,1,2,3]",
 		"tlb.l1i.prefetch=next-page tlb.l1d.prefetch=next-page",

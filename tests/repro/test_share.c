@@ -226,9 +226,9 @@ static void assert_shares(struct share *share, const struct trace_reader *reader
 static void rare_structures(void **state)
 {
 	static const char *const settings[] = {
-		"tlb.l2.prefetch=next-page",
-		"tlb.l1d.prefetch=next-page",
-		"walk_cache.pwc.entries=24",
+		"tlb.l2.prefetch=next-page",	  "tlb.l1d.prefetch=next-page",
+		"walk_cache.pwc.entries=24",	  "tlb.l2.shared_by=2",
+		"tlb.l2.shared_by=2 host.cnp=no",
 	};
 	static const char *const more[] = {
 		"seed=1",

@@ -107,7 +107,7 @@ static void l2_without_fitting_size(void **state)
 	for (uint64_t i = 0; i < 10; i++)
 		rig_load(rig, i % 2 << 12);
 	assert_int_equal(stat(rig, STAT_l2_tlb_misses), 10);
-	assert_int_equal(rig->machine.mmu.vcpu[0].l2.used, 0);
+	assert_int_equal(rig->machine.mmu.vcpu[0].l2->used, 0);
 	rig_destroy(rig);
 }
 
@@ -441,7 +441,7 @@ static void unhandled_faults(void **state)
 	assert_true(calls > 10 && calls < 1000); /* it gives up */
 	assert_int_equal(stat(rig, STAT_walks), 0);
 	assert_int_equal(stat(rig, STAT_walk_retries), calls);
-	assert_int_equal(rig->machine.mmu.vcpu[0].l2.used, 0);
+	assert_int_equal(rig->machine.mmu.vcpu[0].l2->used, 0);
 	rig_destroy(rig);
 }
 

@@ -124,7 +124,7 @@ static void pieces_stay_below(void **state)
 		rig_load(rig, GIB + i % 32 * 4096);
 	assert_int_equal(rig->machine.mmu.stats.v[STAT_l2_tlb_misses], 1);
 	assert_int_equal(rig->machine.mmu.stats.v[STAT_l2_tlb_hits], 63);
-	assert_int_equal(rig->machine.mmu.vcpu[0].l2.used, 1);
+	assert_int_equal(rig->machine.mmu.vcpu[0].l2->used, 1);
 	rig_destroy(rig);
 }
 

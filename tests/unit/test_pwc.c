@@ -217,7 +217,7 @@ static uint64_t reads_after(void (*invalidate)(struct mmu *mmu, uint16_t vmid))
 	rig_load(rig, GIB);
 	/* The TLBs alone, not by a TLBI, which would take leaves along. */
 	tlb_invalidate(&mmu->vcpu[0].l1[MMU_DATA], &all);
-	tlb_invalidate(&mmu->vcpu[0].l2, &all);
+	tlb_invalidate(mmu->vcpu[0].l2, &all);
 	invalidate(mmu, vm_vmid(rig->machine.vms[0]));
 	rig->reads = 0;
 	rig_load(rig, GIB);

@@ -376,7 +376,7 @@ static struct tlb make(uint64_t page_sizes)
 static void no_size_fits(void **state)
 {
 	struct tlb tlb = make(SIZE(21) | SIZE(30));
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	struct tlb_leaf leaf = { .pa = pa_of(0x40000000), .size_bits = 16, .leaf_bits = 16 };
 
 	(void)state;
@@ -393,7 +393,7 @@ static void no_size_fits(void **state)
 static void splinter_address(void **state)
 {
 	struct tlb tlb = make(SIZE(12));
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	const struct tlb_leaf leaf = { .pa = pa_of(UINT64_C(0xd80000000)),
 				       .size_bits = 30,
 				       .leaf_bits = 30,
@@ -417,7 +417,7 @@ static void splinter_address(void **state)
 static void last_page(void **state)
 {
 	struct tlb tlb = make(SIZE(12) | SIZE(30));
-	const struct tlb_context context = { 65535, 65535 };
+	const struct tlb_context context = { .vmid = 65535, .asid = 65535 };
 	struct tlb_leaf leaf = { .pa = pa_of(low_mask(52) & ~low_mask(12)),
 				 .size_bits = 12,
 				 .leaf_bits = 12 };
@@ -445,7 +445,7 @@ static void last_page(void **state)
 static void pieces_of_a_block(void **state)
 {
 	struct tlb tlb = make(SIZE(12) | SIZE(21));
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	const struct tlb_leaf leaf = {
 		.size_bits = 12, .leaf_bits = 12, .s1_bits = 21, .s2_bits = 12
 	};

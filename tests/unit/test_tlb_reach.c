@@ -184,7 +184,7 @@ static void run_groups(unsigned sets, unsigned ways, unsigned pages)
 	m->pages = pages;
 	assert_true(tlb_init(&tlb, &shape));
 	for (unsigned step = 0; step < 30000; step++) {
-		const struct tlb_context context = { 1, (uint16_t)pick(&rng, 2) };
+		const struct tlb_context context = { .vmid = 1, .asid = (uint16_t)pick(&rng, 2) };
 		const uint64_t index = chance(&rng, 1, 2) ? pick(&rng, 64) : pick(&rng, VAS);
 		const uint64_t va = (UINT64_C(0xffff800000000000) + index * PAGE) | 8;
 		unsigned *v = &version[context.asid][index];
@@ -277,7 +277,7 @@ static void hashed_index(void **state)
 		.sets = 16, .ways = 1, .page_sizes = PAGE, .repl = repl_find("lru"), .hashed = true
 	};
 	const struct tlb_leaf leaf = { .size_bits = 12, .leaf_bits = 12 };
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	struct tlb tlb;
 
 	(void)state;
@@ -298,9 +298,9 @@ static void serial_lookups(void **state)
 	struct rig *rig = rig_make("guest.policy=linux guest.thp_permille=0 host.backing=2M "
 				   "tlb.l1d.entries=1 tlb.l1d.ways=full tlb.l2.probe=serial",
 				   1, 1);
-	struct tlb *l2 = &rig->machine.mmu.vcpu[0].l2;
+	struct tlb *l2 = rig->machine.mmu.vcpu[0].l2;
 	const uint64_t *v = rig->machine.mmu.stats.v;
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	const struct tlb_leaf block = { .size_bits = 21, .leaf_bits = 21 };
 	uint32_t slot;
 
@@ -338,7 +338,7 @@ static void one_entry_for_a_set(void **state)
 				   .page_sizes = PAGE | 16 * PAGE | 512 * PAGE,
 				   .repl = repl_find("lru"),
 				   .contiguous = true };
-	const struct tlb_context context = { 1, 1 };
+	const struct tlb_context context = { .vmid = 1, .asid = 1 };
 	const uint64_t va = UINT64_C(0x7f00012000);
 	const struct tlb_leaf leaf = leaf_with(12, 16, UINT64_C(0x8000a2000));
 	const struct tlb_leaf wide = leaf_with(12, 17, UINT64_C(0x8000a2000));

@@ -123,7 +123,7 @@ static int8_t level_of(enum granule g, unsigned bits, bool table)
 
 static void put(const struct item *item)
 {
-	const struct tlb_context context = { item->vmid, item->asid };
+	const struct tlb_context context = { .vmid = item->vmid, .asid = item->asid };
 	const struct tlb_leaf leaf = { .size_bits = (uint8_t)item->bits,
 				       .leaf_bits = (uint8_t)item->bits,
 				       .global = item->global };
@@ -138,7 +138,7 @@ static void put(const struct item *item)
 		case IN_TLB:
 			tlb_fill(&vcpu->l1[MMU_FETCH], context, va_of(item->address), &leaf);
 			tlb_fill(&vcpu->l1[MMU_DATA], context, va_of(item->address), &leaf);
-			tlb_fill(&vcpu->l2, context, va_of(item->address), &leaf);
+			tlb_fill(vcpu->l2, context, va_of(item->address), &leaf);
 			break;
 		case IN_S1_CACHE:
 			walk_cache_learn(&vcpu->s1, (uint32_t)item->vmid << 16 | item->asid,
@@ -155,7 +155,7 @@ static void put(const struct item *item)
 /* In how many of a vCPU's places that it was put in the item still is. */
 static unsigned count_on(const struct item *item, unsigned v)
 {
-	const struct tlb_context context = { item->vmid, item->asid };
+	const struct tlb_context context = { .vmid = item->vmid, .asid = item->asid };
 	const va_t va = va_of(item->address);
 	unsigned held = 0;
 
@@ -166,7 +166,7 @@ static unsigned count_on(const struct item *item, unsigned v)
 	case IN_TLB:
 		held += tlb_find(&vcpu->l1[MMU_FETCH], context, va) != TLB_NONE;
 		held += tlb_find(&vcpu->l1[MMU_DATA], context, va) != TLB_NONE;
-		held += tlb_find(&vcpu->l2, context, va) != TLB_NONE;
+		held += tlb_find(vcpu->l2, context, va) != TLB_NONE;
 		break;
 	case IN_S1_CACHE:
 		held += walk_cache_probe(&vcpu->s1, (uint32_t)item->vmid << 16 | item->asid,

@@ -54,7 +54,7 @@ static void level_hints(void **state)
 		const bool kept =
 			used && hint >= 0 && (granule_of[ttl >> 2] != f.granule || hint != level);
 
-		const struct tlb_context context = { 1, 5 };
+		const struct tlb_context context = { .vmid = 1, .asid = 5 };
 		struct tlb *l1;
 
 		regime.s1[0].granule_bits = (uint8_t)f.granule;

@@ -359,10 +359,10 @@ static void more_vms_than_vmids(void **state)
 		assert_non_null(rig_access(rig, access));
 	assert_int_equal(rig->machine.vms[254]->vmid, 255);
 	assert_int_equal(rig->machine.vmids.rollovers, 0);
-	assert_int_equal(rig->machine.mmu.vcpu[0].l2.used, 255);
+	assert_int_equal(rig->machine.mmu.vcpu[0].l2->used, 255);
 	assert_non_null(rig_access(rig, access));
 	assert_int_equal(rig->machine.vmids.rollovers, 1);
-	assert_int_equal(rig->machine.mmu.vcpu[0].l2.used, 1);
+	assert_int_equal(rig->machine.mmu.vcpu[0].l2->used, 1);
 	rig_destroy(rig);
 }
 

@@ -273,8 +273,8 @@ static void run_shared(struct shared *m, struct tlb *tlb, struct walk_cache cach
 		const unsigned stage = 1 + pick(rng, 2);
 		const uint32_t context =
 			stage == 2 ? (1 + pick(rng, 2)) << 16 : random_context(rng);
-		const struct tlb_context tlb_context = { (uint16_t)(context >> 16),
-							 (uint16_t)context };
+		const struct tlb_context tlb_context = { .vmid = (uint16_t)(context >> 16),
+							 .asid = (uint16_t)context };
 		const uint64_t ia = random_ia(rng);
 		struct walk_point got = { 0 }, want = { 0 }, p = random_point(rng, GRANULE_4K);
 
