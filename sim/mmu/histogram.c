@@ -20,6 +20,8 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille
 	const uint64_t part = (histogram->total % 1000 * permille + 999) / 1000;
 	uint64_t rank = whole + part ? whole + part : 1;
 
+	if (!histogram->total)
+		return 0;
 	for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
 		if (histogram->bucket[bucket] >= rank)
 			return bucket_value(bucket);

@@ -111,12 +111,22 @@ static bool caches_init(struct caches *caches, const struct mmu_shape *shape)
 	return done;
 }
 
-static struct latency_result find(const struct caches *caches, uint32_t vcpu, uint64_t word)
+/* The reads of a walk, `word` on, through the caches. */
+static void read_all(const struct caches *caches, const struct read_header *header,
+		     const uint64_t *word, struct walk_account *account)
 {
-	const pa_t pa = pa_of((word & low_mask(MMU_READ_PA_BITS)) << 3);
-	const bool cacheable = word >> MMU_READ_CACHEABLE & 1;
+	struct latency_query query[WALK_READS_MOST];
+	struct latency_result found[WALK_READS_MOST];
 
-	return latency_read(caches->ops, caches->own[vcpu], caches->shared, pa, cacheable);
+	for (unsigned i = 0; i < header->reads; i++) {
+		query[i].pa = pa_of((word[i] & low_mask(MMU_READ_PA_BITS)) << 3);
+		query[i].cacheable = word[i] >> MMU_READ_CACHEABLE & 1;
+	}
+	latency_read_all(caches->ops, caches->own[header->vcpu], caches->shared, query,
+			 header->reads, found);
+	for (unsigned i = 0; i < header->reads; i++)
+		account_add_read(account, (uint8_t)(word[i] >> MMU_READ_LEVEL & 15),
+				 word[i] >> MMU_READ_FINAL & 1, found[i]);
 }
 
 bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, struct stats *stats)
@@ -139,10 +149,7 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, s
 		account.reads = 0;
 		account.cycles = (uint64_t)header.s1_hits * shape->s1.hit_cycles +
 				 (uint64_t)header.s2_hits * shape->s2.hit_cycles;
-		for (size_t i = at + 1; i < next; i++)
-			account_add_read(&account, (uint8_t)(log->word[i] >> MMU_READ_LEVEL & 15),
-					 log->word[i] >> MMU_READ_FINAL & 1,
-					 find(&caches, header.vcpu, log->word[i]));
+		read_all(&caches, &header, &log->word[at + 1], &account);
 		if (header.s1_leaf != LEAF_SIZES)
 			account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,
 				     (enum account_leaf)header.s2_leaf);
