@@ -94,6 +94,17 @@ for page in $(git ls-files '*.md'); do
 		[ -z "$anchor" ] || { anchors "$path" >"$work/anchors" && expect "$page: link to $link" 0 "^$anchor\$" cat "$work/anchors"; }
 	done <"$work/links"
 done
+
+# Parameters: each group is a row of docs/config.md. Approximations: each number once, and none is referred to that is not there.
+"$TWOSTAGE" list params --json | jq -r '.params[].key' | sed 's/\..*//' | sort -u >"$work/there"
+sed -n '/^## Groups/,/^## Models/s/^| \(`.*`\) | .* | .*/\1/p' docs/config.md | tr -d '`,' | cut -d '|' -f 1 | tr -s ' ' '\n' | sort >"$work/listed"
+expect 'groups of parameters' 0 '' diff "$work/listed" "$work/there"
+sed -n 's/^- \*\*\(M[0-9]*\)\..*/\1/p' docs/model.md | sort >"$work/numbers"
+expect 'numbers of approximations' 0 '^M1$' cat "$work/numbers"
+expect 'each number once' 0 '' test -z "$(uniq -d "$work/numbers")"
+grep -rhoE '\bM[1-9][0-9]?\b' README.md docs sim workloads | sort -u >"$work/named"
+expect 'numbers referred to' 0 '' test -z "$(comm -13 "$work/numbers" "$work/named")"
+
 for page in docs/*.md; do
 	expect "README names $page" 0 "\\($page\\)" cat README.md
 done
