@@ -20,10 +20,12 @@
 
 enum { LOG_MAX = 1 << 18 };
 
+enum who { BY_WALK, BY_FETCH, BY_DATA };
+
 struct logged {
 	const void *state;
 	uint64_t pa;
-	enum { BY_WALK, BY_FETCH, BY_DATA } who;
+	enum who who;
 	enum found_in found_in;
 };
 
@@ -33,7 +35,8 @@ static struct {
 	size_t n;
 } spied;
 
-static struct latency_result note(const void *state, pa_t pa, int who, struct latency_result found)
+static struct latency_result note(const void *state, pa_t pa, enum who who,
+				  struct latency_result found)
 {
 	assert_true(spied.n < LOG_MAX);
 	spied.entry[spied.n++] = (struct logged){ state, pa.v, who, found.found_in };

@@ -202,8 +202,8 @@ static void sums(void **state)
 	static const char *const host[] = {
 		"seed=1",
 		"host.log_start=3000 host.log_sync=900 host.log_stop=7000 host.backing=2M",
-		"host.log_start=5000 host.log_stop=9000 host.age_period=700 "
-		"guest.dirty_state=hardware",
+		("host.log_start=5000 host.log_stop=9000 host.age_period=700 "
+		 "guest.dirty_state=hardware"),
 		"host.vms=3 host.timeslice=500 host.vmid_bits=2",
 	};
 	static const char *const lengths[] = { "warmup.instructions=3333",
