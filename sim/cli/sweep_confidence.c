@@ -17,6 +17,7 @@ static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
 /* What the first points of the traces want. */
 struct wanted {
 	uint64_t period, length, warm; /* period UINT64_MAX: nothing yet; 0: all of a trace */
+	char whole[128];	       /* the name of that trace */
 };
 
 static enum exit_status choose_point(const struct plan *plan, const struct plan_point *point,
@@ -30,9 +31,6 @@ static enum exit_status choose_point(const struct plan *plan, const struct plan_
 	struct config config;
 
 	plan_config(plan, point, &config);
-	if (sample_wanted(&config))
-		return diag_set(diag, STATUS_BAD_INPUT,
-				"--confidence: the spec sets sample.period itself");
 	progress_init(&progress, "accesses");
 	status = sample_choose(&config, plan->traces[point->trace].reader, goal, &steps, &choice,
 			       diag);
@@ -40,6 +38,9 @@ static enum exit_status choose_point(const struct plan *plan, const struct plan_
 	if (status != STATUS_OK)
 		return status;
 	interval_table_free(&choice.samples);
+	if (choice.config.sample.period == 0)
+		snprintf(wanted->whole, sizeof(wanted->whole), "%s",
+			 plan->traces[point->trace].name.name);
 	if (choice.config.sample.period < wanted->period)
 		wanted->period = choice.config.sample.period;
 	if (choice.config.sample.warm > wanted->warm)
@@ -99,7 +100,8 @@ enum exit_status sweep_choose_samples(const struct sweep_args *arguments, struct
 	if (status != STATUS_OK)
 		return status;
 	if (wanted.period == 0 || wanted.period == UINT64_MAX) {
-		fputs("twostage: no samples: a trace is needed as a whole\n", stderr);
+		fprintf(stderr, "twostage: no samples: %s is needed as a whole\n",
+			*wanted.whole ? wanted.whole : "each trace");
 		return STATUS_OK;
 	}
 	fprintf(stderr,

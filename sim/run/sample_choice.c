@@ -178,6 +178,9 @@ enum exit_status sample_choose(const struct config *config, const struct trace_r
 	enum exit_status status;
 
 	*choice = (struct sample_choice){ .config = *config };
+	if (sample_wanted(config))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"--confidence chooses sample.period, which is set already");
 	choice->config.sample.length = LENGTH;
 	choice->config.sample.offset = 0;
 	status = search_samples(&search);

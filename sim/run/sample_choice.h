@@ -31,7 +31,7 @@ struct sample_choice {
  * Run the point until its samples are enough, or all of the trace where these would be most of it.
  * sample.warm of the configuration is kept if it is a number; where it is `all`, one is looked for
  * with which the estimate stays where it is. Failures are those of
- * point_run_intervals(); then *choice holds nothing.
+ * point_run_intervals(), and STATUS_BAD_INPUT if sample.period is set; then *choice holds nothing.
  */
 enum exit_status sample_choose(const struct config *config, const struct trace_reader *trace,
 			       const struct sample_goal *goal,

@@ -43,6 +43,7 @@ expect 'as narrow as wanted' 0 '^true 100 true$' json -s sample.warm=100 -C 5% "
 expect 'what was chosen' 0 '^Chosen: sample.period=[0-9]+ sample.length=1000 sample.warm=100; walk_cycles' \
 	"$TWOSTAGE" run -s sample.warm=100 --confidence=5%:walk_cycles "$t"
 expect 'all of a short trace' 0 '^All of the trace was replayed' "$TWOSTAGE" run -C 1% "$t"
+expect 'a period and a confidence' 65 'sample.period, which is set already' "$TWOSTAGE" run -s sample.period=9000 -C 5% "$t"
 expect 'no percent' 64 '--confidence 5: PERCENT% or' "$TWOSTAGE" run -C 5 "$t"
 expect 'no such statistic' 64 'no statistic that samples estimate' "$TWOSTAGE" run -C 5%:wlaks "$t"
 expect 'longer than the period' 65 'sample.length: .* more than a period' \
@@ -76,7 +77,7 @@ sqlite3 "$work/m.db" "UPDATE estimates SET high = high + 1 WHERE statistic = 'wa
 expect 'a changed estimate' 65 'walks is not what the samples tell' "$TWOSTAGE" db check "$work/m.db"
 
 sed -i 's/^axes.*/axes: { stage2.ipa_bits: [40, 44] }/' "$work/s.yaml"
-expect 'sweep of a short trace' 0 'no samples: a trace is needed as a whole' \
+expect 'sweep of a short trace' 0 'no samples: t.s2t is needed as a whole' \
 	"$TWOSTAGE" sweep "$work/s.yaml" -o "$work/c.db" --confidence 5%
 echo 'set: { sample.warm: 100 }' >>"$work/s.yaml"
 expect 'sweep with confidence' 0 'samples: sample.period=[0-9]+ sample.length=1000 sample.warm=100' \
@@ -87,7 +88,7 @@ expect 'intervals in figures' 0 ',low 4K granule,high 4K granule,' cat "$work/pa
 expect 'around their points' 0 '^t,40 [0-9]+$' awk -F, 'NR == 2 && $7 < $3 && $3 < $8 { print $1 "," $2, NR }' \
 	"$work/page/walk-cycles.csv"
 echo 'set: { sample.period: 9000 }' | cat - "$work/s.yaml" | sed '$d' >"$work/e.yaml"
-expect 'a spec with samples' 65 'the spec sets sample.period itself' \
+expect 'a spec with samples' 65 'sample.period, which is set already' \
 	"$TWOSTAGE" sweep "$work/e.yaml" -o "$work/e.db" --confidence 5%
 expect 'not with slices' 64 'on a cluster set sample.period' \
 	"$TWOSTAGE" sweep "$work/s.yaml" --slice 1/2 --confidence 5%
