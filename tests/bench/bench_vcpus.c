@@ -35,7 +35,7 @@ static const struct machine_kind kinds[MACHINES] = {
 static int fail(const struct diag *diag)
 {
 	fprintf(stderr, "bench_vcpus: error: %s\n", diag->text);
-	return diag->status;
+	return (int)diag->status;
 }
 
 static double seconds_of(int who)
