@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each point of a sweep is handed out once, to whichever workers ask, and those that share are kept
+ * together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "refs.h"
+#include "run/schedule.h"
+#include "scratch.h"
+#include "tests/conform/gen.h"
+
+enum { WORKERS_MAX = 9 };
+
+/* The axis that decides least varies slowest, so that the plan's order shares nothing. */
+static struct plan *load(void)
+{
+	struct refs_options options = {
+		.seed = 3, .n = 400, .vcpus = 1, .vms = 1, .asids = 1, .pages = 20
+	};
+	struct refs refs = refs_random(&options);
+	struct diag diag = DIAG_INIT;
+	struct plan *plan;
+	FILE *spec;
+
+	refs_write(&refs, scratch_path("s.s2t"), TRACE_PAGE_RUNS);
+	refs_free(&refs);
+	spec = fopen(scratch_path("s.yaml"), "w");
+	assert_non_null(spec);
+	fprintf(spec, "name: s\nmodels: [neoverse-n1]\ntraces: [s.s2t]\naxes:\n"
+		      "  dram.latency_cycles: [100, 200, 300]\n  tlb.l2.entries: [640, 1280]\n"
+		      "  stage2.ipa_bits: [40, 44]\n  tlb.l1d.entries: [16, 32]\n");
+	assert_int_equal(fclose(spec), 0);
+	plan = plan_load(scratch_path("s.yaml"), &diag);
+	if (!plan || plan_open_traces(plan, &diag) != STATUS_OK ||
+	    plan_expand(plan, &diag) != STATUS_OK)
+		fail_msg("%s: %s", diag.place, diag.text);
+	assert_int_equal(plan->n_points, 24);
+	return plan;
+}
+
+static enum share_depth depth_of(const struct plan *plan, size_t a, size_t b)
+{
+	struct config x, y;
+
+	plan_config(plan, &plan->points[a], &x);
+	plan_config(plan, &plan->points[b], &y);
+	return share_depth(&x, &y);
+}
+
+/* The order is that of a tree: 2 L1 TLBs, in each 2 mappings, in each 2 L2 TLBs, in each 3 times.
+ */
+static void one_worker(void **state)
+{
+	struct plan *plan = load();
+	unsigned shared[SHARE_DEPTHS] = { 0 };
+	struct schedule schedule;
+	struct diag diag = DIAG_INIT;
+
+	(void)state;
+	assert_int_equal(schedule_init(&schedule, plan, 0, plan->n_points, 1, &diag), STATUS_OK);
+	for (size_t i = 0; i < plan->n_points; i++) {
+		const enum share_depth wanted = schedule_wanted(&schedule, i);
+
+		assert_int_equal(schedule_next(&schedule, 0), i);
+		assert_int_equal(schedule_next(&schedule, 0), i);
+		schedule_take(&schedule, 0);
+		shared[wanted]++;
+		if (i + 1 < plan->n_points)
+			assert_int_equal(wanted, depth_of(plan, schedule.places[i].point,
+							  schedule.places[i + 1].point));
+	}
+	assert_int_equal(schedule_next(&schedule, 0), SCHEDULE_NONE);
+	assert_int_equal(shared[SHARE_NOTHING], 2);
+	assert_int_equal(shared[SHARE_STREAM], 2);
+	assert_int_equal(shared[SHARE_MAP], 4);
+	assert_int_equal(shared[SHARE_WALKS], 16);
+	schedule_fini(&schedule);
+	plan_free(plan);
+}
+
+/* Workers ask in a random order; one that gets nothing may ask again. */
+static void deal(const struct plan *plan, unsigned workers, struct rng *rng)
+{
+	const size_t first = (size_t)rng_below(rng, plan->n_points);
+	const size_t end = first + (size_t)rng_below(rng, plan->n_points - first + 1);
+	unsigned seen[24] = { 0 }, idle = 0;
+	struct schedule schedule;
+	struct diag diag = DIAG_INIT;
+
+	assert_int_equal(schedule_init(&schedule, plan, first, end, workers, &diag), STATUS_OK);
+	while (idle < 200) {
+		const unsigned worker = (unsigned)rng_below(rng, workers);
+		const size_t place = schedule_next(&schedule, worker);
+
+		idle = place == SCHEDULE_NONE ? idle + 1 : 0;
+		if (place == SCHEDULE_NONE)
+			continue;
+		schedule_take(&schedule, worker);
+		seen[schedule.places[place].point]++;
+	}
+	for (size_t i = 0; i < plan->n_points; i++)
+		assert_int_equal(seen[i], i >= first && i < end);
+	schedule_fini(&schedule);
+}
+
+static void many_workers(void **state)
+{
+	struct plan *plan = load();
+	struct rng rng = { 5 };
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		deal(plan, 1 + i % WORKERS_MAX, &rng);
+	plan_free(plan);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(one_worker),
+					    cmocka_unit_test(many_workers) };
+
+	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
+}
