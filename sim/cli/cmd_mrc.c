@@ -172,7 +172,7 @@ static enum exit_status run_trace(struct arguments *arguments, const struct trac
 	struct mrc mrc;
 	const struct mrc_output output = { &mrc, &arguments->setup, &arguments->rows, trace };
 	struct progress progress;
-	const struct point_progress steps = { show_step, &progress };
+	const struct point_progress steps = { .step = show_step, .ctx = &progress };
 	enum exit_status status;
 
 	progress_init(&progress, "accesses");

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/config_args.h"
 #include "cli/output.h"
+#include "cli/output_histogram.h"
 #include "cli/progress.h"
 #include "run/input.h"
 #include "run/model.h"
@@ -26,7 +28,7 @@ struct arguments {
 	const char *confidence; /* --confidence; NULL: none */
 	struct sample_goal goal;
 	char timing[64]; /* the setting that --timing stands for */
-	int json, salvage;
+	int json, salvage, histogram;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -45,6 +47,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return config_args_parse(&arguments->config, 's', arguments->timing, state);
 	case 'C':
 		arguments->confidence = arg;
+		return 0;
+	case 'H':
+		arguments->histogram = 1;
 		return 0;
 	case 'j':
 		arguments->json = 1;
@@ -68,11 +73,13 @@ static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
 	return interrupt_seen();
 }
 
-static void print_json(const struct model *model, const struct config *config,
-		       const struct trace_reader *trace, const struct stats *stats,
-		       const struct interval_table *intervals)
+/* `latencies` may be NULL. */
+static void print_json(const struct model *model, const struct trace_reader *trace,
+		       const struct sample_choice *choice, const struct walk_latencies *latencies)
 {
 	const struct trace_info *info = trace_info(trace);
+	const struct config *config = &choice->config;
+	const struct interval_table *intervals = &choice->samples;
 
 	printf("{\"schema\":1,\"engine\":\"%s\",\"model\":", ENGINE_VERSION);
 	output_json_string(stdout, model->name);
@@ -82,7 +89,11 @@ static void print_json(const struct model *model, const struct config *config,
 	       info->content_digest, trace_accesses(&info->totals));
 	output_json_params(stdout, config);
 	printf(",\"stats\":");
-	output_json_stats(stdout, stats);
+	output_json_stats(stdout, &choice->stats);
+	if (latencies) {
+		printf(",\"walk_latencies\":");
+		output_json_histogram(stdout, latencies);
+	}
 	if (sample_wanted(config)) {
 		printf(",\"estimates\":");
 		output_json_estimates(stdout, intervals, trace_accesses(&info->totals));
@@ -148,13 +159,19 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	struct trace_reader *trace = trace_open_any(path, arguments->from, arguments->salvage != 0,
 						    input_granularity(&model->config), &damage);
 	struct progress progress;
-	struct point_progress steps = { show_step, &progress };
+	struct point_progress steps = { .step = show_step, .ctx = &progress };
 	struct sample_choice choice;
 	enum exit_status status;
 
 	if (!trace) {
 		*diag = damage;
 		return diag->status;
+	}
+	if (arguments->histogram)
+		steps.latencies = calloc(1, sizeof(*steps.latencies));
+	if (arguments->histogram && !steps.latencies) {
+		trace_close(trace);
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	}
 	output_salvaged(&damage);
 	progress_init(&progress, "accesses");
@@ -163,7 +180,7 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 	if (status == STATUS_INTERRUPTED)
 		diag_set(diag, status, "%s: interrupted; repeat the command", path);
 	if (status == STATUS_OK && arguments->json) {
-		print_json(model, &choice.config, trace, &choice.stats, &choice.samples);
+		print_json(model, trace, &choice, steps.latencies);
 	} else if (status == STATUS_OK) {
 		printf("%s on %s\n", input_name(path), model->name);
 		output_stats(stdout, &choice.stats);
@@ -172,12 +189,15 @@ static enum exit_status run_trace(const struct arguments *arguments, const struc
 					 trace_accesses(&trace_info(trace)->totals));
 		else
 			output_intervals(stdout, &choice.samples);
+		if (steps.latencies)
+			output_histogram(stdout, steps.latencies);
 		if (arguments->confidence)
 			print_choice(&choice, &arguments->goal);
 		print_notes(&choice.config, &choice.stats);
 	}
 	if (status == STATUS_OK)
 		interval_table_free(&choice.samples);
+	free(steps.latencies);
 	trace_close(trace);
 	return status;
 }
@@ -192,6 +212,7 @@ static int run(int argc, char **argv)
 		  0 },
 		{ "confidence", 'C', "PERCENT%[:STAT]", 0,
 		  "take as many samples as make the 95 % interval of STAT (walks) so narrow", 0 },
+		{ "histogram", 'H', NULL, 0, "print how many walks took how many cycles, too", 0 },
 		{ "salvage", 'S', NULL, 0, "replay what is sound of a damaged trace", 0 },
 		{ "json", 'j', NULL, 0, "print JSON, one object a line and trace", 0 },
 		{ 0 },
@@ -213,6 +234,10 @@ static int run(int argc, char **argv)
 	model = config_args_load(&arguments.config, &diag);
 	if (!model)
 		return output_diag(&diag);
+	if (arguments.histogram && point_has_process(&model->config)) {
+		model_free(model);
+		return output_error(STATUS_USAGE, "--histogram wants timing.backend=analytic");
+	}
 	interrupt_catch();
 	for (size_t i = 0; i < arguments.n_traces && diag.status == STATUS_OK; i++) {
 		if (i && !arguments.json)

@@ -25,7 +25,7 @@ static enum exit_status choose_point(const struct plan *plan, const struct plan_
 				     struct diag *diag)
 {
 	struct progress progress;
-	struct point_progress steps = { show_step, &progress };
+	struct point_progress steps = { .step = show_step, .ctx = &progress };
 	struct sample_choice choice;
 	enum exit_status status;
 	struct config config;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mmu/histogram.h"
 
-static uint64_t bucket_value(unsigned bucket)
+uint64_t histogram_value(unsigned bucket)
 {
 	if (bucket < 1 << HISTOGRAM_EXACT_BITS)
 		return bucket;
@@ -24,7 +24,7 @@ uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille
 		return 0;
 	for (unsigned bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
 		if (histogram->bucket[bucket] >= rank)
-			return bucket_value(bucket);
+			return histogram_value(bucket);
 		rank -= histogram->bucket[bucket];
 	}
 	return 0;

@@ -40,6 +40,9 @@ static inline void histogram_add(struct histogram *histogram, uint64_t value)
 	histogram->bucket[histogram_bucket(value)]++;
 }
 
+/* Smallest value of a bucket. */
+uint64_t histogram_value(unsigned bucket);
+
 /* Smallest value of the bucket in which the permille-th smallest value lies; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
 

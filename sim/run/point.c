@@ -194,6 +194,8 @@ static enum exit_status run_point(const struct config *config, const struct trac
 	if (status != STATUS_OK)
 		return status;
 	status = run_on(&machine, trace, progress, stats, intervals, record, diag);
+	if (progress && progress->latencies)
+		*progress->latencies = *machine.mmu.latencies;
 	machine_fini(&machine);
 	if (status != STATUS_OK)
 		interval_table_free(intervals);

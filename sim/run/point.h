@@ -4,6 +4,7 @@
 #define TWOSTAGE_RUN_POINT_H
 
 #include "base/diag.h"
+#include "mmu/account.h"
 #include "mmu/stats.h"
 #include "run/config.h"
 #include "run/recorder.h"
@@ -29,6 +30,9 @@ struct point_progress {
 	/* Called between blocks with accesses done of all; non-zero return interrupts the run. */
 	int (*step)(void *ctx, uint64_t done_accesses, uint64_t all_accesses);
 	void *ctx;
+	/* Filled with the latencies of the walks that count; NULL: not wanted. Not of a point that
+	 * has a process. */
+	struct walk_latencies *latencies;
 };
 
 /*

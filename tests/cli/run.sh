@@ -30,6 +30,11 @@ for s in 1 2; do
 	expect "non-cacheable walks of stage $s" 0 '^true 0 true$' stat -c neoverse-n1 \
 		-s stage$s.walk_cacheability=non-cacheable "$t"
 done
+expression='[.stats.walks == ([.walk_latencies[].walks] | add), .stats.walks_page_page == ([.walk_latencies[].page_page] | add),
+	.stats.walk_cycles_max <= .walk_latencies[-1].to, (.walk_latencies | length > 3)] | join(" ")'
+expect 'histogram' 0 '^true true true true$' stat --histogram -c neoverse-n1 "$t"
+expect 'histogram as text' 0 '^ +[0-9]+ +[0-9]+ +[0-9]+ +100.00 +[0-9]+$' "$TWOSTAGE" run -H -c neoverse-n1 "$t"
+expect 'histogram and SystemC' 64 'error: --histogram wants timing.backend=analytic' "$TWOSTAGE" run -H -t systemc "$t"
 expression='.trace.name'
 expect 'several traces' 0 '^raw.s2t$' stat -c neoverse-n1 "$t" "$work/raw.s2t"
 

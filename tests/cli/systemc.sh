@@ -22,15 +22,17 @@ done
 # the same, and the same again when repeated.
 "$TWOSTAGE_FAST" trace gen --pattern=gups --footprint=512M --accesses=400K --vcpus=16 --seed=3 -o "$work/v16.s2t" ||
 	fail 'trace gen'
-run="$TWOSTAGE_FAST run -j -s cache.l2.size=0 -s cache.llc.size=1M"
+run() {
+	"$TWOSTAGE_FAST" run -j -s cache.l2.size=0 -s cache.llc.size=1M "$@"
+}
 timeless='with_entries(select(.key | test("cycles|found|reads_") | not))'
 for c in 0 8 16 32 64; do
-	stats $run -t systemc -s dram.line_cycles=$c "$work/v16.s2t" >"$work/c$c"
+	stats run -t systemc -s dram.line_cycles=$c "$work/v16.s2t" >"$work/c$c"
 	jq -c "$timeless" "$work/c$c" >"$work/t$c"
 	jq -r "[$c, .walk_cycles, .walk_cycles_p99, .walk_wait_cycles] | @tsv" "$work/c$c"
 done >"$work/rise"
-stats $run -t systemc -s dram.line_cycles=64 "$work/v16.s2t" >"$work/again"
-stats $run "$work/v16.s2t" | jq -c "$timeless" >"$work/t-analytic"
+stats run -t systemc -s dram.line_cycles=64 "$work/v16.s2t" >"$work/again"
+stats run "$work/v16.s2t" | jq -c "$timeless" >"$work/t-analytic"
 expect 'latency rises' 0 '^5 rows$' awk '
 	NR == 1 && $4 != 0 { exit 1 }
 	NR > 1 && !($2 > mean && $3 > p99 && $4 > wait) { exit 1 }
@@ -46,7 +48,7 @@ for n in 2 4 8; do
 	"$TWOSTAGE_FAST" trace gen --pattern=gups --footprint=512M --accesses=100K --vcpus=$n --seed=3 -o "$work/n.s2t" ||
 		fail 'trace gen'
 	for c in 32 64 128; do
-		stats $run -t systemc -s dram.line_cycles=$c "$work/n.s2t" | jq -r '[.walk_cycles, .walk_cycles_p99] | @tsv'
+		stats run -t systemc -s dram.line_cycles=$c "$work/n.s2t" | jq -r '[.walk_cycles, .walk_cycles_p99] | @tsv'
 	done >"$work/rise"
 	expect "$n vCPUs" 0 '^3 rows$' awk 'NR > 1 && !($1 > mean && $2 > p99) { exit 1 } { mean = $1; p99 = $2 }
 		END { print NR " rows" }' "$work/rise"
@@ -54,35 +56,35 @@ done
 
 # The quantum is a matter of speed: it moves the mean by no more than a few percent (docs/model.md, M38).
 for q in 1 1000; do
-	stats $run -t systemc -s dram.line_cycles=64 -s timing.quantum_cycles=$q "$work/v16.s2t" >"$work/q$q"
+	stats run -t systemc -s dram.line_cycles=64 -s timing.quantum_cycles=$q "$work/v16.s2t" >"$work/q$q"
 done
 expect 'quantum' 0 '^true$' jq -s '(.[0].walk_cycles / .[1].walk_cycles) | . > 0.93 and . < 1.07' "$work/q1" "$work/q1000"
 
 # One after the other at a distance of more than a read takes, even one vCPU waits: each read but the first of a
 # burst comes back after 300 cycles and finds DRAM busy for 700 more.
-expect 'one vCPU' 0 '"walk_wait_cycles":0,' $run -t systemc -s dram.line_cycles=300 traces/guest-image.s2t
-expect 'longer than a read' 0 '"walk_wait_cycles":[1-9]' $run -t systemc -s dram.line_cycles=1000 traces/guest-image.s2t
-expect 'interconnect' 0 '"walk_wait_cycles":[1-9]' $run -t systemc -s interconnect.request_cycles=30 "$work/v16.s2t"
-expect 'last-level cache' 0 '"walk_wait_cycles":[1-9]' $run -t systemc -s cache.llc.request_cycles=30 \
+expect 'one vCPU' 0 '"walk_wait_cycles":0,' run -t systemc -s dram.line_cycles=300 traces/guest-image.s2t
+expect 'longer than a read' 0 '"walk_wait_cycles":[1-9]' run -t systemc -s dram.line_cycles=1000 traces/guest-image.s2t
+expect 'interconnect' 0 '"walk_wait_cycles":[1-9]' run -t systemc -s interconnect.request_cycles=30 "$work/v16.s2t"
+expect 'last-level cache' 0 '"walk_wait_cycles":[1-9]' run -t systemc -s cache.llc.request_cycles=30 \
 	-s cache.llc.queue_depth=2 "$work/v16.s2t"
 
 # A queue of one stops the interconnect, and with it those that hit in the last-level cache.
-stats $run -t systemc -s dram.line_cycles=64 -s dram.queue_depth=1 "$work/v16.s2t" >"$work/q1"
+stats run -t systemc -s dram.line_cycles=64 -s dram.queue_depth=1 "$work/v16.s2t" >"$work/q1"
 expect 'queue' 0 '^true$' jq -s '.[0].walk_wait_cycles > .[1].walk_wait_cycles' "$work/q1" "$work/c64"
 
 # Broadcasts: each holds the interconnect for dvm_cycles times the other vCPUs.
 "$TWOSTAGE_FAST" trace gen --pattern=uniform --footprint=8M --accesses=100K --vcpus=4 --unmap_every=5000 --unmap=64K \
 	--seed=1 -o "$work/unmap.s2t" || fail 'trace gen'
-stats $run -t systemc -s interconnect.dvm_cycles=10 "$work/unmap.s2t" >"$work/dvm"
+stats run -t systemc -s interconnect.dvm_cycles=10 "$work/unmap.s2t" >"$work/dvm"
 expect 'broadcasts' 0 '^true$' jq '.tlbis_broadcast > 0 and .dvm_cycles >= .tlbis_broadcast * 30' "$work/dvm"
-stats $run -t systemc "$work/unmap.s2t" >"$work/dvm"
+stats run -t systemc "$work/unmap.s2t" >"$work/dvm"
 expect 'broadcasts for nothing' 0 '^0$' jq .dvm_cycles "$work/dvm"
 
 # Those of KVM, too. Dirty logging starts and is read twice, each time with RIPAS2E1IS and VMALLE1IS for each 8 GiB of a memslot
 # from 1 GiB to 1 TiB; each split block takes IPAS2E1IS and VMALLE1IS.
 "$TWOSTAGE_FAST" trace gen --pattern=uniform --footprint=8M --accesses=40K --stores=50 --vcpus=4 --seed=1 -o "$work/log.s2t" ||
 	fail 'trace gen'
-stats $run -t systemc -s interconnect.dvm_cycles=10 -s host.backing=2M -s host.log_start=10000 -s host.log_sync=10000 \
+stats run -t systemc -s interconnect.dvm_cycles=10 -s host.backing=2M -s host.log_start=10000 -s host.log_sync=10000 \
 	"$work/log.s2t" >"$work/dvm"
 expect "KVM's broadcasts" 0 '^true$' jq '.s2_splits > 0 and .tlbis_broadcast == 3 * 128 * 2 + 2 * .s2_splits and
 	.dvm_cycles >= .tlbis_broadcast * 30' "$work/dvm"

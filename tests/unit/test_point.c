@@ -289,7 +289,7 @@ static void interruption(void **state)
 	assert_true(blocks >= 3);
 	for (unsigned stop_at = 0; stop_at <= 2; stop_at++) {
 		struct steps steps = { .stop_at = stop_at };
-		const struct point_progress progress = { step, &steps };
+		const struct point_progress progress = { .step = step, .ctx = &steps };
 		struct diag diag = DIAG_INIT;
 		const enum exit_status status = point_run(&config, trace, &progress, &stats, &diag);
 
