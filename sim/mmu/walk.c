@@ -223,10 +223,10 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 			   const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum fault_type fault = FAULT_NONE;
-	uint64_t offset_mask = low_mask(leaf->size_bits);
+	const uint64_t offset_mask = low_mask(leaf->size_bits);
+	const uint64_t base = desc_address(&st->format, leaf->desc) & ~offset_mask;
 
-	leaf->address =
-		(desc_address(&st->format, leaf->desc) & ~offset_mask) | (rq->ia & offset_mask);
+	leaf->address = base | (rq->ia & offset_mask);
 	leaf->span_bits = 0;
 	if (leaf->desc & DESC_CONTIGUOUS)
 		leaf->span_bits = (uint8_t)desc_contiguous_bits(st->format.granule, leaf->level);
@@ -235,7 +235,7 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 		fault = FAULT_TRANSLATION;
 	else if (leaf->level < 3 && (leaf->desc & DESC_NT) && st->nt_fault)
 		fault = FAULT_TRANSLATION;
-	else if (leaf->address >> st->oa_bits)
+	else if (base >> st->oa_bits) /* of the leaf: it faults as a whole or not at all */
 		fault = FAULT_ADDRESS_SIZE;
 	else if (!(leaf->desc & DESC_AF) && (!st->hw_af || w->access->speculative))
 		fault = FAULT_ACCESS_FLAG;

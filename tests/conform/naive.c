@@ -185,7 +185,8 @@ static bool walk(struct job *j, const struct params *p, uint64_t ia, bool s1ptw,
 	leaf->desc = desc;
 	leaf->level = level;
 	leaf->oa = desc_address(j->cpu, p, desc, low) | field(ia, low - 1, 0);
-	if (naive_oa_out_of_range(j->cpu, p, leaf->oa))
+	/* walkstate.baseaddress: that of the block, not of the access in it */
+	if (naive_oa_out_of_range(j->cpu, p, desc_address(j->cpu, p, desc, low)))
 		return fail(j, NAIVE_ADDRESS_SIZE, p->stage, level, s1ptw);
 	if (!bit(desc, 10) && !p->ha)
 		return fail(j, NAIVE_ACCESS_FLAG, p->stage, level, s1ptw);
