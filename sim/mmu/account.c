@@ -145,9 +145,3 @@ void account_sums(struct stats *stats)
 	v[STAT_walk_reads] = v[STAT_walk_reads_s1] + v[STAT_walk_reads_s2];
 	v[STAT_walk_cache_s1_misses] = v[STAT_walks] - v[STAT_walk_cache_s1_hits];
 }
-
-void account_finish(const struct walk_latencies *latencies, struct stats *stats)
-{
-	account_sums(stats);
-	account_quantiles(latencies, stats);
-}

@@ -93,7 +93,4 @@ void account_sums(struct stats *stats);
 /* Percentiles alone. */
 void account_quantiles(const struct walk_latencies *latencies, struct stats *stats);
 
-/* Sums and percentiles. Once, at the end. */
-void account_finish(const struct walk_latencies *latencies, struct stats *stats);
-
 #endif
