@@ -3,6 +3,6 @@
 
 check-slurm: setup-slurm
 	@+$(MAKE) --no-print-directory SETUP=no all
-	@TWOSTAGE=$(abspath $(B))/twostage sh tests/slurm/live/check.sh
+	@TWOSTAGE="$$(cd '$(B)' && pwd)/twostage" sh tests/slurm/live/check.sh
 
 .PHONY: check-slurm
