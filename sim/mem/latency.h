@@ -59,6 +59,9 @@ struct latency_ops {
 	struct latency_result (*guest)(void *state, pa_t pa, enum latency_side side);
 };
 
+/* A state of the model, ready for reads: the caller's to free(). NULL: out of memory. */
+void *latency_create(const struct latency_ops *ops, const struct latency_config *config);
+
 /* One read: the levels of the core's own, then what all share. */
 static inline struct latency_result latency_read(const struct latency_ops *ops, void *own,
 						 void *shared, pa_t pa, bool cacheable)

@@ -66,15 +66,6 @@ static bool walk_caches_init(struct mmu_vcpu *vcpu, const struct mmu_vcpu *first
 	return done;
 }
 
-static void *latency_create(const struct latency_ops *latency, const struct latency_config *config)
-{
-	void *state = malloc(latency->state_bytes(config));
-
-	if (state)
-		latency->init(state, config);
-	return state;
-}
-
 /* L2 is inclusive: what it evicts leaves L1, too. */
 static void leave_l1(void *ctx, const struct tlb_evicted *entry)
 {
@@ -407,12 +398,4 @@ void mmu_count(const struct mmu *mmu, struct stats *stats)
 void mmu_reset_percentiles(struct mmu *mmu)
 {
 	memset(mmu->latencies, 0, sizeof(*mmu->latencies));
-}
-
-void mmu_finish(struct mmu *mmu)
-{
-	struct stats stats;
-
-	mmu_count(mmu, &stats);
-	mmu->stats = stats;
 }

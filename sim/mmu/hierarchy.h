@@ -243,7 +243,4 @@ void mmu_count(const struct mmu *mmu, struct stats *stats);
 /* Percentiles begin anew: no walk so far counts in them. */
 void mmu_reset_percentiles(struct mmu *mmu);
 
-/* mmu_count() into mmu->stats. Call once, at the end. */
-void mmu_finish(struct mmu *mmu);
-
 #endif

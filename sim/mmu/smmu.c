@@ -31,14 +31,13 @@ bool smmu_init(struct smmu *smmu, const struct smmu_shape *shape, struct phys_me
 {
 	*smmu = (struct smmu){ .shape = *shape, .mem = mem };
 	smmu->streams = calloc(shape->streams, sizeof(*smmu->streams));
-	smmu->latency_state = malloc(shape->latency->state_bytes(&shape->latency_config));
+	smmu->latency_state = latency_create(shape->latency, &shape->latency_config);
 	if (!smmu->streams || !smmu->latency_state || !tlb_init(&smmu->tlb, &shape->tlb) ||
 	    !walk_cache_init(&smmu->walk_cache, shape->walk_cache_entries, shape->walk_cache_ways,
 			     shape->walk_cache_hit_cycles, shape->granule)) {
 		smmu_fini(smmu);
 		return false;
 	}
-	shape->latency->init(smmu->latency_state, &shape->latency_config);
 	return true;
 }
 

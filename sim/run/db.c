@@ -365,7 +365,7 @@ static void bind_point(sqlite3_stmt *statement, const struct db_point *point)
 	}
 }
 
-static enum exit_status step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag)
+enum exit_status db_step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag)
 {
 	enum exit_status status = STATUS_OK;
 
@@ -380,7 +380,7 @@ static enum exit_status put_rows(struct db *db, const struct db_point *point, st
 	enum exit_status status;
 
 	bind_point(db->put_point, point);
-	status = step_once(db, db->put_point, diag);
+	status = db_step_once(db, db->put_point, diag);
 	if (status == STATUS_OK)
 		status = db_intervals_put(db, point, diag);
 	if (status == STATUS_OK)
@@ -389,7 +389,7 @@ static enum exit_status put_rows(struct db *db, const struct db_point *point, st
 		return status;
 	bind_text(db->put_effort, 1, point->key);
 	sqlite3_bind_int64(db->put_effort, 2, (sqlite3_int64)point->wall_micros);
-	return step_once(db, db->put_effort, diag);
+	return db_step_once(db, db->put_effort, diag);
 }
 
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag)
@@ -419,13 +419,13 @@ static enum exit_status put_sweep_rows(struct db *db, const char *name, size_t f
 		status = db_prepare(db, "INSERT INTO sweep VALUES (?1, ?2, ?3)", &insert, diag);
 	if (status == STATUS_OK) {
 		bind_text(clear, 1, name);
-		status = step_once(db, clear, diag);
+		status = db_step_once(db, clear, diag);
 	}
 	for (size_t i = 0; i < n_keys && status == STATUS_OK; i++) {
 		bind_text(insert, 1, name);
 		sqlite3_bind_int64(insert, 2, (sqlite3_int64)(first + i));
 		bind_text(insert, 3, keys[i]);
-		status = step_once(db, insert, diag);
+		status = db_step_once(db, insert, diag);
 	}
 	sqlite3_finalize(clear);
 	sqlite3_finalize(insert);

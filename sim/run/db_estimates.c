@@ -40,13 +40,14 @@ static void bind_limit(sqlite3_stmt *put, int index, bool known, uint64_t limit)
 enum exit_status db_estimates_put(struct db *db, const struct db_point *point, struct diag *diag)
 {
 	sqlite3_stmt *put = db->put_estimate;
+	enum exit_status status = STATUS_OK;
 
 	if (!sample_wanted(&point->config))
 		return STATUS_OK;
-	for (unsigned k = 0; k < INTERVAL_COUNTS && point->n_intervals; k++) {
+	for (unsigned k = 0; k < INTERVAL_COUNTS && point->n_intervals && status == STATUS_OK;
+	     k++) {
 		const struct sample_estimate estimate = sample_estimate(
 			point->interval, point->n_intervals, k, point->trace.accesses);
-		int step;
 
 		if (!sample_is_estimated(k))
 			continue;
@@ -55,16 +56,9 @@ enum exit_status db_estimates_put(struct db *db, const struct db_point *point, s
 		sqlite3_bind_int64(put, 3, (sqlite3_int64)estimate.total);
 		bind_limit(put, 4, estimate.known, estimate.low);
 		bind_limit(put, 5, estimate.known, estimate.high);
-		step = sqlite3_step(put);
-		if (step != SQLITE_DONE) {
-			const enum exit_status status = db_failure(db, diag);
-
-			sqlite3_reset(put);
-			return status;
-		}
-		sqlite3_reset(put);
+		status = db_step_once(db, put, diag);
 	}
-	return STATUS_OK;
+	return status;
 }
 
 enum exit_status db_estimates_scan(struct db *db,

@@ -44,21 +44,16 @@ enum exit_status db_intervals_prepare(struct db *db, struct diag *diag)
 enum exit_status db_intervals_put(struct db *db, const struct db_point *point, struct diag *diag)
 {
 	sqlite3_stmt *put = db->put_interval;
+	enum exit_status status = STATUS_OK;
 
-	for (uint64_t i = 0; i < point->n_intervals; i++) {
+	for (uint64_t i = 0; i < point->n_intervals && status == STATUS_OK; i++) {
 		sqlite3_bind_text(put, 1, point->key, -1, SQLITE_STATIC);
 		sqlite3_bind_int64(put, 2, (sqlite3_int64)i);
 		for (unsigned k = 0; k < INTERVAL_COUNTS; k++)
 			sqlite3_bind_int64(put, (int)k + 3, (sqlite3_int64)point->interval[i].v[k]);
-		if (sqlite3_step(put) != SQLITE_DONE) {
-			const enum exit_status status = db_failure(db, diag);
-
-			sqlite3_reset(put);
-			return status;
-		}
-		sqlite3_reset(put);
+		status = db_step_once(db, put, diag);
 	}
-	return STATUS_OK;
+	return status;
 }
 
 /* Run a query whose first row, if there is one, is a fault: "TEXT of point KEY". */

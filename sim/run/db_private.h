@@ -30,6 +30,9 @@ enum db_column {
 	DB_COLUMN_PARAMS, /* the first of them */
 };
 
+/* Run a prepared statement without results, which can then be bound and run again. */
+enum exit_status db_step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag);
+
 /* Run SQL without results. */
 enum exit_status db_execute(struct db *db, const char *statement, struct diag *diag);
 

@@ -74,15 +74,6 @@ struct caches {
 	uint32_t vcpus;
 };
 
-static void *create(const struct latency_ops *ops, const struct latency_config *config)
-{
-	void *state = malloc(ops->state_bytes(config));
-
-	if (state)
-		ops->init(state, config);
-	return state;
-}
-
 static void caches_fini(struct caches *caches)
 {
 	for (uint32_t i = 0; caches->own && i < caches->vcpus; i++)
@@ -99,11 +90,11 @@ static bool caches_init(struct caches *caches, const struct mmu_shape *shape)
 
 	*caches = (struct caches){ .ops = shape->latency,
 				   .own = calloc(shape->vcpus, sizeof(void *)),
-				   .shared = create(shape->latency, &shared),
+				   .shared = latency_create(shape->latency, &shared),
 				   .vcpus = shape->vcpus };
 	done = caches->own && caches->shared;
 	for (uint32_t i = 0; done && i < shape->vcpus; i++) {
-		caches->own[i] = create(shape->latency, &own);
+		caches->own[i] = latency_create(shape->latency, &own);
 		done = caches->own[i];
 	}
 	if (!done)

@@ -338,10 +338,10 @@ enum exit_status replay_untimed(struct replay *replay, const struct trace_block 
 {
 	if (!replay->fast)
 		return run_by_records(replay, block, first, end);
-	if (block->n_keys >= MANY_KEYS && !replay->lines)
-		return run_batches(replay, block, first, end);
-	return replay->lines ? run_lines_by_hints(replay, block, first, end)
-			     : run_by_hints(replay, block, first, end);
+	if (replay->lines)
+		return run_lines_by_hints(replay, block, first, end);
+	return block->n_keys >= MANY_KEYS ? run_batches(replay, block, first, end)
+					  : run_by_hints(replay, block, first, end);
 }
 
 /* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */

@@ -31,7 +31,8 @@ static void fetch_stage1(const struct replay *replay, const struct trace_block *
 {
 	for (uint32_t i = first; i < batch_end(first, end); i++)
 		if (!seems_held(replay, &replay->hints[block->key[i]]))
-			mmu_fetch_stage1(replay->mmu, va_of(block->keys[block->key[i]].va));
+			mmu_fetch_stage1(replay->mmu,
+					 va_of(va_sign_extend(block->keys[block->key[i]].va)));
 }
 
 static void fetch_stage2(const struct replay *replay, const struct trace_block *block,

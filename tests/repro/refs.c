@@ -165,6 +165,19 @@ void refs_write(const struct refs *refs, const char *path, enum trace_granularit
 	check(trace_finish(writer, NULL, &diag), &diag);
 }
 
+struct trace_reader *refs_open(const struct refs *refs, size_t n, const char *path,
+			       enum trace_granularity granularity)
+{
+	const struct refs first = { refs->item, n };
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *reader;
+
+	refs_write(&first, path, granularity);
+	reader = trace_open(path, false, &diag);
+	check(reader ? STATUS_OK : diag.status, &diag);
+	return reader;
+}
+
 /* ---- the plain collapser ------------------------------------------------------------------- */
 
 struct output {

@@ -41,6 +41,10 @@ void refs_free(struct refs *refs);
 /* Through the program's own collapser into a trace at `path`; exits the program on failure. */
 void refs_write(const struct refs *refs, const char *path, enum trace_granularity granularity);
 
+/* The first n of them written to `path` and opened, the caller's to close; likewise. */
+struct trace_reader *refs_open(const struct refs *refs, size_t n, const char *path,
+			       enum trace_granularity granularity);
+
 enum refs_break {
 	REFS_EXACT,
 	REFS_ORDER_BY_END,    /* records in the order of their last access */

@@ -84,7 +84,7 @@ struct stats session_run(struct session *s, const struct builder *b)
 	if (replay_block(&s->replay, &b->block) != STATUS_OK)
 		fail_msg("%s", s->diag.text);
 	assert_int_equal(replay_finish(&s->replay), STATUS_OK);
-	mmu_finish(&s->rig->machine.mmu);
+	rig_finish(s->rig);
 	return rig_stats(s->rig);
 }
 

@@ -113,6 +113,14 @@ void rig_flush(struct rig *rig)
 	mmu_invalidate(&rig->machine.mmu, MMU_ALL_VCPUS, &all, WALK_CACHE_BOTH);
 }
 
+void rig_finish(struct rig *rig)
+{
+	struct stats stats;
+
+	mmu_count(&rig->machine.mmu, &stats);
+	rig->machine.mmu.stats = stats;
+}
+
 struct stats rig_stats(struct rig *rig)
 {
 	struct stats stats = rig->machine.mmu.stats;

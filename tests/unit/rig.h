@@ -39,6 +39,9 @@ uint64_t rig_load(struct rig *rig, uint64_t va);
 /* Drop all TLB and walk-cache entries. */
 void rig_flush(struct rig *rig);
 
+/* Derived counts into the MMU's own. Once, at the end. */
+void rig_finish(struct rig *rig);
+
 /* Statistics so far, the VMs' included. */
 struct stats rig_stats(struct rig *rig);
 

@@ -122,7 +122,7 @@ static void splintering(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 32; i++)
 		rig_load(rig, i * 2 * MIB);
-	mmu_finish(&rig->machine.mmu);
+	rig_finish(rig);
 	s = rig_stats(rig);
 	assert_int_equal(s.v[STAT_l1d_splintered], 32);
 	assert_int_equal(s.v[STAT_l1i_splintered], 0);
@@ -365,7 +365,7 @@ static void cycles_add_up(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3000; i++)
 		load(rig, pick(&rng, 2), (uint64_t)pick(&rng, 400) << 20);
-	mmu_finish(&rig->machine.mmu);
+	rig_finish(rig);
 	assert_int_equal(
 		v[STAT_walk_cycles],
 		7 * v[STAT_walk_reads] + 3 * v[STAT_walk_cache_s1_hits] +
@@ -396,7 +396,7 @@ static void places_add_up(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++)
 		rig_load(rig, (uint64_t)pick(&rng, 3000) << 14);
-	mmu_finish(&rig->machine.mmu);
+	rig_finish(rig);
 	assert_int_equal(v[STAT_walk_reads_l1d] + v[STAT_walk_reads_l2] + v[STAT_walk_reads_llc] +
 				 v[STAT_walk_reads_dram],
 			 v[STAT_walk_reads]);

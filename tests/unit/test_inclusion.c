@@ -92,7 +92,7 @@ static void run(const char *kind, void (*access)(struct levels *, unsigned, uint
 		rig_access(rig, (struct rig_access){ 0, 0, 1, page << 12, kind_of });
 		access(&m, kind_of != ACCESS_FETCH, page);
 	}
-	mmu_finish(&rig->machine.mmu);
+	rig_finish(rig);
 	s = rig_stats(rig);
 	assert_int_equal(s.v[STAT_l1i_tlb_misses] + s.v[STAT_l1d_tlb_misses], m.l1_misses);
 	assert_int_equal(s.v[STAT_l2_tlb_misses], m.l2_misses);

@@ -199,19 +199,6 @@ static void every_access(void **state)
 
 /* ---- whole traces ---------------------------------------------------------------------------- */
 
-static struct trace_reader *open_refs(const struct refs *refs, const char *name,
-				      enum trace_granularity granularity)
-{
-	struct diag diag = DIAG_INIT;
-	struct trace_reader *reader;
-
-	refs_write(refs, scratch_path(name), granularity);
-	reader = trace_open(scratch_path(name), false, &diag);
-	if (!reader)
-		fail_msg("%s: %s", diag.place, diag.text);
-	return reader;
-}
-
 static struct stats run(const char *more, const struct trace_reader *trace)
 {
 	const struct config config = rig_config2(SMALL_CACHES, more);
@@ -258,8 +245,8 @@ static void forms_agree(void **state)
 
 	(void)state;
 	keep_stream(&refs, false);
-	raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
-	lines = open_refs(&refs, "lines.s2t", TRACE_LINE_RUNS);
+	raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
+	lines = refs_open(&refs, refs.n, scratch_path("lines.s2t"), TRACE_LINE_RUNS);
 	a = run("seed=1", raw);
 	b = run("seed=1", lines);
 	assert_int_equal(a.v[STAT_guest_lines], a.v[STAT_accesses] + a.v[STAT_page_splits]);
@@ -279,7 +266,8 @@ static void forms_agree(void **state)
 static void events_are_the_same(void **state)
 {
 	struct refs refs = refs_random(&options);
-	struct trace_reader *lines = open_refs(&refs, "lines.s2t", TRACE_LINE_RUNS);
+	struct trace_reader *lines =
+		refs_open(&refs, refs.n, scratch_path("lines.s2t"), TRACE_LINE_RUNS);
 	const struct stats with = run("seed=1", lines);
 	const struct stats without = run("cache.data=share", lines);
 	static const enum stat_id same[] = {
@@ -299,7 +287,8 @@ static void events_are_the_same(void **state)
 static void refusals(void **state)
 {
 	struct refs refs = refs_random(&options);
-	struct trace_reader *pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
+	struct trace_reader *pages =
+		refs_open(&refs, refs.n, scratch_path("pages.s2t"), TRACE_PAGE_RUNS);
 	const struct config config = rig_config(SMALL_CACHES);
 	const struct config fixed = rig_config2(SMALL_CACHES, "latency.model=fixed");
 	const struct config timed = rig_config2(SMALL_CACHES, "timing.backend=systemc");

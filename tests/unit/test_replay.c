@@ -368,7 +368,7 @@ static struct stats run_file(const char *settings, const char *path)
 			fail_msg("%s: %s", settings, s->diag.text);
 	}
 	assert_int_equal(replay_finish(&s->replay), STATUS_OK);
-	mmu_finish(&s->rig->machine.mmu);
+	rig_finish(s->rig);
 	stats = rig_stats(s->rig);
 	trace_block_free(&block);
 	trace_close(reader);

@@ -31,20 +31,6 @@ static const struct refs_options with_events = {
 	.unmap_permille = 2,
 };
 
-static struct trace_reader *open_refs(const struct refs *refs, size_t n, const char *name,
-				      enum trace_granularity granularity)
-{
-	const struct refs cut = { refs->item, n };
-	struct diag diag = DIAG_INIT;
-	struct trace_reader *reader;
-
-	refs_write(&cut, scratch_path(name), granularity);
-	reader = trace_open(scratch_path(name), false, &diag);
-	if (!reader)
-		fail_msg("%s: %s", diag.place, diag.text);
-	return reader;
-}
-
 struct result {
 	struct stats stats;
 	struct interval_table samples;
@@ -64,7 +50,7 @@ static struct result run(const char *settings, const char *more, const struct tr
 
 static struct stats run_refs(const char *settings, const struct refs *refs, size_t n)
 {
-	struct trace_reader *trace = open_refs(refs, n, "cut.s2t", TRACE_RAW);
+	struct trace_reader *trace = refs_open(refs, n, scratch_path("cut.s2t"), TRACE_RAW);
 	const struct result result = run(settings, "seed=1", trace);
 
 	trace_close(trace);
@@ -150,7 +136,7 @@ static void against_beginnings(void **state)
 					       "sample.period=5000 sample.length=1 "
 					       "sample.offset=5000" };
 	struct refs refs = refs_random(&with_events);
-	struct trace_reader *raw = open_refs(&refs, refs.n, "all.s2t", TRACE_RAW);
+	struct trace_reader *raw = refs_open(&refs, refs.n, scratch_path("all.s2t"), TRACE_RAW);
 	const uint64_t all = trace_accesses(&trace_info(raw)->totals);
 	size_t *item = calloc(all + 1, sizeof(*item));
 
@@ -227,7 +213,7 @@ static void against_the_rest(const struct refs_options *options, const char *mor
 			     size_t n_settings)
 {
 	struct refs refs = refs_random(options);
-	struct trace_reader *raw = open_refs(&refs, refs.n, "all.s2t", TRACE_RAW);
+	struct trace_reader *raw = refs_open(&refs, refs.n, scratch_path("all.s2t"), TRACE_RAW);
 	const uint64_t all = trace_accesses(&trace_info(raw)->totals);
 	size_t *item = calloc(all + 1, sizeof(*item));
 
@@ -284,7 +270,8 @@ static void all_of_it(void **state)
 	options.straddle_permille = 15;
 	refs = refs_random(&options);
 	for (size_t f = 0; f < 3; f++) {
-		struct trace_reader *trace = open_refs(&refs, refs.n, "form.s2t", form[f]);
+		struct trace_reader *trace =
+			refs_open(&refs, refs.n, scratch_path("form.s2t"), form[f]);
 
 		for (size_t s = 0; s < SETTINGS; s++) {
 			struct result got = run(settings[s], more[(s + f) % 3], trace);
@@ -418,7 +405,8 @@ static void refusals(void **state)
 		{ "guest.asid_bits=8 sample.warm=10", "sample.warm: has to be all" },
 	};
 	struct refs refs = refs_random(&with_events);
-	struct trace_reader *trace = open_refs(&refs, refs.n, "refused.s2t", TRACE_PAGE_RUNS);
+	struct trace_reader *trace =
+		refs_open(&refs, refs.n, scratch_path("refused.s2t"), TRACE_PAGE_RUNS);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -29,20 +29,6 @@ static const struct refs_options with_events = {
 	.unmap_permille = 2,
 };
 
-static struct trace_reader *open_refs(const struct refs *refs, size_t n, const char *name,
-				      enum trace_granularity granularity)
-{
-	const struct refs cut = { refs->item, n };
-	struct diag diag = DIAG_INIT;
-	struct trace_reader *reader;
-
-	refs_write(&cut, scratch_path(name), granularity);
-	reader = trace_open(scratch_path(name), false, &diag);
-	if (!reader)
-		fail_msg("%s: %s", diag.place, diag.text);
-	return reader;
-}
-
 struct result {
 	struct stats stats;
 	struct interval_table intervals;
@@ -119,7 +105,7 @@ static void against_beginnings(void **state)
 {
 	enum { WARMUP = 2500, PERIOD = 1100 };
 	struct refs refs = refs_random(&with_events);
-	struct trace_reader *raw = open_refs(&refs, refs.n, "all.s2t", TRACE_RAW);
+	struct trace_reader *raw = refs_open(&refs, refs.n, scratch_path("all.s2t"), TRACE_RAW);
 	const uint64_t all = trace_info(raw)->totals.instructions;
 
 	(void)state;
@@ -132,7 +118,8 @@ static void against_beginnings(void **state)
 		assert_int_equal(got.intervals.n, (all - WARMUP + PERIOD - 1) / PERIOD);
 		for (uint64_t i = 0; i <= got.intervals.n; i++) {
 			const size_t n = cut_after(&refs, WARMUP + i * PERIOD);
-			struct trace_reader *cut = open_refs(&refs, n, "cut.s2t", TRACE_RAW);
+			struct trace_reader *cut =
+				refs_open(&refs, n, scratch_path("cut.s2t"), TRACE_RAW);
 			const struct result end = run(settings[s], "seed=1", cut);
 
 			part = less(&end.stats, &before);
@@ -171,8 +158,8 @@ static void forms_agree(void **state)
 	(void)state;
 	options.switch_permille = options.tlbi_permille = options.unmap_permille = 0;
 	refs = refs_random(&options);
-	raw = open_refs(&refs, refs.n, "raw.s2t", TRACE_RAW);
-	runs = open_refs(&refs, refs.n, "runs.s2t", TRACE_PAGE_RUNS);
+	raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
+	runs = refs_open(&refs, refs.n, scratch_path("runs.s2t"), TRACE_PAGE_RUNS);
 	for (size_t s = 0; s < 4; s++) {
 		if (s == 1)
 			continue; /* re-walks of stores come when the next record does */
@@ -216,7 +203,8 @@ static void sums(void **state)
 
 	(void)state;
 	for (size_t f = 0; f < 3; f++) {
-		struct trace_reader *trace = open_refs(&refs, refs.n, "form.s2t", form[f]);
+		struct trace_reader *trace =
+			refs_open(&refs, refs.n, scratch_path("form.s2t"), form[f]);
 
 		for (size_t h = 0; h < 4; h++) {
 			const struct result whole = run(host[h], "seed=1", trace);
@@ -266,7 +254,7 @@ static void warm_tables(void **state)
 	options.straddle_permille = 0;
 	options.asids = options.vms = options.vcpus = 1;
 	refs = refs_random(&options);
-	trace = open_refs(&refs, refs.n, "warm.s2t", TRACE_PAGE_RUNS);
+	trace = refs_open(&refs, refs.n, scratch_path("warm.s2t"), TRACE_PAGE_RUNS);
 	got = run("tlb.l2.entries=1280", "warmup.instructions=6000", trace);
 	assert_int_equal(got.stats.v[STAT_s1_faults], 0);
 	assert_int_equal(got.stats.v[STAT_walks], 0);
@@ -299,7 +287,7 @@ static void runs_count_where_they_begin(void **state)
 		.is_event = true,
 		.event = { .type = EVENT_TLBI, .asid = 1, .args = { 0x438 } },
 	};
-	trace = open_refs(&refs, N, "long.s2t", TRACE_PAGE_RUNS);
+	trace = refs_open(&refs, N, scratch_path("long.s2t"), TRACE_PAGE_RUNS);
 	assert_int_equal(trace_info(trace)->totals.records, 2);
 	got = run("", "interval.instructions=1000", trace);
 	assert_int_equal(got.intervals.n, 5);
@@ -333,7 +321,7 @@ static void refusals(void **state)
 	(void)state;
 	options.n = 120000;
 	refs = refs_random(&options);
-	trace = open_refs(&refs, refs.n, "refused.s2t", TRACE_PAGE_RUNS);
+	trace = refs_open(&refs, refs.n, scratch_path("refused.s2t"), TRACE_PAGE_RUNS);
 	for (size_t i = 0; i < 2; i++) {
 		config = rig_config(cases[i].set);
 		assert_int_equal(try_run(&config, trace, &result, &diag), STATUS_BAD_INPUT);
@@ -343,7 +331,7 @@ static void refusals(void **state)
 	}
 	for (size_t i = 0; i < refs.n; i++)
 		refs.item[i].ref.instructions = 0;
-	data = open_refs(&refs, 1000, "data.s2t", TRACE_RAW);
+	data = refs_open(&refs, 1000, scratch_path("data.s2t"), TRACE_RAW);
 	config = rig_config("interval.instructions=100");
 	assert_int_equal(try_run(&config, data, &result, &diag), STATUS_BAD_INPUT);
 	assert_non_null(strstr(diag.text, "counts no instructions"));

@@ -251,7 +251,7 @@ static uint64_t misses_of(const char *settings, uint64_t pages, uint64_t bytes)
 
 	for (uint64_t i = 0; i < 2 * pages; i++)
 		rig_load(rig, GIB + i % pages * bytes);
-	mmu_finish(&rig->machine.mmu);
+	rig_finish(rig);
 	s = rig_stats(rig);
 	rig_destroy(rig);
 	return s.v[STAT_l1d_tlb_misses];

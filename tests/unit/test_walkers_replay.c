@@ -28,19 +28,6 @@ static const enum stat_id own[] = {
 
 enum { OWN = sizeof(own) / sizeof(own[0]), TIMES = 4 };
 
-static struct trace_reader *open_refs(const struct refs *refs, const char *name,
-				      enum trace_granularity granularity)
-{
-	struct diag diag = DIAG_INIT;
-	struct trace_reader *reader;
-
-	refs_write(refs, scratch_path(name), granularity);
-	reader = trace_open(scratch_path(name), false, &diag);
-	if (!reader)
-		fail_msg("%s: %s", diag.place, diag.text);
-	return reader;
-}
-
 static struct stats run(const char *settings, const char *more, const struct trace_reader *trace)
 {
 	const struct config config = rig_config2(settings, more);
@@ -122,7 +109,7 @@ static void alone_or_side_by_side(void **state)
 							       .switch_permille = 5,
 							       .tlbi_permille = 3,
 							       .unmap_permille = 2 });
-	struct trace_reader *raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
+	struct trace_reader *raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
 	const struct stats plain = run(SMALL, "seed=1", raw);
 	const uint64_t *v = plain.v;
 
@@ -149,7 +136,8 @@ static void overlap(void **state)
 {
 	struct refs refs = refs_random(&(struct refs_options){
 		.seed = 9, .n = 3000, .vcpus = 1, .vms = 1, .asids = 1, .pages = 60 });
-	struct trace_reader *pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
+	struct trace_reader *pages =
+		refs_open(&refs, refs.n, scratch_path("pages.s2t"), TRACE_PAGE_RUNS);
 	const uint64_t walks = run(SMALL, "seed=1", pages).v[STAT_walk_cycles];
 
 	(void)state;
@@ -184,8 +172,8 @@ static void forms_agree(void **state)
 		if (without_fetches)
 			keep(&refs, is_data, 0);
 		end_with_hits(&refs);
-		raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
-		pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
+		raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
+		pages = refs_open(&refs, refs.n, scratch_path("pages.s2t"), TRACE_PAGE_RUNS);
 		assert_int_equal(trace_info(raw)->totals.instructions == 0, without_fetches);
 		for (unsigned i = 0; i < TIMES; i++) {
 			const struct stats a = run(WINDOW, more[i], raw);
@@ -222,7 +210,7 @@ static void vcpus(void **state)
 
 		if (which < 2)
 			keep(&refs, is_of, which);
-		raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
+		raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
 		both = run(settings, "seed=1", raw);
 		for (unsigned k = 0; which < 2 && k < OWN; k++)
 			sum[k] += both.v[own[k]];
@@ -257,7 +245,7 @@ static void batches(void **state)
 		item[i].ref = (struct trace_ref){ .va = UINT64_C(0x7f0000000000) + i * 4096,
 						  .kind = ACCESS_LOAD,
 						  .size = 8 };
-	raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
+	raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
 	for (unsigned count = 1; count <= 16; count++) {
 		const uint64_t rounds = (ACCESSES + count - 1) / count;
 		char set[64];
@@ -333,7 +321,7 @@ static void few_accesses(void **state)
 				.asid = step->kind & 32 ? 1 : 2,
 				.size = 4,
 			};
-		raw = open_refs(&refs, "raw.s2t", TRACE_RAW);
+		raw = refs_open(&refs, refs.n, scratch_path("raw.s2t"), TRACE_RAW);
 		stats = run(SAME_WALKS, few[i].settings, raw);
 		if (stats.v[STAT_walks] != few[i].walks ||
 		    stats.v[STAT_walks_merged] != few[i].merged ||
@@ -351,7 +339,8 @@ static void warmup(void **state)
 {
 	const struct refs_options wanted = options(1);
 	struct refs refs = refs_random(&wanted);
-	struct trace_reader *pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
+	struct trace_reader *pages =
+		refs_open(&refs, refs.n, scratch_path("pages.s2t"), TRACE_PAGE_RUNS);
 	const uint64_t instructions = trace_info(pages)->totals.instructions;
 
 	(void)state;
@@ -387,7 +376,8 @@ static void shared(void **state)
 	};
 	const struct refs_options wanted = options(1);
 	struct refs refs = refs_random(&wanted);
-	struct trace_reader *pages = open_refs(&refs, "pages.s2t", TRACE_PAGE_RUNS);
+	struct trace_reader *pages =
+		refs_open(&refs, refs.n, scratch_path("pages.s2t"), TRACE_PAGE_RUNS);
 	struct share *share = share_create(64 << 20);
 
 	(void)state;
@@ -424,7 +414,8 @@ static void refusals(void **state)
 {
 	const struct refs_options wanted = options(1);
 	struct refs refs = refs_random(&wanted);
-	struct trace_reader *lines = open_refs(&refs, "lines.s2t", TRACE_LINE_RUNS);
+	struct trace_reader *lines =
+		refs_open(&refs, refs.n, scratch_path("lines.s2t"), TRACE_LINE_RUNS);
 	const struct config config = rig_config(WINDOW "walker.merge=no");
 	struct diag diag = DIAG_INIT;
 	struct stats stats;
