@@ -94,7 +94,7 @@ $(TEST_BIN): $(B)/%: $(B)/%.o $(B)/libhelpers.a $(B)/libtwostage.a
 
 $(BENCH_BIN): $(B)/%: $(B)/%.o $(BENCH_OBJ) $(B)/libtwostage.a
 	$(SAY) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BENCH_OBJ) $(B)/libtwostage.a $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mmu_walk_for -o $@ $< $(BENCH_OBJ) $(B)/libtwostage.a $(LDLIBS)
 
 # Objects are made again when the compiler or its flags change.
 $(B)/%.o: %.c $(B)/flags | setup-build

@@ -6,9 +6,12 @@
  * One core, from disk with a warm page cache, decoding included; rates are accesses of the trace
  * (fetches, loads, stores) per second of processor time, the median of RUNS runs. `decode` reads
  * the one column that a replay under LRU needs and does nothing with it, `decode_share` is its part
- * of the time of a replay; `bound` is the idealised loop of bound.h on the same records, its
- * decoding included. `peers` has one entry for each simulator of peers.h that is installed, run
- * once on the first ACCESSES (5 million) of the trace, or a part of them.
+ * of the time of a replay; `walk_share` is that of walks and their faults, by a clock around each
+ * in a run of its own, and `tlb_share` what is left: TLB look-ups and fills, and the replay's loop.
+ * `host` has the host's own counters per access where there are such, else null. `bound` is the
+ * idealised loop of bound.h on the same records, its decoding included. `peers` has one entry for
+ * each simulator of peers.h that is installed, run once on the first ACCESSES (5 million) of the
+ * trace, or a part of them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +23,9 @@
 #include "run/model.h"
 #include "run/point.h"
 #include "tests/bench/bound.h"
+#include "tests/bench/host_counters.h"
 #include "tests/bench/peers.h"
+#include "tests/bench/walk_clock.h"
 
 enum { RUNS_MAX = 99, PEER_ACCESSES = 5 * 1000 * 1000 };
 
@@ -88,6 +93,12 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static double median(double *all, int n)
+{
+	qsort(all, (size_t)n, sizeof(all[0]), compare);
+	return all[n / 2];
+}
+
 static enum exit_status measure(enum kind kind, const struct config *config, const char *path,
 				int runs, double *seconds, struct diag *diag)
 {
@@ -97,8 +108,63 @@ static enum exit_status measure(enum kind kind, const struct config *config, con
 		if (run_once(kind, config, path, &all[i], diag) != STATUS_OK)
 			return diag->status;
 	}
-	qsort(all, (size_t)runs, sizeof(all[0]), compare);
-	*seconds = all[runs / 2];
+	*seconds = median(all, runs);
+	return STATUS_OK;
+}
+
+static double elapsed_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* The part of a replay's time that its walks take: the median of `runs`. */
+static enum exit_status measure_walks(const struct config *config, const char *path, int runs,
+				      double *share, struct diag *diag)
+{
+	double all[RUNS_MAX];
+
+	for (int i = 0; i < runs; i++) {
+		const double begin = elapsed_seconds();
+		double seconds;
+
+		walk_clock_start();
+		if (run_once(REPLAY, config, path, &seconds, diag) != STATUS_OK)
+			return diag->status;
+		seconds = elapsed_seconds() - begin;
+		all[i] = walk_clock_stop().seconds / seconds;
+	}
+	*share = median(all, runs);
+	return STATUS_OK;
+}
+
+/* The host's own counters of one replay, per access. */
+static enum exit_status print_host(const struct config *config, const char *path, uint64_t accesses,
+				   struct diag *diag)
+{
+	struct host_counters counters;
+	uint64_t count[HOST_COUNTERS];
+	bool known[HOST_COUNTERS];
+	double seconds;
+	const char *comma = "";
+
+	host_counters_start(&counters);
+	const enum exit_status status = run_once(REPLAY, config, path, &seconds, diag);
+	host_counters_stop(&counters, count, known);
+	if (status != STATUS_OK)
+		return status;
+	fputs(",\"host\":{", stdout);
+	for (int i = 0; i < HOST_COUNTERS; i++) {
+		printf("%s\"%s_per_access\":", comma, host_counter_name((enum host_counter)i));
+		if (known[i])
+			printf("%.4g", (double)count[i] / (double)accesses);
+		else
+			fputs("null", stdout);
+		comma = ",";
+	}
+	putchar('}');
 	return STATUS_OK;
 }
 
@@ -126,6 +192,29 @@ static void bench_peers(const struct trace_reader *trace, uint64_t most)
 	fputs("]", stdout);
 }
 
+/* The rates of one trace, and where the time of its replay goes. */
+static enum exit_status bench_replay(const struct config *config, const char *path, int runs,
+				     uint64_t accesses, double rate[KINDS], struct diag *diag)
+{
+	double walk_share = 0, decode_share;
+
+	for (int k = 0; k < KINDS; k++) {
+		double seconds = 0;
+
+		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK)
+			return diag->status;
+		rate[k] = (double)accesses / seconds;
+		printf(",\"%s_accesses_per_second\":%.4g", kind_name[k], rate[k]);
+	}
+	if (measure_walks(config, path, runs, &walk_share, diag) != STATUS_OK)
+		return diag->status;
+	decode_share = rate[REPLAY] / rate[DECODE];
+	printf(",\"decode_share\":%.3f,\"tlb_share\":%.3f,\"walk_share\":%.3f", decode_share,
+	       1 - decode_share - walk_share, walk_share);
+	printf(",\"replay_to_bound\":%.3f", rate[REPLAY] / rate[BOUND]);
+	return print_host(config, path, accesses, diag);
+}
+
 static enum exit_status bench_trace(const struct config *config, const char *path, int runs,
 				    uint64_t peer_accesses, double log_rate[KINDS],
 				    struct diag *diag)
@@ -133,28 +222,19 @@ static enum exit_status bench_trace(const struct config *config, const char *pat
 	struct trace_reader *trace = trace_open(path, false, diag);
 	const char *slash = strrchr(path, '/');
 	double rate[KINDS];
-	uint64_t accesses, records;
+	uint64_t accesses;
 
 	if (!trace)
 		return diag->status;
 	accesses = trace_accesses(&trace_info(trace)->totals);
-	records = trace_info(trace)->totals.records;
-	for (int k = 0; k < KINDS; k++) {
-		double seconds = 0;
-
-		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK) {
-			trace_close(trace);
-			return diag->status;
-		}
-		rate[k] = (double)accesses / seconds;
-		log_rate[k] += log(rate[k]);
-	}
 	printf("    {\"trace\":\"%s\",\"accesses\":%llu,\"records\":%llu", slash ? slash + 1 : path,
-	       (unsigned long long)accesses, (unsigned long long)records);
+	       (unsigned long long)accesses, (unsigned long long)trace_info(trace)->totals.records);
+	if (bench_replay(config, path, runs, accesses, rate, diag) != STATUS_OK) {
+		trace_close(trace);
+		return diag->status;
+	}
 	for (int k = 0; k < KINDS; k++)
-		printf(",\"%s_accesses_per_second\":%.4g", kind_name[k], rate[k]);
-	printf(",\"decode_share\":%.3f,\"replay_to_bound\":%.3f", rate[REPLAY] / rate[DECODE],
-	       rate[REPLAY] / rate[BOUND]);
+		log_rate[k] += log(rate[k]);
 	bench_peers(trace, peer_accesses);
 	putchar('}');
 	trace_close(trace);
