@@ -16,21 +16,12 @@ struct mmu_walker {
 	struct mmu_vcpu *vcpu;
 	struct walk_hooks hooks;
 	uint32_t s1_context, s2_context;
-	bool final; /* stage 1 is done: the next stage-2 translation is that of the access */
 	struct walk_log log;
 	struct walk_account account;
 	/* With a listener: cycles of the account that it knows of, and reads that it was told. */
 	uint64_t passed_cycles;
 	uint32_t told_reads;
 };
-
-/* Does the stage-2 cache take part in the translation under way? */
-static bool serves(const struct mmu_walker *walker)
-{
-	const enum walk_cache_serves whom = walker->mmu->shape.s2.serves;
-
-	return whom == WALK_CACHE_SERVES_ALL || (whom == WALK_CACHE_SERVES_DATA) == walker->final;
-}
 
 static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
 {
@@ -40,8 +31,6 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 	const uint32_t context = stage == 1 ? walker->s1_context : walker->s2_context;
 	bool hit;
 
-	if (stage == 2 && !serves(walker))
-		return false;
 	hit = !walk_cache_is_unused(cache) && walk_cache_probe(cache, context, ia, out);
 	account->cycles += hit ? cache->hit_cycles : 0;
 	if (stage == 1)
@@ -55,16 +44,13 @@ static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out
 	return hit;
 }
 
-/* Stage-1 leaves belong to the TLBs, not to the walk cache. */
 static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)
 {
 	struct mmu_walker *walker = ctx;
 
-	if (stage == 1 && point->leaf)
-		walker->final = true;
-	else if (stage == 1)
+	if (stage == 1)
 		walk_cache_learn(&walker->vcpu->s1, walker->s1_context, ia, point);
-	else if (serves(walker))
+	else
 		walk_cache_learn(&walker->vcpu->s2, walker->s2_context, ia, point);
 }
 
@@ -177,12 +163,23 @@ static void hook_read_pwc(void *ctx, const struct walk_read *read)
 	hook_read(ctx, read);
 }
 
-/* Stage 1 has to hear of each leaf, for `final`. */
-static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu)
+/* What the walk caches have no use for. Stage-1 leaves belong to the TLBs. */
+static void set_unwanted(struct walk_hooks *hooks, const struct mmu_vcpu *vcpu,
+			 enum walk_cache_serves serves)
 {
+	enum {
+		FINAL = 1 << WALK_FOR_ACCESS,
+		TABLES = 1 << WALK_FOR_TABLE_READ | 1 << WALK_FOR_TABLE_UPDATE,
+	};
+	static const uint8_t unserved[] = {
+		[WALK_CACHE_SERVES_TABLES] = FINAL,
+		[WALK_CACHE_SERVES_DATA] = TABLES,
+	};
 	struct walk_unwanted *s1 = &hooks->unwanted[0], *s2 = &hooks->unwanted[1];
 
+	hooks->unserved = unserved[serves];
 	for (int level = 0; level <= 3; level++) {
+		s1->leaves |= (uint8_t)(1 << (level + 1));
 		s1->tables |= (uint8_t)(!walk_cache_keeps(&vcpu->s1, level, false) << (level + 1));
 		s2->tables |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, false) << (level + 1));
 		s2->leaves |= (uint8_t)(!walk_cache_keeps(&vcpu->s2, level, true) << (level + 1));
@@ -205,7 +202,7 @@ bool mmu_walker_init(struct mmu *mmu, struct mmu_vcpu *vcpu)
 		.read = vcpu->pwc.ways ? hook_read_pwc : hook_read,
 		.hints = mmu->hints,
 	};
-	set_unwanted(&walker->hooks, vcpu);
+	set_unwanted(&walker->hooks, vcpu, mmu->shape.s2.serves);
 	vcpu->walker = walker;
 	return true;
 }
@@ -301,7 +298,6 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 
 	walker->s2_context = (uint32_t)space->context.vmid << 16;
 	walker->s1_context = walker->s2_context | space->context.asid;
-	walker->final = !space->regime->s1_on;
 	if (walker->vcpu->pe)
 		choose_entries(walker->vcpu, space->regime, access->va);
 	walker->log.reads = 0;

@@ -159,6 +159,12 @@ static inline uint64_t index_mask(const struct regime_stage *st, int level)
 	return level == st->start_level ? ~UINT64_C(0) : st->index_mask;
 }
 
+/* Do walk caches take part in the translation? */
+static inline bool is_served(const struct walk *w, int stage, const struct walk_request *rq)
+{
+	return stage == 1 || !(w->hooks->unserved >> rq->purpose & 1);
+}
+
 /*
  * Descend to the leaf descriptor of rq->ia, and to its `entry` unless a walk cache gave it.
  * Invariant: `at` names the table to read next, reached through descriptors that were all valid and
@@ -172,7 +178,8 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 	struct walk_point at = { .level = st->start_level, .table = st->base };
 	unsigned shift;
 	uint64_t mask;
-	bool resumed = caches == WALK_CACHES && w->hooks->probe &&
+	const bool served = is_served(w, stage, rq);
+	bool resumed = caches == WALK_CACHES && w->hooks->probe && served &&
 		       w->hooks->probe(w->hooks->ctx, stage, rq->ia, &at);
 	bool learn = false;
 
@@ -206,7 +213,7 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 		shift -= st->stride_bits;
 		mask = st->index_mask;
 		resumed = false;
-		learn = w->hooks->learn &&
+		learn = w->hooks->learn && served &&
 			!(w->hooks->unwanted[stage - 1].tables >> (at.level + 1) & 1);
 	}
 	leaf->desc = entry->desc;
@@ -312,7 +319,7 @@ PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, co
 		}
 		caches = WALK_NO_CACHES;
 	}
-	if (w->hooks->learn && !leaf->cached &&
+	if (w->hooks->learn && !leaf->cached && is_served(w, stage, rq) &&
 	    !(w->hooks->unwanted[stage - 1].leaves >> (leaf->level + 1) & 1)) {
 		/* All fields, so that the compiler does not clear it first. */
 		struct walk_point point = { .level = leaf->level,

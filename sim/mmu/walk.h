@@ -55,6 +55,13 @@ struct walk_point {
 	uint8_t table_attr;    /* stage 1, not leaf: memory attributes of reads of the table */
 };
 
+/* Why stage 2 translates an address. */
+enum walk_purpose {
+	WALK_FOR_ACCESS,       /* it is the final IPA */
+	WALK_FOR_TABLE_READ,   /* of a stage-1 descriptor */
+	WALK_FOR_TABLE_UPDATE, /* the same for a hardware update of it */
+};
+
 /* Of one stage: points that learn() does not want to hear of; bit n: of level n - 1. */
 struct walk_unwanted {
 	uint8_t tables, leaves;
@@ -88,6 +95,9 @@ struct walk_hooks {
 	struct walk_log *log;		  /* in place of read() */
 	struct walk_hints *hints;	  /* learnt; for speed alone */
 	struct walk_unwanted unwanted[2]; /* stage 1, stage 2 */
+	/* Bit n: of enum walk_purpose n: stage-2 translations that neither probe() nor learn() is
+	 * asked about. */
+	uint8_t unserved;
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);
 	/* A table was reached (before its entry is read) or a leaf was accepted (after all checks

@@ -19,12 +19,6 @@
 /* What the walk caches may give: anything, or (when a leaf must be read again) nothing. */
 enum walk_caches { WALK_CACHES, WALK_NO_CACHES };
 
-enum walk_purpose {
-	WALK_FOR_ACCESS,
-	WALK_FOR_TABLE_READ,   /* stage 2 of a stage-1 descriptor */
-	WALK_FOR_TABLE_UPDATE, /* the same for a hardware update of it */
-};
-
 /* What one stage is asked. */
 struct walk_request {
 	uint64_t ia;
