@@ -81,8 +81,6 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 {
 	if (arguments->csv && arguments->json)
 		argp_error(state, "--csv and --json exclude each other");
-	if (arguments->mode == SWEEP_ALL && arguments->n_slices)
-		argp_error(state, "--slices wants --slurm");
 	if (arguments->confidence && arguments->mode != SWEEP_ALL)
 		argp_error(state,
 			   "--confidence chooses samples anew; on a cluster set sample.period "
@@ -91,8 +89,12 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 		argp_error(state,
 			   "--timing does not reach the tasks of --slurm: set timing.backend "
 			   "in the spec");
-	if (arguments->mode != SWEEP_SLURM && arguments->detach)
-		argp_error(state, "--detach wants --slurm");
+	if (arguments->n_workers && arguments->mode == SWEEP_SLURM)
+		argp_error(state, "--jobs does not reach the tasks of --slurm: ask sbatch for "
+				  "processors, `-- --cpus-per-task=N`");
+	if (arguments->mode != SWEEP_SLURM &&
+	    (arguments->detach || arguments->n_tasks || arguments->task_minutes))
+		argp_error(state, "--detach, --slices and --task-minutes want --slurm");
 	if (!arguments->find != !arguments->where)
 		argp_error(state, "--find and --where want each other");
 	if (arguments->find && (arguments->mode != SWEEP_ALL || arguments->dry_run))
@@ -139,7 +141,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		set_mode(arguments, SWEEP_SLURM, state);
 		return 0;
 	case KEY_SLICES:
-		arguments->n_slices = parse_number("--slices", arg, SLICES_MAX, state);
+		arguments->n_tasks = parse_number("--slices", arg, SLICES_MAX, state);
 		return 0;
 	case KEY_TASK_MINUTES:
 		arguments->task_minutes =
@@ -215,9 +217,14 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 		       "already are skipped: repeat the command to resume. Ends with the tables "
 		       "that the spec's `print:` asks for.",
 	};
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	*arguments = (struct sweep_args){ .n_workers = processors > 0 ? (unsigned)processors : 1,
-					  .task_minutes = TASK_MINUTES };
+	*arguments = (struct sweep_args){ 0 };
 	argp_parse(&argp, argc, argv, 0, NULL, arguments);
+	if (!arguments->n_workers)
+		arguments->n_workers = processors < 1		       ? 1
+				       : processors > POOL_WORKERS_MAX ? POOL_WORKERS_MAX
+								       : (unsigned)processors;
+	if (!arguments->task_minutes)
+		arguments->task_minutes = TASK_MINUTES;
 }

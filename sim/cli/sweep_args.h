@@ -20,9 +20,9 @@ struct sweep_args {
 	const char *find, *where; /* of a search (run/find.h); NULL: run all points */
 	const char *confidence;	  /* of the samples to choose; NULL: none */
 	unsigned n_workers;
-	unsigned slice;	       /* SWEEP_SLICE: counted from 0 */
-	unsigned n_slices;     /* 0: not given */
-	unsigned task_minutes; /* what a task of Slurm is to be worth */
+	unsigned slice, n_slices; /* SWEEP_SLICE: which, counted from 0, of how many */
+	unsigned n_tasks;	  /* SWEEP_SLURM: into which it is cut; 0: by their cost */
+	unsigned task_minutes;	  /* what a task of Slurm is to be worth */
 	int dry_run, json, csv, detach;
 	char **sbatch; /* options for sbatch */
 	size_t n_sbatch;

@@ -49,8 +49,8 @@ static unsigned count_tasks(const struct sweep_args *arguments, const struct pla
 	uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * FORECAST_RECORDS_PER_SECOND;
 	uint64_t n;
 
-	if (arguments->n_slices)
-		return arguments->n_slices;
+	if (arguments->n_tasks)
+		return arguments->n_tasks;
 	n = slices_cost(plan) / per_task + 1;
 	if (n > plan->n_points)
 		n = plan->n_points;
@@ -64,9 +64,9 @@ static enum exit_status start(struct watch *watch, const struct sweep_args *argu
 	enum exit_status status =
 		sweep_cut(slices, plan, database, count_tasks(arguments, plan), diag);
 
-	if (status == STATUS_OK && arguments->n_slices && arguments->n_slices != slices->n)
+	if (status == STATUS_OK && arguments->n_tasks && arguments->n_tasks != slices->n)
 		status = diag_set(diag, STATUS_BAD_INPUT, "%s: cut into %u slices, not %u",
-				  slices->folder, slices->n, arguments->n_slices);
+				  slices->folder, slices->n, arguments->n_tasks);
 	if (status == STATUS_OK)
 		status = slices_claim(slices, diag);
 	if (status == STATUS_OK)
@@ -119,10 +119,10 @@ static enum exit_status look_at(struct watch *watch, unsigned i, struct diag *di
 	return STATUS_OK;
 }
 
-/* The queue first: a task that left it has written all it will write. */
+/* At all slices, whose tasks the queue has told. */
 static enum exit_status look(struct watch *watch, struct diag *diag)
 {
-	enum exit_status status = slurm_queue(watch->name, watch->tasks, watch->slices.n, diag);
+	enum exit_status status = STATUS_OK;
 
 	watch->n_queued = watch->n_complete = watch->n_wanted = watch->n_given_up = 0;
 	memset(watch->wanted, 0, watch->slices.n);
@@ -208,10 +208,17 @@ static void tell_detached(const struct watch *watch, const char *spec)
 static enum exit_status look_and_submit(struct watch *watch, struct diag *diag)
 {
 	struct diag now = DIAG_INIT;
-	enum exit_status status = look(watch, &now);
+	/* The queue first: a task that left it has written all it will write. */
+	enum exit_status status = slurm_queue(watch->name, watch->tasks, watch->slices.n, &now);
 
-	if (status == STATUS_IO && watch->answered)
+	if (status == STATUS_IO && watch->answered) {
+		/* What was submitted is there until the queue says otherwise. */
+		watch->n_queued += watch->n_wanted;
+		watch->n_wanted = 0;
 		return STATUS_OK;
+	}
+	if (status == STATUS_OK)
+		status = look(watch, &now);
 	if (status == STATUS_OK && watch->n_wanted) {
 		status = submit(watch, &now);
 		if (status == STATUS_IO && watch->n_queued)
@@ -259,7 +266,7 @@ enum sweep_slurm_end sweep_slurm_run(const struct sweep_args *arguments, const s
 	    watch_tasks(&watch, arguments, diag) == STATUS_OK) {
 		if (watch.n_complete == watch.slices.n)
 			end = SWEEP_SLURM_COMPLETE;
-		else if (watch.n_queued + watch.n_wanted)
+		else if (watch.n_queued + watch.n_wanted || interrupt_seen())
 			end = SWEEP_SLURM_DETACHED;
 		else
 			end = SWEEP_SLURM_INCOMPLETE;
