@@ -37,6 +37,9 @@ struct latency_result {
 struct latency_query {
 	pa_t pa;
 	bool cacheable;
+	/* For who asks, not for the model: walk_row(), and whether of stage 2 for the final IPA. */
+	uint8_t row;
+	bool final;
 };
 
 /* Instructions do not come through the level-1 data cache. */

@@ -67,32 +67,31 @@ static void pass_cycles(struct mmu_walker *walker)
 }
 
 /* With a listener: where the vCPU's own caches hold a descriptor, or that the listener was told. */
-static struct latency_result find_or_tell(struct mmu_walker *walker, pa_t pa, bool cacheable,
-					  const struct walk_logged *what)
+static struct latency_result find_or_tell(struct mmu_walker *walker,
+					  const struct latency_query *query)
 {
 	struct mmu *mmu = walker->mmu;
 	const struct latency_result own =
-		mmu->shape.latency->read(walker->vcpu->latency_state, pa, cacheable);
+		mmu->shape.latency->read(walker->vcpu->latency_state, query->pa, query->cacheable);
 
 	if (own.found_in != FOUND_DRAM)
 		return own;
 	pass_cycles(walker);
 	walker->told_reads++;
 	mmu_tell(mmu, walker->vcpu->index, MMU_EVENT_READ,
-		 mmu_read_value(pa, cacheable, what->row, what->final));
+		 mmu_read_value(query->pa, query->cacheable, query->row, query->final));
 	return (struct latency_result){ .found_in = (enum found_in)ACCOUNT_LATER };
 }
 
 /* Where a descriptor is found, and how long that takes while no other vCPU is in the way. */
-static struct latency_result find(struct mmu_walker *walker, const struct walk_read *read,
-				  const struct walk_logged *what)
+static struct latency_result find(struct mmu_walker *walker, const struct latency_query *query)
 {
 	struct mmu *mmu = walker->mmu;
 
 	if (mmu->listener.event)
-		return find_or_tell(walker, read->pa, read->cacheable, what);
+		return find_or_tell(walker, query);
 	return latency_read(mmu->shape.latency, walker->vcpu->latency_state, mmu->latency_state,
-			    read->pa, read->cacheable);
+			    query->pa, query->cacheable);
 }
 
 /* A watcher hears of each read at its place in the walk. */
@@ -100,11 +99,15 @@ static void hook_read(void *ctx, const struct walk_read *read)
 {
 	struct mmu_walker *walker = ctx;
 	struct mmu *mmu = walker->mmu;
-	const struct walk_logged what = { (uint8_t)walk_row(read->stage, read->level),
-					  is_final(read) };
-	const struct latency_result found = find(walker, read, &what);
+	const struct latency_query query = {
+		.pa = read->pa,
+		.cacheable = read->cacheable,
+		.row = (uint8_t)walk_row(read->stage, read->level),
+		.final = is_final(read),
+	};
+	const struct latency_result found = find(walker, &query);
 
-	account_add_read(&walker->account, what.row, what.final, found);
+	account_add_read(&walker->account, query.row, query.final, found);
 	if (mmu->watch)
 		mmu->watch(mmu->watch_ctx, read, found);
 }
@@ -118,7 +121,8 @@ static void account_log(struct mmu_walker *walker)
 	latency_read_all(walker->mmu->shape.latency, walker->vcpu->latency_state,
 			 walker->mmu->latency_state, log->query, log->reads, found);
 	for (uint32_t i = 0; i < log->reads; i++)
-		account_add_read(&walker->account, log->what[i].row, log->what[i].final, found[i]);
+		account_add_read(&walker->account, log->query[i].row, log->query[i].final,
+				 found[i]);
 }
 
 static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, enum account_leaf s2)
@@ -138,10 +142,9 @@ static void tell_log(struct mmu_walker *walker)
 		latency->read_soon(walker->vcpu->latency_state, log->query, log->reads);
 	for (uint32_t i = 0; i < log->reads; i++) {
 		const struct latency_query *query = &log->query[i];
-		const struct walk_logged *what = &log->what[i];
 
-		account_add_read(&walker->account, what->row, what->final,
-				 find_or_tell(walker, query->pa, query->cacheable, what));
+		account_add_read(&walker->account, query->row, query->final,
+				 find_or_tell(walker, query));
 	}
 }
 

@@ -33,9 +33,7 @@ static inline void log_read(struct walk_log *log, unsigned row, bool final, pa_t
 {
 	if (log->reads == WALK_READS_MOST)
 		return;
-	log->query[log->reads] = (struct latency_query){ pa, cacheable };
-	log->what[log->reads] = (struct walk_logged){ (uint8_t)row, final };
-	log->reads++;
+	log->query[log->reads++] = (struct latency_query){ pa, cacheable, (uint8_t)row, final };
 }
 
 /* Almost all tables are write-back with both hints; the rest is for the function to say. */

@@ -83,10 +83,6 @@ static inline unsigned walk_row(int stage, int level)
 struct walk_log {
 	uint32_t reads; /* the walk adds to them */
 	struct latency_query query[WALK_READS_MOST];
-	struct walk_logged {
-		uint8_t row; /* walk_row() */
-		bool final;  /* stage 2, for the final IPA */
-	} what[WALK_READS_MOST];
 };
 
 /* All optional (NULL); `ctx` is passed through. Calls come in the order of the walk. */

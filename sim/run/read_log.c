@@ -60,8 +60,8 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 	put(reads, budget, read_header_word(&header));
 	for (uint32_t i = 0; i < log->reads; i++)
 		put(reads, budget,
-		    mmu_read_value(log->query[i].pa, log->query[i].cacheable, log->what[i].row,
-				   log->what[i].final));
+		    mmu_read_value(log->query[i].pa, log->query[i].cacheable, log->query[i].row,
+				   log->query[i].final));
 }
 
 /* ---- the other way ------------------------------------------------------------------------ */
