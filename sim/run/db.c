@@ -177,6 +177,13 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 	return status ? status : db_estimates_prepare(db, diag);
 }
 
+char *db_file_name(const char *path)
+{
+	char *name;
+
+	return asprintf(&name, "%s%s", *path == '/' ? "" : "./", path) < 0 ? NULL : name;
+}
+
 /* SQLite does not say why: ask again. */
 static enum exit_status report_unopened(struct db *db, struct diag *diag)
 {
@@ -195,12 +202,20 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
 	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
 	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_READ ? 0 : SQLITE_OPEN_CREATE);
+	char *name = db_file_name(db->path);
 	enum exit_status status;
 	struct stat file;
+	int opened;
 
-	if (db->access == DB_READ && stat(db->path, &file) != 0)
+	if (!name)
+		return no_memory(diag);
+	if (db->access == DB_READ && stat(db->path, &file) != 0) {
+		free(name);
 		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", db->path);
-	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK)
+	}
+	opened = sqlite3_open_v2(name, &db->sql, flags, NULL);
+	free(name);
+	if (opened != SQLITE_OK)
 		return db->sql ? report_unopened(db, diag) : no_memory(diag);
 	sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);
 	status = db->access == DB_READ ? refuse_empty(db, diag) : create_tables(db, diag);
@@ -221,8 +236,13 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 
 struct db *db_open(const char *path, enum db_access access, struct diag *diag)
 {
-	struct db *db = calloc(1, sizeof(*db));
+	struct db *db;
 
+	if (*path == '\0') {
+		diag_set(diag, STATUS_USAGE, "the name of a database is empty");
+		return NULL;
+	}
+	db = calloc(1, sizeof(*db));
 	if (!db || !(db->path = strdup(path))) {
 		free(db);
 		no_memory(diag);

@@ -181,7 +181,8 @@ enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag);
 
 /*
  * Copy all points of the database at `path` that `db` lacks, in one transaction. Two different
- * results of one key are STATUS_BAD_INPUT and change nothing. *n_new: points copied.
+ * results of one key are STATUS_BAD_INPUT and change nothing. *n_new: points copied; none from a
+ * database that has no tables yet, since who began it was stopped.
  */
 enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, struct diag *diag);
 

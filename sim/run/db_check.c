@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "run/db.h"
 #include "run/db_private.h"
@@ -11,9 +13,28 @@
 /* Sums that must be equal on every point (stats.def); each ends with STAT_COUNT. */
 static const struct {
 	const char *text;
-	enum stat_id left[6], right[6];
+	enum stat_id left[3], right[10];
 } identities[] = {
 #define END STAT_COUNT
+#define READS_OF(level)                                                                            \
+	{                                                                                          \
+		"walk_reads_" #level " = sum over where they were found",                          \
+			{ STAT_walk_reads_##level, END },                                          \
+		{                                                                                  \
+			STAT_reads_##level##_l1d, STAT_reads_##level##_l2,                         \
+				STAT_reads_##level##_llc, STAT_reads_##level##_dram, END           \
+		}                                                                                  \
+	}
+#define LEAVES(name)                                                                               \
+	{                                                                                          \
+#name " = sum over sizes of leaves", { STAT_##name, END },                         \
+		{                                                                                  \
+			STAT_##name##_page_page, STAT_##name##_page_pmd, STAT_##name##_page_pud,   \
+				STAT_##name##_pmd_page, STAT_##name##_pmd_pmd,                     \
+				STAT_##name##_pmd_pud, STAT_##name##_pud_page,                     \
+				STAT_##name##_pud_pmd, STAT_##name##_pud_pud, END                  \
+		}                                                                                  \
+	}
 	{ "accesses = fetches + loads + stores",
 	  { STAT_accesses, END },
 	  { STAT_fetches, STAT_loads, STAT_stores, END } },
@@ -44,6 +65,23 @@ static const struct {
 	  { STAT_walk_reads, END },
 	  { STAT_walk_reads_l1d, STAT_walk_reads_l2, STAT_walk_reads_llc, STAT_walk_reads_dram,
 	    END } },
+	READS_OF(s1_lm1),
+	READS_OF(s1_l0),
+	READS_OF(s1_l1),
+	READS_OF(s1_l2),
+	READS_OF(s1_l3),
+	READS_OF(s2_lm1),
+	READS_OF(s2_l0),
+	READS_OF(s2_l1),
+	READS_OF(s2_l2),
+	READS_OF(s2_l3),
+	LEAVES(walks),
+	LEAVES(walk_cycles),
+	{ "software_cycles = sum over what they were spent on",
+	  { STAT_software_cycles, END },
+	  { STAT_guest_fault_cycles, STAT_exit_cycles, STAT_fault_cycles, STAT_zero_cycles,
+	    STAT_table_cycles, STAT_split_cycles, STAT_tlbi_cycles, STAT_switch_cycles,
+	    STAT_mmio_cycles, END } },
 	{ "guest_lines = sum over where they were found",
 	  { STAT_guest_lines, END },
 	  { STAT_guest_lines_l1d, STAT_guest_lines_l2, STAT_guest_lines_llc, STAT_guest_lines_dram,
@@ -54,6 +92,8 @@ static const struct {
 	{ "smmu_tlb_hits + smmu_tlb_misses = smmu_accesses",
 	  { STAT_smmu_tlb_hits, STAT_smmu_tlb_misses, END },
 	  { STAT_smmu_accesses, END } },
+#undef LEAVES
+#undef READS_OF
 #undef END
 };
 
@@ -88,13 +128,17 @@ static const char *column_text(sqlite3_stmt *row, int column)
 }
 
 /* Fill *point from a row of all columns; text points into the row. */
-static enum exit_status read_point(sqlite3_stmt *row, struct db_point *point, struct diag *diag)
+static enum exit_status read_point(const char *path, sqlite3_stmt *row, struct db_point *point,
+				   struct diag *diag)
 {
 	int column = DB_COLUMN_PARAMS;
 	enum exit_status status;
 
 	memset(point, 0, sizeof(*point));
-	snprintf(point->key, sizeof(point->key), "%s", column_text(row, DB_COLUMN_KEY));
+	if (snprintf(point->key, sizeof(point->key), "%s", column_text(row, DB_COLUMN_KEY)) !=
+	    sizeof(point->key) - 1)
+		return diag_set(diag, STATUS_BAD_INPUT, "%s: '%.64s' is no key of a point", path,
+				column_text(row, DB_COLUMN_KEY));
 	point->model = column_text(row, DB_COLUMN_MODEL);
 	point->engine = column_text(row, DB_COLUMN_ENGINE);
 	point->trace.name = column_text(row, DB_COLUMN_TRACE);
@@ -107,7 +151,7 @@ static enum exit_status read_point(sqlite3_stmt *row, struct db_point *point, st
 	for (size_t i = 0; i < PARAM_COUNT; i++, column++) {
 		status = params_set_row(&point->config, &params[i], column_text(row, column), diag);
 		if (status != STATUS_OK) {
-			diag_place(diag, "point %s", point->key);
+			diag_place(diag, "%s: point %s", path, point->key);
 			return status;
 		}
 	}
@@ -147,7 +191,7 @@ enum exit_status db_get(struct db *db, const char key[DB_KEY_TEXT],
 	sqlite3_bind_text(query, 1, key, -1, SQLITE_STATIC);
 	step = sqlite3_step(query);
 	if (step == SQLITE_ROW)
-		status = read_point(query, &point, diag);
+		status = read_point(db->path, query, &point, diag);
 	else if (step != SQLITE_DONE)
 		status = db_failure(db, diag);
 	if (status == STATUS_OK && step == SQLITE_ROW)
@@ -168,7 +212,7 @@ enum exit_status db_scan(struct db *db,
 
 	status = prepare_scan(db, &query, diag);
 	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW) {
-		status = read_point(query, &point, diag);
+		status = read_point(db->path, query, &point, diag);
 		if (status == STATUS_OK)
 			status = visit(ctx, &point, diag);
 	}
@@ -179,6 +223,7 @@ enum exit_status db_scan(struct db *db,
 }
 
 struct check {
+	const char *path;
 	struct params_text *text;
 	uint64_t *n_points;
 };
@@ -196,7 +241,7 @@ static enum exit_status check_point(void *ctx, const struct db_point *point, str
 				  "the key does not fit its row, whose parameters give %s", key);
 	if (status == STATUS_OK && point->status == DB_POINT_OK)
 		status = db_check_stats(&point->stats, diag);
-	diag_place(diag, "point %s", point->key);
+	diag_place(diag, "%s: point %s", check->path, point->key);
 	return status;
 }
 
@@ -218,7 +263,7 @@ static enum exit_status check_integrity(struct db *db, struct diag *diag)
 
 enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag)
 {
-	struct check check = { params_text_create(), n_points };
+	struct check check = { db->path, params_text_create(), n_points };
 	enum exit_status status = check_integrity(db, diag);
 
 	*n_points = 0;
@@ -289,26 +334,44 @@ static enum exit_status copy_rows(struct db *db, uint64_t *n_new, struct diag *d
 
 static enum exit_status attach(struct db *db, const char *path, struct diag *diag)
 {
-	sqlite3_stmt *statement;
-	enum exit_status status = db_prepare(db, "ATTACH ?1 AS other", &statement, diag);
+	char *name = db_file_name(path);
+	sqlite3_stmt *statement = NULL;
+	enum exit_status status;
 
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
-	if (sqlite3_step(statement) != SQLITE_DONE)
-		status = db_failure(db, diag);
+	if (!name)
+		return diag_set(diag, STATUS_INTERNAL, "out of memory");
+	status = db_prepare(db, "ATTACH ?1 AS other", &statement, diag);
+	if (status == STATUS_OK) {
+		sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+		if (sqlite3_step(statement) != SQLITE_DONE)
+			status = db_failure(db, diag);
+	}
 	sqlite3_finalize(statement);
+	free(name);
 	return status;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
 }
 
 enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, struct diag *diag)
 {
-	struct db *other = db_open(path, DB_READ, diag);
+	struct db *other;
 	enum exit_status status;
 
 	*n_new = 0;
-	if (!other)
-		return diag ? diag->status : STATUS_BAD_INPUT;
+	if (access(path, F_OK) != 0)
+		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", path);
+	if (same_file(db->path, path))
+		return diag_set(diag, STATUS_USAGE, "%s: cannot be merged into itself", path);
+	status = db_open_existing(path, &other, diag);
+	if (status != STATUS_OK || !other)
+		return status;
 	db_close(other, NULL);
 	status = attach(db, path, diag);
 	if (status != STATUS_OK)

@@ -164,8 +164,8 @@ static enum exit_status check_estimate(void *ctx, const struct db_estimate *esti
 		    (!again.known || (again.low == value->low && again.high == value->high)))
 			return STATUS_OK;
 	}
-	return diag_set(diag, STATUS_BAD_INPUT, "%s is not what the samples tell of point %s",
-			estimate->statistic, estimate->key);
+	return diag_set(diag, STATUS_BAD_INPUT, "%s: %s is not what the samples tell of point %s",
+			check->db->path, estimate->statistic, estimate->key);
 }
 
 enum exit_status db_estimates_check(struct db *db, struct diag *diag)

@@ -56,7 +56,7 @@ enum exit_status db_intervals_put(struct db *db, const struct db_point *point, s
 	return status;
 }
 
-/* Run a query whose first row, if there is one, is a fault: "TEXT of point KEY". */
+/* Run a query whose first row, if there is one, is a fault: "PATH: TEXT of point KEY". */
 static enum exit_status refuse_row(struct db *db, struct db_text *text, const char *fault,
 				   struct diag *diag)
 {
@@ -68,7 +68,7 @@ static enum exit_status refuse_row(struct db *db, struct db_text *text, const ch
 		return status;
 	step = sqlite3_step(query);
 	if (step == SQLITE_ROW)
-		status = diag_set(diag, STATUS_BAD_INPUT, "%s of point %s", fault,
+		status = diag_set(diag, STATUS_BAD_INPUT, "%s: %s of point %s", db->path, fault,
 				  (const char *)sqlite3_column_text(query, 0));
 	else if (step != SQLITE_DONE)
 		status = db_failure(db, diag);
@@ -120,7 +120,7 @@ enum exit_status db_intervals_refuse_conflicts(struct db *db, const char *path, 
 	struct db_text text;
 	enum exit_status status;
 
-	if (asprintf(&fault, "%s and %s have different intervals", db->path, path) < 0)
+	if (asprintf(&fault, "%s has different intervals", path) < 0)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	db_text_open(&text);
 	if (text.stream) {

@@ -30,6 +30,10 @@ enum db_column {
 	DB_COLUMN_PARAMS, /* the first of them */
 };
 
+/* The path as SQLite takes it for a file, never for a URI or a database in memory; to be freed.
+ * NULL: out of memory. */
+char *db_file_name(const char *path);
+
 /* Run a prepared statement without results, which can then be bound and run again. */
 enum exit_status db_step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag);
 

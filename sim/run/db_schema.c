@@ -126,6 +126,32 @@ static enum exit_status validate_columns(struct db *db, struct diag *diag)
 	return status;
 }
 
+static enum exit_status validate_tables(struct db *db, struct diag *diag)
+{
+	static const char *const queries[] = {
+		"SELECT sweep.name, sweep.point, sweep.key FROM sweep",
+		"SELECT effort.key, effort.wall_micros FROM effort",
+		"SELECT intervals.key, intervals.interval FROM intervals",
+		"SELECT estimates.key, estimates.statistic, estimates.total, estimates.low, "
+		"estimates.high FROM estimates",
+	};
+	enum exit_status status = STATUS_OK;
+
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]) && status == STATUS_OK; i++) {
+		sqlite3_stmt *query;
+
+		status = db_prepare(db, queries[i], &query, NULL);
+		sqlite3_finalize(query);
+	}
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	if (sqlite3_errcode(db->sql) != SQLITE_ERROR)
+		return db_failure(db, diag);
+	return diag_set(diag, STATUS_BAD_INPUT,
+			"%s: written by another version of twostage: %s; use another file",
+			db->path, sqlite3_errmsg(db->sql));
+}
+
 enum exit_status db_validate(struct db *db, struct diag *diag)
 {
 	long long id = 0, version = 0;
@@ -144,5 +170,6 @@ enum exit_status db_validate(struct db *db, struct diag *diag)
 				"%s: schema version %lld is %s than this program's %d", db->path,
 				version, version > DB_SCHEMA_VERSION ? "newer" : "older",
 				DB_SCHEMA_VERSION);
-	return validate_columns(db, diag);
+	status = validate_columns(db, diag);
+	return status ? status : validate_tables(db, diag);
 }

@@ -368,6 +368,10 @@ enum exit_status plan_read_spec(struct plan *plan, struct diag *diag)
 		status = check_keys(plan, root, grids ? many_grids : one_grid, diag);
 	if (status == STATUS_OK && grids)
 		status = expect_kind(plan, grids, YAML_LIST, "grids", diag);
+	if (status == STATUS_OK && n == 0) {
+		status = diag_set(diag, STATUS_BAD_INPUT, "grids: the list is empty");
+		diag_place(diag, "%s:%u:%u", plan->spec->path, grids->line, grids->column);
+	}
 	if (status != STATUS_OK)
 		return status;
 	plan->grids = calloc(n + 1, sizeof(*plan->grids));

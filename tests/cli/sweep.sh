@@ -159,6 +159,31 @@ expect 'order of merging' 0 '' cmp m1.csv m2.csv
 sqlite3 five.db 'UPDATE point SET walks = walks + 1 WHERE walks > 0'
 expect 'different results' 65 'merged.db and five.db have different results of point' "$TWOSTAGE" db merge merged.db five.db
 expect 'tampered counters' 65 'point [0-9a-f]{32}: error: .*does not hold' "$TWOSTAGE" db check five.db
+expect 'names the file' 65 '^five.db: point ' "$TWOSTAGE" db check merged.db five.db
+expect 'merge into itself' 64 'merged.db: cannot be merged into itself' "$TWOSTAGE" db merge merged.db ./merged.db
+: >empty.db
+expect 'merge of what was stopped before its first point' 0 'merged.db: 0 new points from empty.db' "$TWOSTAGE" db merge merged.db empty.db one.db
+expect 'merge of nothing' 66 'none.db: no such file' "$TWOSTAGE" db merge merged.db none.db
+expect 'no name' 64 'the name of a database is empty' "$TWOSTAGE" sweep -o '' s.yaml
+# Names that SQLite would take for a database in memory, or for a URI.
+for strange in :memory: 'file:x.db?mode=memory'; do
+	expect "$strange" 0 ' 48 new points' "$TWOSTAGE" db merge "$strange" one.db
+	expect "$strange is a file" 0 ': ok, 48 points' "$TWOSTAGE" db check "./$strange"
+	expect "$strange can be merged" 0 '48 new points' "$TWOSTAGE" db merge ":$strange" "$strange"
+done
+# damage WHY SQL - `db check` sees it
+damage() {
+	cp one.db damaged.db
+	sqlite3 damaged.db "$2"
+	expect "damage: $2" 65 "damaged.db: .*$1" "$TWOSTAGE" db check damaged.db
+}
+point="rowid = (SELECT min(rowid) FROM point WHERE walks > 0)"
+damage 'is no key of a point' 'UPDATE point SET "key" = "key" || 1'
+damage 'walk_reads_s2_l3 = sum over where' "UPDATE point SET reads_s2_l3_l2 = reads_s2_l3_l2 + 1 WHERE $point"
+damage 'walks = sum over sizes of leaves' "UPDATE point SET walks_page_pmd = walks_page_pmd + 1 WHERE $point"
+damage 'walk_cycles = sum over sizes' "UPDATE point SET walk_cycles = walk_cycles + 1 WHERE $point"
+damage 'software_cycles = sum' "UPDATE point SET zero_cycles = zero_cycles + 1 WHERE $point"
+damage 'no such table: effort' 'DROP TABLE effort'
 expect 'not a database' 65 's.yaml: file is not a database' "$TWOSTAGE" db check s.yaml
 expect 'no such database' 66 'nothing.db: no such file' "$TWOSTAGE" db info nothing.db
 sqlite3 newer.db 'PRAGMA application_id = 846427239; PRAGMA user_version = 7; CREATE TABLE point (a)'

@@ -183,6 +183,7 @@ static void refused(void **state)
 	refuse(HEAD "axes: { seed: [1, x] }\n", "4:19", "is not a whole number");
 	refuse(HEAD "axes: { seed: 1 }\n", "4:15", "a list was expected");
 	refuse(HEAD "axes: { seed: [] }\n", "4:15", "the list is empty");
+	refuse("name: x\ngrids: []\n", "2:8", "grids: the list is empty");
 	refuse(HEAD "axes: [seed]\n", "4:7", "a map was expected");
 	refuse(HEAD "set: { seed: 1 }\naxes: { seed: [1] }\n", "5:9", "already set in line 4");
 	refuse(HEAD "set: { stage2.ipa_bits: 99 }\n", "4:25", "expected 32 to 52");
