@@ -58,7 +58,8 @@ static void print_groups(const struct plan *plan, const struct forecast *forecas
 		printf("%s: %zu points to run: %zu replay the trace, %zu the L1 TLBs' misses of "
 		       "another, %zu also with its tables, %zu also with its walks\n",
 		       plan->traces[trace].name.name, n_points, n_shared[SHARE_NOTHING],
-		       n_shared[SHARE_STREAM], n_shared[SHARE_MAP], n_shared[SHARE_WALKS]);
+		       n_shared[SHARE_STREAM], n_shared[SHARE_MAP],
+		       n_shared[SHARE_WALKS] + n_shared[SHARE_PLACES]);
 	}
 }
 
@@ -120,7 +121,8 @@ static void print_json_lists(const struct plan *plan, const struct forecast *for
 		printf(",\"first\":%zu,\"points\":%zu,\"misses_shared\":%zu,\"tables_shared\":%zu,"
 		       "\"walks_shared\":%zu}",
 		       group->example, group->n_points, group->n_shared[SHARE_STREAM],
-		       group->n_shared[SHARE_MAP], group->n_shared[SHARE_WALKS]);
+		       group->n_shared[SHARE_MAP],
+		       group->n_shared[SHARE_WALKS] + group->n_shared[SHARE_PLACES]);
 	}
 	fputs("],\"impossible\":[", stdout);
 	for (size_t i = 0; i < plan->n_points; i++) {

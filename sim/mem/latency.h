@@ -57,6 +57,8 @@ struct latency_ops {
 			 struct latency_result *found);
 	/* n reads come soon. NULL: nothing has to be fetched for them. */
 	void (*read_soon)(const void *state, const struct latency_query *query, uint32_t n);
+	/* Of each read that is found there, when nothing else decides it. NULL: something does. */
+	uint32_t (*cycles)(const struct latency_config *config, enum found_in found);
 	/* The guest's own access to a line of Normal memory, which shares the caches with
 	 * descriptor reads. NULL: the model has no caches. */
 	struct latency_result (*guest)(void *state, pa_t pa, enum latency_side side);

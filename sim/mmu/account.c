@@ -10,6 +10,8 @@ enum {
 	PAIR_WALKS = STAT_walks_page_page,
 	PAIR_ROWS = STAT_walks_page_pmd - STAT_walks_page_page,
 	PLACES = FOUND_COUNT,
+	/* Rows of reads of both stages, by level and place. */
+	READ_ROWS = 2 * (STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1) * PLACES,
 };
 
 enum account_leaf account_leaf_of(enum granule granule, unsigned bits)
@@ -57,14 +59,14 @@ static inline void count_walk(const struct walk_account *account, struct stats *
 	v[STAT_pwc_misses] += account->pwc_misses;
 }
 
-static inline void time_walk(const struct walk_account *account, struct stats *stats,
-			     struct walk_latencies *latencies, enum account_leaf s1,
-			     enum account_leaf s2)
+static inline void time_walks(struct stats *stats, struct walk_latencies *latencies,
+			      enum account_leaf s1, enum account_leaf s2, uint64_t cycles,
+			      uint64_t walks)
 {
-	stats->v[STAT_walk_cycles] += account->cycles;
-	pair_of(stats, s1, s2)[1] += account->cycles;
-	histogram_add(&latencies->all, account->cycles);
-	histogram_add(&latencies->by_leaf[s1][s2], account->cycles);
+	stats->v[STAT_walk_cycles] += cycles * walks;
+	pair_of(stats, s1, s2)[1] += cycles * walks;
+	histogram_add_many(&latencies->all, cycles, walks);
+	histogram_add_many(&latencies->by_leaf[s1][s2], cycles, walks);
 }
 
 void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
@@ -83,20 +85,43 @@ void account_time(const struct walk_account *account, struct stats *stats,
 {
 	for (uint32_t i = 0; i < account->reads; i++)
 		time_read(stats->v, &account->read[i]);
-	time_walk(account, stats, latencies, s1, s2);
+	time_walks(stats, latencies, s1, s2, account->cycles, 1);
+}
+
+static void forget_walk_cycles(uint64_t *v)
+{
+	v[STAT_walk_cycles] = v[STAT_walk_cycles_s2_final] = 0;
+	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++)
+		v[PAIR_WALKS + i * PAIR_ROWS + 1] = 0;
 }
 
 void account_forget_time(struct stats *stats)
 {
-	enum { ROWS = 2 * (STAT_walk_reads_s2_lm1 - STAT_walk_reads_s1_lm1) * PLACES };
 	uint64_t *v = stats->v;
 
 	memset(v + STAT_walk_reads_l1d, 0, PLACES * sizeof(*v));
-	memset(v + STAT_reads_s1_lm1_l1d, 0, ROWS * sizeof(*v));
-	memset(v + STAT_read_cycles_s1_lm1_l1d, 0, ROWS * sizeof(*v));
-	v[STAT_walk_cycles] = v[STAT_walk_cycles_s2_final] = 0;
-	for (unsigned i = 0; i < LEAF_SIZES * LEAF_SIZES; i++)
-		v[PAIR_WALKS + i * PAIR_ROWS + 1] = 0;
+	memset(v + STAT_reads_s1_lm1_l1d, 0, READ_ROWS * sizeof(*v));
+	memset(v + STAT_read_cycles_s1_lm1_l1d, 0, READ_ROWS * sizeof(*v));
+	forget_walk_cycles(v);
+}
+
+void account_time_reads(struct stats *stats, const uint32_t cycles[FOUND_COUNT],
+			const uint64_t final[FOUND_COUNT])
+{
+	uint64_t *v = stats->v;
+
+	forget_walk_cycles(v);
+	for (unsigned row = 0; row < READ_ROWS; row++)
+		v[STAT_read_cycles_s1_lm1_l1d + row] =
+			v[STAT_reads_s1_lm1_l1d + row] * cycles[row % PLACES];
+	for (unsigned place = 0; place < PLACES; place++)
+		v[STAT_walk_cycles_s2_final] += final[place] * cycles[place];
+}
+
+void account_time_walks(struct stats *stats, struct walk_latencies *latencies, enum account_leaf s1,
+			enum account_leaf s2, uint64_t cycles, uint64_t walks)
+{
+	time_walks(stats, latencies, s1, s2, cycles, walks);
 }
 
 void account_commit(const struct walk_account *account, struct stats *stats,
@@ -107,7 +132,7 @@ void account_commit(const struct walk_account *account, struct stats *stats,
 		time_read(stats->v, &account->read[i]);
 	}
 	count_walk(account, stats, s1, s2);
-	time_walk(account, stats, latencies, s1, s2);
+	time_walks(stats, latencies, s1, s2, account->cycles, 1);
 }
 
 void account_discard(struct walk_account *account, struct stats *stats)

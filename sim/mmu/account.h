@@ -84,6 +84,17 @@ void account_time(const struct walk_account *account, struct stats *stats,
 /* What account_time() has counted, back to 0. */
 void account_forget_time(struct stats *stats);
 
+/*
+ * Instead, where a read takes `cycles` by the place where it is found: the time of all reads by the
+ * counts of account_time(), and walk cycles back to 0. `final`: stage-2 reads for the final IPA.
+ */
+void account_time_reads(struct stats *stats, const uint32_t cycles[FOUND_COUNT],
+			const uint64_t final[FOUND_COUNT]);
+
+/* And `walks` walks to leaves of one pair of sizes that took `cycles` each. */
+void account_time_walks(struct stats *stats, struct walk_latencies *latencies, enum account_leaf s1,
+			enum account_leaf s2, uint64_t cycles, uint64_t walks);
+
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 

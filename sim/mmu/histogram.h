@@ -33,11 +33,17 @@ static inline unsigned histogram_bucket(uint64_t value)
 	       ((log2 - HISTOGRAM_EXACT_BITS) << HISTOGRAM_SUB_BITS) + sub;
 }
 
+/* The same value n times. */
+static inline void histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t n)
+{
+	histogram->total += n;
+	histogram->max = value > histogram->max ? value : histogram->max;
+	histogram->bucket[histogram_bucket(value)] += n;
+}
+
 static inline void histogram_add(struct histogram *histogram, uint64_t value)
 {
-	histogram->total++;
-	histogram->max = value > histogram->max ? value : histogram->max;
-	histogram->bucket[histogram_bucket(value)]++;
+	histogram_add_many(histogram, value, 1);
 }
 
 /* Smallest value of a bucket. */

@@ -204,11 +204,17 @@ void machine_tally(struct machine *machine, struct machine_tally *tally)
 void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
 			 struct stats *stats)
 {
-	const struct os_cycles cycles = os_cycles_of(&tally->work, costs);
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		stats->v[i] += tally->rows.v[i];
+	machine_work_count(&tally->work, costs, stats);
+}
+
+void machine_work_count(const struct os_work *work, const struct os_costs *costs,
+			struct stats *stats)
+{
+	const struct os_cycles cycles = os_cycles_of(work, costs);
 	uint64_t *v = stats->v;
 
-	for (unsigned i = 0; i < STAT_COUNT; i++)
-		v[i] += tally->rows.v[i];
 	v[STAT_guest_fault_cycles] = cycles.guest_faults;
 	v[STAT_exit_cycles] = cycles.exits;
 	v[STAT_fault_cycles] = cycles.faults;

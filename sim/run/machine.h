@@ -71,6 +71,10 @@ void machine_tally(struct machine *machine, struct machine_tally *tally);
 void machine_tally_count(const struct machine_tally *tally, const struct os_costs *costs,
 			 struct stats *stats);
 
+/* Of it only the cycles, in place of those that are there. */
+void machine_work_count(const struct os_work *work, const struct os_costs *costs,
+			struct stats *stats);
+
 /* Adds what VMs and host did so far, as far as it adds up over time, to statistics that have
  * nothing of it yet. Cheap. */
 void machine_count_sums(const struct machine *machine, struct stats *stats);

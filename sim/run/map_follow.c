@@ -186,6 +186,7 @@ bool map_follow(const struct mmu_shape *shape, const struct miss_stream *stream,
 		f.mem->watch = (struct phys_watch){ written, &f };
 		recorder_attach_walks(record, &f.mmu);
 		done = make_all(&f);
+		recorder_detach_walks(record, &f.mmu);
 		mmu_count(&f.mmu, stats);
 		mmu_fini(&f.mmu);
 	}

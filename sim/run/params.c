@@ -33,6 +33,7 @@ const struct param params[PARAM_COUNT] = {
 #define PARAM_MAPPING(...) ROW(MAPPING, __VA_ARGS__)
 #define PARAM_L2(...)	   ROW(L2, __VA_ARGS__)
 #define PARAM_WALKS(...)   ROW(WALKS, __VA_ARGS__)
+#define PARAM_PLACES(...)  ROW(PLACES, __VA_ARGS__)
 #define PARAM_TIME(...)	   ROW(TIME, __VA_ARGS__)
 #include "run/params.def"
 #undef PARAM

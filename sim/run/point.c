@@ -100,6 +100,31 @@ bool point_is_alone(const struct config *config)
 	return point_has_process(config) || timeline_wanted(config) || sample_wanted(config);
 }
 
+/* Write down of a replay what can be. */
+static void attach(struct recorder *record, struct replay *replay)
+{
+	if (record->stream && replay_is_recordable(replay)) {
+		recorder_attach(record, replay->machine);
+		replay->record = record;
+		return;
+	}
+	recorder_spoil(record);
+	if (!replay_is_retimable(replay))
+		recorder_spoil_walks(record);
+	/* In which cache a read is found depends on the guest's lines, too. */
+	if (replay->lines && record->walks)
+		record->walks->overflow = true;
+	recorder_attach_walks(record, replay->mmu);
+}
+
+static void detach(struct recorder *record, struct replay *replay)
+{
+	if (replay->record)
+		recorder_detach(record);
+	else
+		recorder_detach_walks(record, replay->mmu);
+}
+
 /* The whole trace through a machine that is ready, and what came of it. */
 static enum exit_status run_timed(struct machine *machine, struct timing *timing,
 				  const struct trace_reader *trace,
@@ -125,16 +150,12 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 			diag);
 		replay_along(&replay, &timeline);
 	}
-	if (record && status == STATUS_OK && replay_is_recordable(&replay)) {
-		recorder_attach(record, machine);
-		replay.record = record;
-	} else if (record) {
-		recorder_spoil(record);
-	}
+	if (record && status == STATUS_OK)
+		attach(record, &replay);
 	if (status == STATUS_OK)
 		status = replay_all(&replay, trace, progress, diag);
-	if (replay.record)
-		recorder_detach(record);
+	if (record && status == STATUS_OK)
+		detach(record, &replay);
 	replay_fini(&replay);
 	if (status == STATUS_OK && sampled)
 		status = refuse_point(sampler_finish(&sampler, stats, diag), diag);
@@ -143,8 +164,8 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 		return status;
 	if (along)
 		status = refuse_point(timeline_finish(&timeline, &info->totals, stats, diag), diag);
-	else if (replay.record)
-		recorder_count(record, &info->totals, stats);
+	else if (record)
+		recorder_count(record, machine, &info->totals, stats);
 	else
 		timeline_count(machine, &info->totals, stats);
 	host_session_count(&replay.session, lookups(stats->v) + replay.session.start.lookups,
@@ -259,18 +280,14 @@ bool point_follow(const struct config *config, const struct trace_reader *trace,
 	}
 	replay_fini(&replay);
 	if (followed)
-		recorder_count(record, &info->totals, stats);
+		recorder_count(record, &machine, &info->totals, stats);
 	machine_fini(&machine);
 	return followed;
 }
 
-/* The counts of an MMU, and all that other points left of them. */
-static void complete(const struct config *config, const struct mmu_shape *shape,
-		     const struct trace_info *info, const struct machine_tally *tally,
-		     struct stats *stats)
+static struct mmu_shape shape_of(const struct config *config, const struct trace_info *info)
 {
-	timeline_count_totals(shape, &info->totals, stats);
-	machine_tally_count(tally, &config->cost, stats);
+	return machine_mmu_shape(config, info->vcpus ? info->vcpus : 1);
 }
 
 bool point_follow_map(const struct config *config, const struct trace_reader *trace,
@@ -278,26 +295,46 @@ bool point_follow_map(const struct config *config, const struct trace_reader *tr
 		      struct recorder *record, struct stats *stats)
 {
 	const struct trace_info *info = trace_info(trace);
-	const struct mmu_shape shape = machine_mmu_shape(config, info->vcpus ? info->vcpus : 1);
+	const struct mmu_shape shape = shape_of(config, info);
 
 	if (!map_follow(&shape, stream, map, record, stats))
 		return false;
-	if (record->walks)
-		record->walks->counted = *stats;
-	complete(config, &shape, info, record->tally, stats);
+	timeline_count_totals(&shape, &info->totals, stats);
+	machine_tally_count(record->tally, &config->cost, stats);
 	return true;
 }
 
+/* What depends on the time of walks, and the cycles of software. */
+static void retime(const struct config *config, const struct mmu_shape *shape,
+		   const struct trace_info *info, const struct os_work *work, struct stats *stats)
+{
+	timeline_count_totals(shape, &info->totals, stats);
+	machine_work_count(work, &config->cost, stats);
+}
+
 bool point_follow_walks(const struct config *config, const struct trace_reader *trace,
-			const struct read_log *walks, const struct machine_tally *tally,
+			const struct read_log *walks, const struct os_work *work,
+			struct recorder *record, struct stats *stats)
+{
+	const struct trace_info *info = trace_info(trace);
+	const struct mmu_shape shape = shape_of(config, info);
+
+	if (!read_log_count(walks, &shape, record->times, record->budget, stats))
+		return false;
+	retime(config, &shape, info, work, stats);
+	return true;
+}
+
+bool point_follow_times(const struct config *config, const struct trace_reader *trace,
+			const struct time_log *times, const struct os_work *work,
 			struct stats *stats)
 {
 	const struct trace_info *info = trace_info(trace);
-	const struct mmu_shape shape = machine_mmu_shape(config, info->vcpus ? info->vcpus : 1);
+	const struct mmu_shape shape = shape_of(config, info);
 
-	if (!read_log_count(walks, &shape, stats))
+	if (!time_log_count(times, &shape, stats))
 		return false;
-	complete(config, &shape, info, tally, stats);
+	retime(config, &shape, info, work, stats);
 	return true;
 }
 

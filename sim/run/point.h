@@ -72,9 +72,18 @@ bool point_follow_map(const struct config *config, const struct trace_reader *tr
 		      const struct miss_stream *stream, const struct map_log *map,
 		      struct recorder *record, struct stats *stats);
 
-/* With the same L2 TLB and walk caches, too. */
+/*
+ * Of a point that makes the same walks: *stats are those of the one recorded, with run_relookups,
+ * `work` is what guest and host did, `record` has nothing but times. False: out of memory, *stats
+ * is void.
+ */
 bool point_follow_walks(const struct config *config, const struct trace_reader *trace,
-			const struct read_log *walks, const struct machine_tally *tally,
+			const struct read_log *walks, const struct os_work *work,
+			struct recorder *record, struct stats *stats);
+
+/* If they find their descriptors in the same places, too. */
+bool point_follow_times(const struct config *config, const struct trace_reader *trace,
+			const struct time_log *times, const struct os_work *work,
 			struct stats *stats);
 
 #endif

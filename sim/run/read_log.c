@@ -120,7 +120,8 @@ static void read_all(const struct caches *caches, const struct read_header *head
 				 word[i] >> MMU_READ_FINAL & 1, found[i]);
 }
 
-bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, struct stats *stats)
+bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
+		    struct time_log *times, struct budget *budget, struct stats *stats)
 {
 	struct walk_latencies *latencies = calloc(1, sizeof(*latencies));
 	struct walk_account account = { 0 };
@@ -131,18 +132,23 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, s
 		free(latencies);
 		return false;
 	}
-	*stats = log->counted;
 	account_forget_time(stats);
 	for (size_t at = 0; at < log->words; at = next) {
 		const struct read_header header = read_header_of(log->word[at]);
 
 		next = at + 1 + header.reads;
 		account.reads = 0;
+		account.s1_hits = header.s1_hits;
+		account.s2_leaf_hits = header.s2_hits;
 		account.cycles = (uint64_t)header.s1_hits * shape->s1.hit_cycles +
 				 (uint64_t)header.s2_hits * shape->s2.hit_cycles;
 		read_all(&caches, &header, &log->word[at + 1], &account);
-		if (header.s1_leaf != LEAF_SIZES)
-			account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,
+		if (header.s1_leaf == LEAF_SIZES)
+			continue;
+		account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,
+			     (enum account_leaf)header.s2_leaf);
+		if (times)
+			time_log_put(times, budget, &account, (enum account_leaf)header.s1_leaf,
 				     (enum account_leaf)header.s2_leaf);
 	}
 	account_quantiles(latencies, stats);

@@ -8,6 +8,7 @@
 
 #include "mmu/hierarchy.h"
 #include "run/budget.h"
+#include "run/time_log.h"
 
 /* A walk is a word that says this, then one for each read: mmu_read_value(). */
 struct read_header {
@@ -35,8 +36,7 @@ struct read_log {
 	uint64_t *word; /* owned */
 	size_t words, room;
 	size_t most_bytes;
-	struct stats counted; /* mmu_count() at the end of the replay */
-	bool overflow;	      /* the recording was given up */
+	bool overflow; /* the recording was given up */
 };
 
 void read_log_fini(struct read_log *log);
@@ -48,9 +48,11 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 		  enum account_leaf s1, enum account_leaf s2);
 
 /*
- * The counts of an MMU of `shape`, as mmu_count() gives them, if it makes the walks of `log`.
+ * Time of all walks and reads, with percentiles, in place of that which *stats has, if an MMU of
+ * `shape` makes the walks of `log`; written down in `times` within `budget` unless that is NULL.
  * False: out of memory.
  */
-bool read_log_count(const struct read_log *log, const struct mmu_shape *shape, struct stats *stats);
+bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
+		    struct time_log *times, struct budget *budget, struct stats *stats);
 
 #endif

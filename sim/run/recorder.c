@@ -14,8 +14,14 @@ void recorder_spoil(struct recorder *recorder)
 		recorder->stream->overflow = true;
 	if (recorder->map)
 		recorder->map->overflow = true;
+}
+
+void recorder_spoil_walks(struct recorder *recorder)
+{
 	if (recorder->walks)
 		recorder->walks->overflow = true;
+	if (recorder->times)
+		recorder->times->overflow = true;
 }
 
 static void changed(void *ctx, enum phys_change change, pa_t pa, uint64_t value)
@@ -100,15 +106,29 @@ static void walked(void *ctx, uint32_t vcpu, const struct walk_log *log,
 {
 	struct recorder *recorder = ctx;
 
-	read_log_put(recorder->walks, recorder->budget, vcpu, log, account, s1, s2);
+	if (recorder->walks)
+		read_log_put(recorder->walks, recorder->budget, vcpu, log, account, s1, s2);
+	if (recorder->times)
+		time_log_put(recorder->times, recorder->budget, account, s1, s2);
 }
 
 void recorder_attach_walks(struct recorder *recorder, struct mmu *mmu)
 {
-	if (!recorder->walks)
+	if (!recorder->walks && !recorder->times)
 		return;
 	mmu->tap.walked = walked;
 	mmu->tap.ctx = recorder;
+}
+
+void recorder_detach_walks(struct recorder *recorder, struct mmu *mmu)
+{
+	mmu->tap = (struct mmu_tap){ 0 };
+	recorder->s2_idle = mmu->shape.s2.serves == WALK_CACHE_SERVES_ALL;
+	for (uint32_t i = 0; i < mmu->shape.vcpus; i++) {
+		const struct walk_cache *s2 = &mmu->vcpu[i].s2;
+
+		recorder->s2_idle = recorder->s2_idle && s2->ways && walk_cache_is_unused(s2);
+	}
 }
 
 void recorder_attach(struct recorder *recorder, struct machine *machine)
@@ -137,18 +157,14 @@ void recorder_detach(struct recorder *recorder)
 	if (recorder->stream)
 		recorder->stream->tlbis = recorder_digest(recorder);
 	mmu->os = recorder->os;
-	mmu->tap = (struct mmu_tap){ 0 };
+	recorder_detach_walks(recorder, mmu);
 	recorder->machine->mem->watch = (struct phys_watch){ 0 };
 }
 
-void recorder_count(struct recorder *recorder, const struct trace_totals *totals,
-		    struct stats *stats)
+void recorder_count(struct recorder *recorder, struct machine *machine,
+		    const struct trace_totals *totals, struct stats *stats)
 {
-	struct machine *machine = recorder->machine;
-
 	mmu_count(&machine->mmu, stats);
-	if (recorder->walks)
-		recorder->walks->counted = *stats;
 	timeline_count_totals(&machine->mmu.shape, totals, stats);
 	machine_tally(machine, recorder->tally);
 	machine_tally_count(recorder->tally, &machine->config.cost, stats);

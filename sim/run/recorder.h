@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Listens to a replay and writes down what other points may be replayed from: what got through L1
- * (miss_stream.h), what became of the mapping (map_log.h), what walks read (read_log.h).
+ * (miss_stream.h), what became of the mapping (map_log.h), what walks read (read_log.h) and where
+ * they found it (time_log.h).
  */
 #ifndef TWOSTAGE_RUN_RECORDER_H
 #define TWOSTAGE_RUN_RECORDER_H
@@ -23,6 +24,7 @@ struct recorder {
 	struct miss_stream *stream;
 	struct map_log *map;
 	struct read_log *walks;
+	struct time_log *times;
 	struct machine_tally *tally; /* never NULL where there is a machine */
 	/* From here on the recorder's own. */
 	struct machine *machine;
@@ -31,6 +33,7 @@ struct recorder {
 	uint32_t misses;       /* so far */
 	uint64_t tlbis;	       /* digest of all operations so far that L1 hears of */
 	uint64_t walks_before; /* the access under way */
+	bool s2_idle; /* at the end: the stage-2 cache served all walks, and held nothing */
 };
 
 /* Before the first access of a machine that has its VMs; until recorder_detach(). */
@@ -38,11 +41,12 @@ void recorder_attach(struct recorder *recorder, struct machine *machine);
 void recorder_detach(struct recorder *recorder);
 
 /* After the last access: timeline_count(), and what recordings keep of it. */
-void recorder_count(struct recorder *recorder, const struct trace_totals *totals,
-		    struct stats *stats);
+void recorder_count(struct recorder *recorder, struct machine *machine,
+		    const struct trace_totals *totals, struct stats *stats);
 
-/* The same for an MMU without machine: of its walks alone. */
+/* The same for an MMU with or without machine: of its walks alone. */
 void recorder_attach_walks(struct recorder *recorder, struct mmu *mmu);
+void recorder_detach_walks(struct recorder *recorder, struct mmu *mmu);
 
 /* Around mmu_access(). */
 void recorder_begin(struct recorder *recorder);
@@ -56,8 +60,11 @@ void recorder_miss(struct recorder *recorder, const struct trace_key *key,
 void recorder_follow(struct recorder *recorder, const struct miss *miss,
 		     const struct mmu_space *space);
 
-/* An access did what recordings do not know. */
+/* An access did what recordings do not know: misses and mapping are given up. */
 void recorder_spoil(struct recorder *recorder);
+
+/* The same of walks. */
+void recorder_spoil_walks(struct recorder *recorder);
 
 static inline uint32_t recorder_digest(const struct recorder *recorder)
 {

@@ -85,6 +85,10 @@ enum exit_status replay_block(struct replay *replay, const struct trace_block *b
  */
 bool replay_is_recordable(const struct replay *replay);
 
+/* Is time all that a point with other cycles would differ in, and the cycles of walks its source?
+ */
+bool replay_is_retimable(const struct replay *replay);
+
 /*
  * Instead of blocks: what got through the L1 TLBs of another replay of the same trace. The
  * machine's L1 TLBs must have one entry each, and `record`, attached and without a stream, must be

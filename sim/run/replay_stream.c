@@ -2,6 +2,12 @@
 /* Replay of what got through the L1 TLBs of another point. */
 #include "run/replay_private.h"
 
+bool replay_is_retimable(const struct replay *replay)
+{
+	return !replay->machine->walkers && !replay->timing && !replay->scheduled &&
+	       !replay->timeline && !replay->sampler && replay->session.due == UINT64_MAX;
+}
+
 bool replay_is_recordable(const struct replay *replay)
 {
 	const struct config *config = &replay->machine->config;
@@ -16,10 +22,7 @@ bool replay_is_recordable(const struct replay *replay)
 	/* What L1 evicts goes below, or the other way round. */
 	if (replay->mmu->shape.inclusion != MMU_NON_INCLUSIVE)
 		return false;
-	if (replay->machine->walkers)
-		return false; /* time goes on between misses, too */
-	return replay->fast && !replay->scheduled && !replay->timeline && !replay->sampler &&
-	       !replay->lines && replay->session.due == UINT64_MAX;
+	return replay->fast && !replay->lines && replay_is_retimable(replay);
 }
 
 /* Through the whole hierarchy. */

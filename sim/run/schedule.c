@@ -6,12 +6,12 @@
 
 #include "trace/trace.h"
 
-/* What a point costs by what it shares, in 64ths of one that shares nothing. */
-static const uint64_t cost_64ths[SHARE_DEPTHS] = {
-	[SHARE_NOTHING] = 64,
-	[SHARE_STREAM] = 26,
-	[SHARE_MAP] = 10,
-	[SHARE_WALKS] = 1,
+/* What a point costs by what it shares, in parts of one that shares nothing. */
+enum { COST_PARTS = 1024 };
+
+static const uint64_t cost_parts[SHARE_DEPTHS] = {
+	[SHARE_NOTHING] = COST_PARTS, [SHARE_STREAM] = 320, [SHARE_MAP] = 200,
+	[SHARE_WALKS] = 30,	      [SHARE_PLACES] = 2,
 };
 
 /* A point on its way to its place. */
@@ -60,11 +60,29 @@ static void set_groups(struct entry *entries, struct by_key *sorted, size_t n, u
 
 static enum share_depth shared_by(const struct entry *a, const struct entry *b)
 {
-	enum share_depth depth = SHARE_WALKS;
+	enum share_depth depth = SHARE_PLACES;
 
 	while (depth > SHARE_NOTHING && a->group[depth] != b->group[depth])
 		depth--;
 	return depth;
+}
+
+/* A place shares with one behind it as much as each between them does with the next. */
+static void set_wanted(struct schedule *schedule)
+{
+	for (size_t i = schedule->n; i-- > 1;) {
+		const unsigned next = 1u << schedule->places[i].shared;
+
+		schedule->places[i - 1].wanted =
+			(uint8_t)(next | (schedule->places[i].wanted & (next - 1)));
+	}
+}
+
+/* In records. */
+static uint64_t cost_of_one(uint64_t records, enum share_depth shared)
+{
+	return records / COST_PARTS * cost_parts[shared] +
+	       records % COST_PARTS * cost_parts[shared] / COST_PARTS + 1;
 }
 
 static void set_places(struct schedule *schedule, const struct plan *plan,
@@ -75,19 +93,20 @@ static void set_places(struct schedule *schedule, const struct plan *plan,
 	for (size_t i = 0; i < schedule->n; i++) {
 		const size_t point = entries[i].point;
 		const struct trace_reader *trace = plan->traces[plan->points[point].trace].reader;
-		const uint64_t records = trace_info(trace)->totals.records / 64 + 1;
+		const uint64_t records = trace_info(trace)->totals.records;
 		const enum share_depth shared =
 			i ? shared_by(&entries[i], &entries[i - 1]) : SHARE_NOTHING;
 
 		schedule->places[i] = (struct schedule_place){
 			.point = point,
 			.before = before,
-			.alone = records * cost_64ths[SHARE_NOTHING],
+			.alone = cost_of_one(records, SHARE_NOTHING),
 			.shared = (uint8_t)shared,
 		};
-		before += records * cost_64ths[shared];
+		before += cost_of_one(records, shared);
 	}
 	schedule->places[schedule->n] = (struct schedule_place){ .before = before };
+	set_wanted(schedule);
 }
 
 enum exit_status schedule_init(struct schedule *schedule, const struct plan *plan, size_t first,
@@ -201,8 +220,7 @@ void schedule_take(struct schedule *schedule, unsigned worker)
 	schedule->lanes[worker].begin++;
 }
 
-enum share_depth schedule_wanted(const struct schedule *schedule, size_t place)
+unsigned schedule_wanted(const struct schedule *schedule, size_t place)
 {
-	return place + 1 < schedule->n ? (enum share_depth)schedule->places[place + 1].shared
-				       : SHARE_NOTHING;
+	return schedule->places[place].wanted;
 }

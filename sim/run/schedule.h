@@ -18,6 +18,7 @@ struct schedule_place {
 	uint64_t before; /* cost of all places in front of it, in records that share nothing */
 	uint64_t alone;	 /* its own cost if it shares nothing */
 	uint8_t shared;	 /* enum share_depth: with the place before */
+	uint8_t wanted;	 /* schedule_wanted() */
 };
 
 /* Places begin to end - 1 are one worker's. */
@@ -46,7 +47,8 @@ void schedule_fini(struct schedule *schedule);
 size_t schedule_next(struct schedule *schedule, unsigned worker);
 void schedule_take(struct schedule *schedule, unsigned worker);
 
-/* How much the place shares with the one behind it, so that what to record is known. */
-enum share_depth schedule_wanted(const struct schedule *schedule, size_t place);
+/* At which depths places behind it share with the place, so that what to record is known: 1 << enum
+ * share_depth of each. */
+unsigned schedule_wanted(const struct schedule *schedule, size_t place);
 
 #endif

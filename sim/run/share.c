@@ -18,6 +18,18 @@ static const unsigned agree[SHARE_DEPTHS] = {
 	[SHARE_MAP] = 1 << PARAM_DECIDES_ALL | 1 << PARAM_DECIDES_MAPPING,
 	[SHARE_WALKS] = 1 << PARAM_DECIDES_ALL | 1 << PARAM_DECIDES_MAPPING |
 			1 << PARAM_DECIDES_L2 | 1 << PARAM_DECIDES_WALKS,
+	[SHARE_PLACES] = 1 << PARAM_DECIDES_ALL | 1 << PARAM_DECIDES_MAPPING |
+			 1 << PARAM_DECIDES_L2 | 1 << PARAM_DECIDES_WALKS |
+			 1 << PARAM_DECIDES_PLACES,
+};
+
+/* At which depths of points to come a recording of a depth is of use. */
+static const unsigned serves[SHARE_DEPTHS] = {
+	[SHARE_STREAM] = 1 << SHARE_STREAM | 1 << SHARE_MAP,
+	[SHARE_MAP] = 1 << SHARE_MAP,
+	[SHARE_WALKS] = 1 << SHARE_WALKS,
+	/* It costs next to nothing, and points with other walk caches may make the same walks. */
+	[SHARE_PLACES] = 1 << SHARE_MAP | 1 << SHARE_WALKS | 1 << SHARE_PLACES,
 };
 
 /* A recording: what one point leaves to those that share so much with it. */
@@ -33,8 +45,12 @@ struct part {
 	/* SHARE_MAP */
 	struct map_log map; /* of no use after an overflow, but there may be parts below */
 	struct machine_tally tally;
-	/* SHARE_WALKS */
+	/* SHARE_WALKS, SHARE_PLACES; `above` is NULL */
 	struct read_log walks;
+	struct time_log times;
+	struct stats stats;
+	struct os_work work;
+	bool s2_idle; /* struct recorder */
 };
 
 struct share {
@@ -46,7 +62,7 @@ struct share {
 
 enum share_depth share_depth(const struct config *a, const struct config *b)
 {
-	enum share_depth depth = SHARE_WALKS;
+	enum share_depth depth = SHARE_PLACES;
 
 	while (depth > SHARE_NOTHING && !params_agree(a, b, agree[depth]))
 		depth--;
@@ -82,6 +98,7 @@ static void part_free(struct part *part)
 	miss_stream_fini(&part->stream);
 	map_log_fini(&part->map);
 	read_log_fini(&part->walks);
+	time_log_fini(&part->times);
 	free(part);
 }
 
@@ -95,7 +112,7 @@ void share_free(struct share *share)
 static size_t part_bytes(const struct part *part)
 {
 	return miss_stream_bytes(&part->stream) + map_log_bytes(&part->map) +
-	       read_log_bytes(&part->walks);
+	       read_log_bytes(&part->walks) + time_log_bytes(&part->times);
 }
 
 /* Bytes of all, and how many there are. */
@@ -170,6 +187,26 @@ static const struct part *keep(struct share *share, struct part *part, const str
 	return NULL;
 }
 
+/*
+ * May the point share the part? If a stage-2 cache that served all walks never held anything, one
+ * of another size or for fewer walks makes no difference to them.
+ */
+static bool may_share(const struct part *part, const struct config *config)
+{
+	const struct config *recorded = &part->config;
+	struct config same;
+
+	if (params_agree(recorded, config, agree[part->depth]))
+		return true;
+	if (!part->s2_idle)
+		return false;
+	same = *config;
+	same.walk_cache.s2.entries = recorded->walk_cache.s2.entries;
+	same.walk_cache.s2.ways = recorded->walk_cache.s2.ways;
+	same.walk_cache.s2.serves = recorded->walk_cache.s2.serves;
+	return params_agree(recorded, &same, agree[part->depth]);
+}
+
 /* The part of this depth that the point may share and that was used last, but before `before`. */
 static struct part *find(struct share *share, enum share_depth depth, const struct part *above,
 			 const struct config *config, const struct trace_reader *trace,
@@ -182,7 +219,7 @@ static struct part *find(struct share *share, enum share_depth depth, const stru
 
 		if (part && part->depth == depth && part->above == above && part->trace == trace &&
 		    part->used < before && (!found || part->used > found->used) &&
-		    params_agree(&part->config, config, agree[depth]))
+		    may_share(part, config))
 			found = part;
 	}
 	return found;
@@ -195,70 +232,88 @@ struct job {
 	struct share *share;
 	const struct config *config;
 	const struct trace_reader *trace;
-	enum share_depth wanted;
+	unsigned wanted;
 	struct stats *stats;
-	/* What is recorded of it; NULL: it is not. */
-	struct part *stream, *map, *walks;
-	struct machine_tally tally; /* if `map` is NULL */
+	/* What is recorded of it, by depth; NULL: it is not. */
+	struct part *part[SHARE_DEPTHS];
+	struct machine_tally tally; /* without part[SHARE_MAP] */
 	struct budget budget;
 	struct recorder recorder;
 };
-
-static struct part *begin_part(struct job *job, enum share_depth depth)
-{
-	return depth <= job->wanted ? part_create(depth, job->config, job->trace) : NULL;
-}
 
 /* Record from `depth` on. */
 static struct recorder *begin(struct job *job, enum share_depth depth)
 {
 	struct share *share = job->share;
+	struct part **part = job->part;
 	unsigned n;
 
 	forget(share, share->most_bytes / 4, PARTS - SHARE_DEPTHS);
 	job->budget = (struct budget){ all_bytes(share, &n), share->most_bytes };
-	if (depth == SHARE_STREAM)
-		job->stream = begin_part(job, SHARE_STREAM);
-	if (depth <= SHARE_MAP)
-		job->map = begin_part(job, SHARE_MAP);
-	job->walks = begin_part(job, SHARE_WALKS);
+	for (unsigned d = depth; d < SHARE_DEPTHS; d++)
+		part[d] = job->wanted & serves[d] ? part_create(d, job->config, job->trace) : NULL;
 	job->recorder = (struct recorder){
 		.budget = &job->budget,
-		.stream = job->stream ? &job->stream->stream : NULL,
-		.map = job->map ? &job->map->map : NULL,
-		.walks = job->walks ? &job->walks->walks : NULL,
-		.tally = job->map ? &job->map->tally : &job->tally,
+		.stream = part[SHARE_STREAM] ? &part[SHARE_STREAM]->stream : NULL,
+		.map = part[SHARE_MAP] ? &part[SHARE_MAP]->map : NULL,
+		.walks = part[SHARE_WALKS] ? &part[SHARE_WALKS]->walks : NULL,
+		.times = part[SHARE_PLACES] ? &part[SHARE_PLACES]->times : NULL,
+		.tally = part[SHARE_MAP] ? &part[SHARE_MAP]->tally : &job->tally,
 	};
-	if (job->walks)
-		job->walks->walks.most_bytes = share->most_bytes / WALKS_DIVISOR;
+	if (part[SHARE_WALKS])
+		part[SHARE_WALKS]->walks.most_bytes = share->most_bytes / WALKS_DIVISOR;
 	return &job->recorder;
 }
 
 static void drop(struct job *job)
 {
-	part_free(job->stream);
-	part_free(job->map);
-	part_free(job->walks);
-	job->stream = job->map = job->walks = NULL;
+	for (unsigned depth = 0; depth < SHARE_DEPTHS; depth++) {
+		part_free(job->part[depth]);
+		job->part[depth] = NULL;
+	}
 }
 
-/* Keep what was recorded; `above` is what it was recorded along. */
-static void end(struct job *job, const struct part *above)
+static const struct part *keep_recorded(struct job *job, enum share_depth depth,
+					const struct part *above)
 {
-	if (job->stream && !job->stream->stream.overflow) {
-		job->stream->run_relookups = job->stats->v[STAT_run_relookups];
-		above = keep(job->share, job->stream, NULL);
-		job->stream = NULL;
+	struct part *part = job->part[depth];
+
+	job->part[depth] = NULL;
+	return keep(job->share, part, above);
+}
+
+/* Keep the walks of the point, or their times, with what else it leaves. */
+static void end_walks(struct job *job, enum share_depth depth, bool overflow,
+		      const struct os_work *work)
+{
+	struct part *part = job->part[depth];
+
+	if (!part || overflow)
+		return;
+	part->stats = *job->stats;
+	part->work = *work;
+	part->s2_idle = job->recorder.s2_idle;
+	keep_recorded(job, depth, NULL);
+}
+
+/* Keep what was recorded; `stream` is what it was recorded along, if it was. */
+static void end(struct job *job, const struct part *stream)
+{
+	struct part **part = job->part;
+	const struct recorder *recorder = &job->recorder;
+
+	end_walks(job, SHARE_WALKS, recorder->walks && recorder->walks->overflow,
+		  &recorder->tally->work);
+	end_walks(job, SHARE_PLACES, recorder->times && recorder->times->overflow,
+		  &recorder->tally->work);
+	if (part[SHARE_STREAM] && !part[SHARE_STREAM]->stream.overflow) {
+		part[SHARE_STREAM]->run_relookups = job->stats->v[STAT_run_relookups];
+		stream = keep_recorded(job, SHARE_STREAM, NULL);
 	}
-	if (above && job->map) {
-		if (job->map->map.overflow)
-			map_log_fini(&job->map->map);
-		above = keep(job->share, job->map, above);
-		job->map = NULL;
-	}
-	if (above && above->depth == SHARE_MAP && job->walks && !job->walks->walks.overflow) {
-		keep(job->share, job->walks, above);
-		job->walks = NULL;
+	if (stream && part[SHARE_MAP]) {
+		if (part[SHARE_MAP]->map.overflow)
+			map_log_fini(&part[SHARE_MAP]->map);
+		keep_recorded(job, SHARE_MAP, stream);
 	}
 	drop(job);
 }
@@ -269,10 +324,13 @@ static void touch(struct share *share, struct part *part)
 		part->used = share->clock;
 }
 
+/* The point was run along another one. */
 static bool succeed(struct job *job, const struct part *stream, enum share_depth depth)
 {
-	job->stats->v[STAT_run_relookups] = stream->run_relookups;
+	if (stream)
+		job->stats->v[STAT_run_relookups] = stream->run_relookups;
 	job->share->counts.points[depth]++;
+	end(job, stream);
 	return true;
 }
 
@@ -283,18 +341,73 @@ static bool fail(struct job *job)
 	return false;
 }
 
+/* ---- from walks --------------------------------------------------------------------------- */
+
+/* The part's stage-2 cache served all translations and knew nothing: how many another is asked. */
+static void count_idle(const struct part *part, const struct config *config, struct stats *stats)
+{
+	const char *whom = config->walk_cache.s2.serves;
+	uint64_t *misses = &stats->v[STAT_walk_cache_s2_misses];
+	const uint64_t final = stats->v[STAT_walks];
+
+	if (!part->s2_idle)
+		return;
+	if (!config->walk_cache.s2.entries)
+		*misses = 0;
+	else if (strcmp(whom, "data") == 0)
+		*misses = final;
+	else if (strcmp(whom, "tables") == 0)
+		*misses -= final;
+}
+
+static bool serves_all(const struct config *config)
+{
+	return config->walk_cache.s2.entries && strcmp(config->walk_cache.s2.serves, "all") == 0;
+}
+
+static struct part *find_walks(struct job *job, enum share_depth depth)
+{
+	struct part *part = find(job->share, depth, NULL, job->config, job->trace, UINT64_MAX);
+
+	touch(job->share, part);
+	if (part) {
+		*job->stats = part->stats;
+		count_idle(part, job->config, job->stats);
+	}
+	return part;
+}
+
+/* From the walks of another point. */
+static bool follow_walks(struct job *job)
+{
+	struct part *part = find_walks(job, SHARE_PLACES);
+	struct recorder *recorder;
+
+	if (part &&
+	    point_follow_times(job->config, job->trace, &part->times, &part->work, job->stats)) {
+		job->share->counts.points[SHARE_PLACES]++;
+		return true;
+	}
+	part = find_walks(job, SHARE_WALKS);
+	if (!part)
+		return false;
+	recorder = begin(job, SHARE_PLACES);
+	if (!point_follow_walks(job->config, job->trace, &part->walks, &part->work, recorder,
+				job->stats))
+		return fail(job);
+	job->tally.work = part->work;
+	recorder->s2_idle = part->s2_idle && serves_all(job->config);
+	return succeed(job, NULL, SHARE_WALKS);
+}
+
+/* ---- from misses -------------------------------------------------------------------------- */
+
 /* Over the mapping of another point. */
 static bool follow_map(struct job *job, const struct part *stream, struct part *map)
 {
-	struct part *walks =
-		find(job->share, SHARE_WALKS, map, job->config, job->trace, UINT64_MAX);
 	struct recorder *recorder;
 
 	touch(job->share, map);
-	touch(job->share, walks);
-	if (walks &&
-	    point_follow_walks(job->config, job->trace, &walks->walks, &map->tally, job->stats))
-		return succeed(job, stream, SHARE_WALKS);
 	if (!map->map.op)
 		return false;
 	recorder = begin(job, SHARE_WALKS);
@@ -302,7 +415,6 @@ static bool follow_map(struct job *job, const struct part *stream, struct part *
 	if (!point_follow_map(job->config, job->trace, &stream->stream, &map->map, recorder,
 			      job->stats))
 		return fail(job);
-	end(job, map);
 	return succeed(job, stream, SHARE_MAP);
 }
 
@@ -317,7 +429,6 @@ static bool follow_stream(struct job *job, struct part *stream)
 	if (!point_follow(job->config, job->trace, &stream->stream,
 			  begin(job, map ? SHARE_WALKS : SHARE_MAP), job->stats))
 		return fail(job);
-	end(job, map ? map : stream);
 	return succeed(job, stream, SHARE_STREAM);
 }
 
@@ -327,6 +438,8 @@ static bool follow(struct job *job)
 	const uint64_t now = ++share->clock;
 	struct part *stream;
 
+	if (follow_walks(job))
+		return true;
 	/* One that was tried is touched. */
 	while ((stream = find(share, SHARE_STREAM, NULL, job->config, job->trace, now)))
 		if (follow_stream(job, stream))
@@ -335,8 +448,8 @@ static bool follow(struct job *job)
 }
 
 enum exit_status share_run(struct share *share, const struct config *config,
-			   const struct trace_reader *trace, enum share_depth wanted,
-			   struct stats *stats, struct interval_table *intervals, struct diag *diag)
+			   const struct trace_reader *trace, unsigned wanted, struct stats *stats,
+			   struct interval_table *intervals, struct diag *diag)
 {
 	struct job job = {
 		.share = share, .config = config, .trace = trace, .wanted = wanted, .stats = stats
@@ -347,7 +460,7 @@ enum exit_status share_run(struct share *share, const struct config *config,
 	if (!point_is_alone(config) && follow(&job))
 		return STATUS_OK;
 	share->counts.points[SHARE_NOTHING]++;
-	if (point_is_alone(config) || wanted == SHARE_NOTHING)
+	if (point_is_alone(config) || !(wanted & ~(1u << SHARE_NOTHING)))
 		return point_run_intervals(config, trace, NULL, stats, intervals, diag);
 	status = point_run_recorded(config, trace, stats, intervals, begin(&job, SHARE_STREAM),
 				    diag);

@@ -9,7 +9,8 @@
 
 #include "run/point.h"
 
-/* What two points can share, each with all above it. */
+/* What two points can share, each with all above it. The last two need no recording of the others.
+ */
 enum share_depth {
 	SHARE_NOTHING,
 	/* What gets through the L1 TLBs (miss_stream.h): a point replays only that, with tables,
@@ -19,10 +20,15 @@ enum share_depth {
 	/* Tables, guest and host (map_log.h): what these did is done again, as long as the same
 	 * faults ask for it. */
 	SHARE_MAP,
-	/* Descriptor reads (read_log.h): all that is left is time. */
+	/* Descriptor reads (read_log.h): all that is left is where each is found, and time. */
 	SHARE_WALKS,
+	/* Where it is found (time_log.h): all that is left is time. */
+	SHARE_PLACES,
 	SHARE_DEPTHS
 };
+
+/* Each depth, as bits. */
+#define SHARE_ALL ((1u << SHARE_DEPTHS) - 1)
 
 /* How much two points of one trace may share. */
 enum share_depth share_depth(const struct config *a, const struct config *b);
@@ -39,12 +45,12 @@ void share_free(struct share *share); /* may be NULL */
 
 /*
  * As point_run_intervals(), with an equal result; `trace` must stay open as long as the share. What
- * is not there yet is recorded for points to come, no deeper than `wanted`.
+ * is not there yet is recorded for points to come: `wanted` has a bit 1 << depth for each depth at
+ * which one of them shares.
  */
 enum exit_status share_run(struct share *share, const struct config *config,
-			   const struct trace_reader *trace, enum share_depth wanted,
-			   struct stats *stats, struct interval_table *intervals,
-			   struct diag *diag);
+			   const struct trace_reader *trace, unsigned wanted, struct stats *stats,
+			   struct interval_table *intervals, struct diag *diag);
 
 struct share_counts {
 	uint64_t points[SHARE_DEPTHS]; /* by what they shared */

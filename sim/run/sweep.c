@@ -60,7 +60,7 @@ static void run_point(void *ctx, uint64_t job, void *result)
 	const struct plan *plan = work->plan;
 	const struct schedule *schedule = work->schedule;
 	const size_t index = schedule ? schedule->places[job].point : job;
-	const enum share_depth wanted = schedule ? schedule_wanted(schedule, job) : SHARE_WALKS;
+	const unsigned wanted = schedule ? schedule_wanted(schedule, job) : SHARE_ALL;
 	const struct plan_point *point = &plan->points[index];
 	struct outcome *outcome = result;
 	uint64_t start = now_micros();

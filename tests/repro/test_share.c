@@ -138,9 +138,8 @@ static struct share_counts sweep(uint64_t seed, unsigned points, unsigned first_
 		assert_non_null(reader[i]);
 	}
 	for (unsigned i = 0; i < points; i++) {
-		const enum share_depth wanted =
-			rng_below(&rng, 8) ? SHARE_WALKS
-					   : (enum share_depth)rng_below(&rng, SHARE_DEPTHS);
+		const unsigned wanted =
+			rng_below(&rng, 8) ? SHARE_ALL : (unsigned)rng_below(&rng, SHARE_ALL + 1);
 		const unsigned trace = i / 9 % TRACES;
 
 		/* Back to where much can be shared. */
@@ -162,10 +161,11 @@ static struct share_counts sweep(uint64_t seed, unsigned points, unsigned first_
 		assert_equal(&alone, &shared, i);
 	}
 	counts = share_counts(share);
-	printf("  %d alone, %d from L1's misses, %d over a mapping, %d from walks; %d diverged\n",
+	printf("  %d alone, %d from L1's misses, %d over a mapping, %d from reads, %d from times; "
+	       "%d diverged\n",
 	       (int)counts.points[SHARE_NOTHING], (int)counts.points[SHARE_STREAM],
 	       (int)counts.points[SHARE_MAP], (int)counts.points[SHARE_WALKS],
-	       (int)counts.diverged);
+	       (int)counts.points[SHARE_PLACES], (int)counts.diverged);
 	for (unsigned i = 0; i < TRACES; i++)
 		trace_close(reader[i]);
 	share_free(share);
@@ -188,7 +188,8 @@ static void behind_l1(void **state)
 	assert_true(counts.points[SHARE_NOTHING] < points / 8);
 	assert_true(counts.points[SHARE_STREAM] > points / 20);
 	assert_true(counts.points[SHARE_MAP] > points / 5);
-	assert_true(counts.points[SHARE_WALKS] > points / 5);
+	assert_true(counts.points[SHARE_WALKS] > points / 20);
+	assert_true(counts.points[SHARE_PLACES] > points / 5);
 	assert_int_equal(counts.diverged, 0);
 }
 
@@ -216,7 +217,7 @@ static void assert_shares(struct share *share, const struct trace_reader *reader
 	engine_set(&config, settings);
 	engine_set(&config, more);
 	alone = engine_run(&config, small_trace(trace));
-	assert_int_equal(share_run(share, &config, reader, SHARE_WALKS, &shared, &intervals, &diag),
+	assert_int_equal(share_run(share, &config, reader, SHARE_ALL, &shared, &intervals, &diag),
 			 STATUS_OK);
 	interval_table_free(&intervals);
 	assert_equal(&alone, &shared, trace);
@@ -259,6 +260,90 @@ static void rare_structures(void **state)
 	}
 }
 
+/* One point after the other, each against itself alone; which share walks and places with another?
+ */
+static uint64_t count_places(unsigned trace, const char *settings, const char *const *more,
+			     unsigned n)
+{
+	struct share *share = share_create(64 << 20);
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *reader = trace_open(small_trace(trace), false, &diag);
+	uint64_t places;
+
+	assert_non_null(share);
+	assert_non_null(reader);
+	for (unsigned i = 0; i < n; i++)
+		assert_shares(share, reader, trace, settings, more[i]);
+	places = share_counts(share).points[SHARE_PLACES];
+	share_free(share);
+	trace_close(reader);
+	return places;
+}
+
+/* Where nothing else can be shared, either, points that differ in cycles replay nothing. */
+static void times_alone(void **state)
+{
+	static const char *const settings[] = {
+		"tlb.l1d.coalesce=4",	      "tlb.inclusion=exclusive",
+		"tlb.l1d.prefetch=next-page", "walk_cache.pwc.entries=8",
+		"guest.dirty_state=hardware", "latency.model=fixed",
+	};
+	static const char *const more[] = {
+		"seed=1",
+		"dram.latency_cycles=500 cache.l2.hit_cycles=21 cache.llc.hit_cycles=70",
+		"latency.fixed_cycles=9 walk_cache.pwc.hit_cycles=3 core.overlap_permille=300",
+		"walk_cache.s1.hit_cycles=4 walk_cache.s2.hit_cycles=7 tlb.l2.hit_cycles=9",
+		"cost.exit=1 cost.fault=2 cost.tlbi=3 cost.zero_4k=5 tlb.l1i.hit_cycles=2",
+	};
+	enum { MORE = sizeof(more) / sizeof(more[0]) };
+
+	(void)state;
+	write_traces();
+	for (unsigned t = 0; t < TRACES; t++)
+		for (unsigned s = 0; s < sizeof(settings) / sizeof(settings[0]); s++)
+			assert_int_equal(count_places(t, settings[s], more, MORE), MORE - 1);
+}
+
+/*
+ * A stage-2 cache that holds nothing makes no difference to walks, whatever its size and whomever
+ * it serves; one that does makes one.
+ */
+static void idle_stage2_cache(void **state)
+{
+	static const char *const more[] = {
+		"walk_cache.s2.serves=all",
+		"walk_cache.s2.serves=tables",
+		"walk_cache.s2.serves=data dram.latency_cycles=500",
+		"walk_cache.s2.serves=all",
+		"walk_cache.s2.serves=data",
+	};
+	static const char *const sizes[] = {
+		"walk_cache.s2.entries=16",
+		"walk_cache.s2.entries=none",
+		"walk_cache.s2.entries=32 walk_cache.s2.ways=2 walk_cache.s2.serves=tables",
+		"walk_cache.s2.entries=16 cache.l2.hit_cycles=21",
+	};
+	static const char *const idle[] = {
+		"walk_cache.s2.levels=none walk_cache.s2.page_sizes=[2M,1G]",
+		"walk_cache.s2.levels=none walk_cache.s2.page_sizes=[2M] "
+		"walk_cache.s2.place=l2_tlb",
+		"walk_cache.s2.levels=none walk_cache.s2.page_sizes=[1G] "
+		"walk_cache.s1.place=l2_tlb",
+	};
+
+	(void)state;
+	write_traces();
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(count_places(i, idle[i], more, 5), 4);
+	for (unsigned t = 0; t < TRACES; t++)
+		assert_int_equal(count_places(t, idle[0], sizes, 4), 3);
+	/* It served few: that it held nothing says nothing of others. */
+	assert_int_equal(count_places(0, idle[0], more + 1, 2), 0);
+	/* Those for all, and for the data alone, come twice with the same walks. */
+	assert_int_equal(count_places(0, "walk_cache.s2.page_sizes=[4K,2M]", more, 5), 2);
+	assert_int_equal(count_places(1, "walk_cache.s2.levels=[3]", sizes, 4), 1);
+}
+
 /* No room to record: all points run alone. */
 static void no_room(void **state)
 {
@@ -276,7 +361,7 @@ static void no_room(void **state)
 	alone = engine_run(&config, small_trace(0));
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(
-			share_run(share, &config, reader, SHARE_WALKS, &shared, &intervals, &diag),
+			share_run(share, &config, reader, SHARE_ALL, &shared, &intervals, &diag),
 			STATUS_OK);
 		interval_table_free(&intervals);
 		assert_equal(&alone, &shared, i);
@@ -288,9 +373,11 @@ static void no_room(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(behind_l1), cmocka_unit_test(anything),
-					    cmocka_unit_test(rare_structures),
-					    cmocka_unit_test(no_room) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(behind_l1),	     cmocka_unit_test(anything),
+		cmocka_unit_test(rare_structures),   cmocka_unit_test(times_alone),
+		cmocka_unit_test(idle_stage2_cache), cmocka_unit_test(no_room)
+	};
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }

@@ -32,6 +32,7 @@ enum { TRACES = 3, VALUES_MAX = 24, VALUES_TRIED = 3 };
 struct trail {
 	uint64_t misses, mapping;
 	uint64_t reads; /* 0: they are not written down with such a machine */
+	uint64_t times;
 };
 
 static struct trace_reader *open_trace(unsigned i)
@@ -76,10 +77,16 @@ static struct trail leave_trail(const struct config *config, const struct trace_
 	struct miss_stream stream = { 0 };
 	struct map_log map = { 0 };
 	struct read_log walks = { .most_bytes = SIZE_MAX };
+	struct time_log times = { 0 };
 	struct machine_tally tally;
 	struct budget budget = { .most_bytes = SIZE_MAX };
 	struct recorder recorder = {
-		.budget = &budget, .stream = &stream, .map = &map, .walks = &walks, .tally = &tally
+		.budget = &budget,
+		.stream = &stream,
+		.map = &map,
+		.walks = &walks,
+		.times = &times,
+		.tally = &tally,
 	};
 	struct interval_table intervals;
 	struct diag diag = DIAG_INIT;
@@ -89,16 +96,20 @@ static struct trail leave_trail(const struct config *config, const struct trace_
 	assert_int_equal(point_run_recorded(config, trace, &stats, &intervals, &recorder, &diag),
 			 STATUS_OK);
 	assert_false(stream.overflow || map.overflow);
+	assert_false(times.overflow);
 	assert_true(stream.misses && map.ops);
 	trail = (struct trail){
 		.misses = hash(stream.miss, stream.misses * sizeof(*stream.miss)),
 		.mapping = map_log_digest(&map),
 		.reads = walks.overflow ? 0 : hash(walks.word, walks.words * sizeof(*walks.word)),
+		.times = hash(times.kind, times.room * sizeof(*times.kind)) ^
+			 hash(times.final, sizeof(times.final)),
 	};
 	interval_table_free(&intervals);
 	miss_stream_fini(&stream);
 	map_log_fini(&map);
 	read_log_fini(&walks);
+	time_log_fini(&times);
 	return trail;
 }
 
@@ -131,8 +142,10 @@ static void compare(const struct param *param, const char *value, const struct t
 {
 	if (is->misses != was->misses || is->mapping != was->mapping)
 		fail_msg("%s=%s decides what gets through L1, or the mapping", param->key, value);
-	if (param->decides == PARAM_DECIDES_TIME && is->reads && is->reads != was->reads)
+	if (param->decides >= PARAM_DECIDES_PLACES && is->reads && is->reads != was->reads)
 		fail_msg("%s=%s decides which descriptors are read", param->key, value);
+	if (param->decides == PARAM_DECIDES_TIME && is->times != was->times)
+		fail_msg("%s=%s decides where descriptors are found", param->key, value);
 }
 
 /* One value of one parameter, if there is such a machine, on the traces from `first` on. */

@@ -154,6 +154,11 @@ static struct latency_result guest_access(void *state, pa_t pa, enum latency_sid
 	return look_up(caches, pa, l1d && side == LATENCY_FETCH, caches->levels);
 }
 
+static uint32_t cycles_of(const struct latency_config *config, enum found_in found)
+{
+	return found == FOUND_DRAM ? config->dram_cycles : config->level[found].hit_cycles;
+}
+
 const struct latency_ops latency_caches = {
 	.name = "caches",
 	.help = "through the cache.* levels, then DRAM",
@@ -162,5 +167,6 @@ const struct latency_ops latency_caches = {
 	.read = read_caches,
 	.read_all = read_all,
 	.read_soon = read_soon,
+	.cycles = cycles_of,
 	.guest = guest_access,
 };

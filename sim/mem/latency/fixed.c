@@ -20,10 +20,17 @@ static struct latency_result read_fixed(void *state, pa_t pa, bool cacheable)
 	return (struct latency_result){ .cycles = *(uint32_t *)state, .found_in = FOUND_DRAM };
 }
 
+static uint32_t cycles_of(const struct latency_config *config, enum found_in found)
+{
+	(void)found;
+	return config->fixed_cycles;
+}
+
 const struct latency_ops latency_fixed = {
 	.name = "fixed",
 	.help = "latency.fixed_cycles for each descriptor read",
 	.state_bytes = state_bytes,
 	.init = init,
 	.read = read_fixed,
+	.cycles = cycles_of,
 };
