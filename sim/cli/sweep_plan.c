@@ -10,7 +10,11 @@
 #include "run/point.h"
 #include "run/sweep.h"
 
-enum { NAME_MAX_BYTES = 1024 };
+enum {
+	NAME_MAX_BYTES = 1024,
+	/* Processor time after which no further group is probed. */
+	PROBE_MICROS = 3 * 1000 * 1000,
+};
 
 static void print_point(const struct plan *plan, const struct forecast *forecast, size_t i)
 {
@@ -63,27 +67,49 @@ static void print_groups(const struct plan *plan, const struct forecast *forecas
 	}
 }
 
+/* How many of the points' times come from where. */
+static void print_sources(const struct forecast *forecast)
+{
+	const size_t n_guessed = forecast->n_to_run - forecast->n_measured - forecast->n_probed;
+	const char *comma = "";
+	char text[32];
+
+	fputs("  of one point alone:", stdout);
+	if (forecast->n_measured) {
+		printf(" for %zu as the database has it of their trace", forecast->n_measured);
+		comma = ",";
+	}
+	if (forecast->n_probed) {
+		printf("%s for %zu from a probe", comma, forecast->n_probed);
+		comma = ",";
+	}
+	if (n_guessed)
+		printf("%s for %zu at %d million records a second", comma, n_guessed,
+		       FORECAST_RECORDS_PER_SECOND / 1000000);
+	putchar('\n');
+	if (forecast->n_probes)
+		printf("  probed just now: %zu of %zu groups, %.1f million records, %s\n",
+		       forecast->n_probes, forecast->n_groups,
+		       (double)forecast->probe_records / 1e6,
+		       duration(forecast->probe_micros, text));
+}
+
 static void print_costs(const struct forecast *forecast)
 {
 	char all[32], wall[32], point[16], share[16], tables[16], worker[16];
-	const size_t n_guessed = forecast->n_to_run - forecast->n_measured;
+	const unsigned n = forecast->n_workers;
 
-	printf("time: %s of processor time, %s with %u workers (", duration(forecast->micros, all),
-	       duration(forecast_wall_micros(forecast), wall), forecast->n_workers);
-	if (forecast->n_measured)
-		printf("%zu points as those of their trace in the database took%s",
-		       forecast->n_measured, n_guessed ? "; " : ")\n");
-	if (n_guessed)
-		printf("%zu points at %d million records a second, less of them where points "
-		       "share)\n",
-		       n_guessed, FORECAST_RECORDS_PER_SECOND / 1000000);
+	printf("time: about %s of processor time, %s with %u worker%s and a processor for each\n",
+	       duration(forecast->micros, all), duration(forecast->wall_micros, wall), n,
+	       n == 1 ? "" : "s");
+	print_sources(forecast);
 	output_size(FORECAST_POINT_BYTES, point);
 	output_size(SWEEP_SHARE_BYTES, share);
 	output_size(forecast->table_bytes, tables);
-	output_size(forecast->worker_bytes * forecast->n_workers, worker);
-	printf("memory: %s, %u workers x (at most %s a point, at most %s of recordings, about %s "
+	output_size(forecast->worker_bytes * n, worker);
+	printf("memory: %s, %u worker%s x (at most %s a point, at most %s of recordings, about %s "
 	       "of simulated tables)\n",
-	       worker, forecast->n_workers, point, share, tables);
+	       worker, n, n == 1 ? "" : "s", point, share, tables);
 }
 
 static void print_text(const struct plan *plan, const struct forecast *forecast)
@@ -154,12 +180,15 @@ static void print_json(const struct plan *plan, const struct forecast *forecast,
 	print_json_lists(plan, forecast);
 	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,\"impossible\":%zu,"
 	       "\"to_run\":%zu,\"accesses\":%" PRIu64 ",\"groups\":%zu,\"measured\":%zu,"
+	       "\"probed\":%zu,\"probes\":%zu,\"probe_records\":%" PRIu64
+	       ",\"probe_micros\":%" PRIu64 ","
 	       "\"processor_micros\":%" PRIu64 ",\"wall_micros\":%" PRIu64
 	       ",\"worker_bytes\":%" PRIu64 ",\"table_bytes\":%" PRIu64 "}}\n",
 	       plan->n_points, plan->n_duplicates, forecast->n_done, forecast->n_impossible,
 	       forecast->n_to_run, forecast->accesses, forecast->n_groups, forecast->n_measured,
-	       forecast->micros, forecast_wall_micros(forecast), forecast->worker_bytes,
-	       forecast->table_bytes);
+	       forecast->n_probed, forecast->n_probes, forecast->probe_records,
+	       forecast->probe_micros, forecast->micros, forecast->wall_micros,
+	       forecast->worker_bytes, forecast->table_bytes);
 }
 
 int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,
@@ -170,7 +199,7 @@ int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan
 	struct db *db = NULL;
 
 	if (db_open_existing(database, &db, &diag) == STATUS_OK)
-		forecast_make(&forecast, plan, db, arguments->n_workers, &diag);
+		forecast_make(&forecast, plan, db, arguments->n_workers, PROBE_MICROS, &diag);
 	db_close(db, NULL);
 	if (diag.status == STATUS_OK && arguments->json)
 		print_json(plan, &forecast, database);

@@ -1,31 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "run/forecast.h"
 
-#include <inttypes.h>
-#include <sqlite3.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "run/forecast_known.h"
+#include "run/forecast_pages.h"
+#include "run/forecast_probe.h"
 #include "run/point.h"
+#include "run/sample.h"
 #include "run/schedule.h"
 #include "run/sweep.h"
 
-/* What the database has of points of one trace. */
-struct known {
-	bool asked;
-	uint64_t n_points; /* 0: nothing */
-	uint64_t mean_micros, table_bytes;
+enum {
+	PROBES_MAX = 4, /* groups of a trace that are probed */
+	/* What starting and the database take, of a sweep and of each of its points. */
+	SWEEP_MICROS = 12000,
+	POINT_MICROS = 200,
+};
+
+/* What a place of the schedule costs. */
+struct cost {
+	uint64_t alone, shared; /* micros; the latter after the place before it */
 };
 
 struct work {
 	struct forecast *forecast;
 	const struct plan *plan;
 	struct db *db;
-	struct known *known;	   /* [trace * (n_models + 1) + model]; behind the models: of any */
-	uint64_t *trace_bytes;	   /* tables by forecast_tables(); 0: not looked at yet */
-	struct plan_point *points; /* to run: n_sharing that may share, then those that do not */
-	size_t *indices;	   /* of these in the plan */
-	size_t n_sharing;
+	struct forecast_known
+		*known; /* [trace * (n_models + 1) + model]; behind the models: of any */
+	struct forecast_pages *pages;  /* by trace; below == 0: not looked at yet */
+	struct plan part;	       /* the points to run */
+	size_t *indices;	       /* of these in the plan */
+	struct schedule schedule;      /* of these */
+	size_t *first;		       /* place of each group, in the order of the schedule */
+	struct forecast_probe *probes; /* of each group; records == 0: none */
+	struct cost *costs;	       /* of each place */
+	uint64_t *busy;		       /* what each worker has done, in the simulation */
 	struct diag *diag;
 };
 
@@ -64,28 +75,26 @@ static enum exit_status find_states(struct work *work)
 	return status;
 }
 
-/* With a process or a timeline of its own; what else keeps points from sharing shows on the way. */
-static bool is_alone(const struct plan *plan, const struct plan_point *point)
-{
-	struct config config;
-
-	plan_config(plan, point, &config);
-	return point_has_process(&config) || timeline_wanted(&config);
-}
-
-/* The points to run; those that are `alone`, or those that are not. */
-static size_t list_points(struct work *work, size_t n, bool alone)
+static void list_points(struct work *work)
 {
 	const struct plan *plan = work->plan;
 
 	for (size_t i = 0; i < plan->n_points; i++) {
-		if (work->forecast->states[i] != FORECAST_TO_RUN ||
-		    is_alone(plan, &plan->points[i]) != alone)
+		if (work->forecast->states[i] != FORECAST_TO_RUN)
 			continue;
-		work->points[n] = plan->points[i];
-		work->indices[n++] = i;
+		work->indices[work->part.n_points] = i;
+		work->part.points[work->part.n_points++] = plan->points[i];
 	}
-	return n;
+}
+
+/* What the point of a place shares with the one before. */
+static enum share_depth depth_of(const struct work *work, size_t place)
+{
+	const struct schedule_place *at = &work->schedule.places[place];
+	struct config config;
+
+	plan_config(work->plan, &work->part.points[at->point], &config);
+	return point_is_alone(&config) ? SHARE_NOTHING : (enum share_depth)at->shared;
 }
 
 /* Those of one trace together. */
@@ -98,180 +107,334 @@ static int by_example(const void *a, const void *b)
 	return (x->example > y->example) - (x->example < y->example);
 }
 
-static void add_group(struct forecast *forecast, uint32_t trace, size_t example)
+static void list_groups(struct work *work)
 {
-	forecast->groups[forecast->n_groups++] =
-		(struct forecast_group){ .trace = trace, .example = example };
+	struct forecast *forecast = work->forecast;
+
+	for (size_t i = 0; i < work->schedule.n; i++) {
+		const enum share_depth shared = depth_of(work, i);
+		const size_t point = work->schedule.places[i].point;
+		struct forecast_group *group = &forecast->groups[forecast->n_groups - 1];
+
+		if (shared == SHARE_NOTHING) {
+			group = &forecast->groups[forecast->n_groups];
+			*group = (struct forecast_group){ .trace = work->part.points[point].trace,
+							  .example = work->indices[point] };
+			work->first[forecast->n_groups++] = i;
+		}
+		group->n_points++;
+		group->n_shared[shared]++;
+	}
+}
+
+/* ---- probes --------------------------------------------------------------------------------- */
+
+static enum exit_status look_at_pages(struct work *work, uint32_t trace)
+{
+	struct forecast_pages *pages = &work->pages[trace];
+
+	if (pages->below)
+		return STATUS_OK;
+	pages->below = UINT64_MAX;
+	return forecast_pages(work->plan->traces[trace].reader, pages, work->diag);
+}
+
+static enum exit_status probe_group(struct work *work, size_t group)
+{
+	struct forecast *forecast = work->forecast;
+	struct forecast_probe *probe = &work->probes[group];
+	const uint32_t trace = forecast->groups[group].trace;
+	const uint64_t start = forecast_processor_nanos();
+	enum exit_status status = look_at_pages(work, trace);
+
+	if (status == STATUS_OK)
+		status = forecast_probe(&work->part, &work->schedule, work->first[group],
+					&work->pages[trace], probe, work->diag);
+	forecast->n_probes += probe->records != 0;
+	forecast->probe_records += probe->records;
+	forecast->probe_micros += (forecast_processor_nanos() - start) / 1000;
+	return status;
+}
+
+/* The groups of one trace stand together. */
+static size_t end_of_trace(const struct forecast *forecast, size_t group)
+{
+	const uint32_t trace = forecast->groups[group].trace;
+
+	while (group < forecast->n_groups && forecast->groups[group].trace == trace)
+		group++;
+	return group;
+}
+
+/* One group of each trace, then another one of each: those that differ most come first. */
+static enum exit_status probe_groups(struct work *work, uint64_t most_micros)
+{
+	static const unsigned eighths[PROBES_MAX] = { 0, 7, 4, 2 };
+	struct forecast *forecast = work->forecast;
+	enum exit_status status = STATUS_OK;
+
+	for (unsigned round = 0; round < PROBES_MAX; round++) {
+		for (size_t begin = 0, end; begin < forecast->n_groups; begin = end) {
+			size_t group;
+
+			end = end_of_trace(forecast, begin);
+			group = begin + (end - begin) * eighths[round] / 8;
+			if (status != STATUS_OK || forecast->probe_micros >= most_micros)
+				return status;
+			if (!work->probes[group].records)
+				status = probe_group(work, group);
+		}
+	}
+	return status;
+}
+
+/* That of the group, or of one nearby of the same trace; NULL: there is none. */
+static const struct forecast_probe *probe_of(const struct work *work, size_t group)
+{
+	const struct forecast *forecast = work->forecast;
+	const uint32_t trace = forecast->groups[group].trace;
+
+	for (size_t apart = 0; apart < forecast->n_groups; apart++) {
+		const size_t before = group - apart, behind = group + apart;
+		const bool has_before = apart <= group && forecast->groups[before].trace == trace;
+		const bool has_behind =
+			behind < forecast->n_groups && forecast->groups[behind].trace == trace;
+
+		if (has_before && work->probes[before].records)
+			return &work->probes[before];
+		if (has_behind && work->probes[behind].records)
+			return &work->probes[behind];
+		if (!has_before && !has_behind)
+			break;
+	}
+	return NULL;
 }
 
 /* ---- time and memory ------------------------------------------------------------------------ */
 
-/* `model` NULL: of any. */
-static enum exit_status ask(struct db *db, uint64_t trace_digest, const char *model,
-			    struct known *known, struct diag *diag)
+/* Of a point that takes samples, the share that is replayed. */
+static double share_replayed(const struct config *config)
 {
-	static const char question[] =
-		"SELECT count(*), avg(\"wall_micros\"), max("
-		"\"table_pages_s1\" * CASE \"stage1.granule\" WHEN '64K' THEN 65536 "
-		"WHEN '16K' THEN 16384 ELSE 4096 END + "
-		"\"table_pages_s2\" * CASE \"stage2.granule\" WHEN '64K' THEN 65536 "
-		"WHEN '16K' THEN 16384 ELSE 4096 END) "
-		"FROM point JOIN effort USING (\"key\") WHERE \"status\" = 'ok' AND "
-		"\"trace_digest\" = ?1 AND (?2 IS NULL OR \"model\" = ?2)";
-	enum exit_status status;
-	sqlite3_stmt *query;
-	char digest[17];
+	if (!sample_wanted(config) || !config->sample.warm ||
+	    config->sample.length + config->sample.warm >= config->sample.period)
+		return 1;
+	return (double)(config->sample.length + config->sample.warm) /
+	       (double)config->sample.period;
+}
 
-	*known = (struct known){ .asked = true };
-	status = db_prepare(db, question, &query, diag);
-	if (status != STATUS_OK)
-		return status;
-	snprintf(digest, sizeof(digest), "%016" PRIx64, trace_digest);
-	sqlite3_bind_text(query, 1, digest, -1, SQLITE_STATIC);
-	if (model)
-		sqlite3_bind_text(query, 2, model, -1, SQLITE_STATIC);
-	if (sqlite3_step(query) == SQLITE_ROW) {
-		known->n_points = (uint64_t)sqlite3_column_int64(query, 0);
-		known->mean_micros = (uint64_t)sqlite3_column_double(query, 1);
-		known->table_bytes = (uint64_t)sqlite3_column_int64(query, 2);
-	} else {
-		status = db_failure(db, diag);
+/* Of a point alone; `probe` may be NULL. A time that is far below the probe's is of one that
+ * shared. */
+static uint64_t micros_alone(struct forecast *forecast, const struct forecast_times *known,
+			     const struct forecast_probe *probe, uint64_t n_records)
+{
+	if (known->n_points && (!probe || known->most_micros >= probe->micros / 3)) {
+		forecast->n_measured++;
+		return known->most_micros;
 	}
-	sqlite3_finalize(query);
-	return status;
+	if (!probe)
+		return n_records / (FORECAST_RECORDS_PER_SECOND / 1000000) + 1;
+	forecast->n_probed++;
+	return probe->micros;
 }
 
-/* Of the point's trace and model; if there is nothing, of its trace. */
-static enum exit_status look_up(struct work *work, const struct plan_point *point,
-				const struct known **known)
+static enum exit_status add_place(struct work *work, size_t i, const struct forecast_probe *probe)
 {
-	const struct plan *plan = work->plan;
-	struct known *of_trace = &work->known[(size_t)point->trace * (plan->n_models + 1)];
-	struct known *of_model = &of_trace[1 + point->model];
-	const uint64_t digest = plan->traces[point->trace].name.digest;
-	enum exit_status status = STATUS_OK;
-
-	*known = of_model;
-	if (!work->db)
-		return STATUS_OK;
-	if (!of_model->asked)
-		status = ask(work->db, digest, plan->models[point->model]->name, of_model,
-			     work->diag);
-	if (status != STATUS_OK || of_model->n_points)
-		return status;
-	if (!of_trace->asked)
-		status = ask(work->db, digest, NULL, of_trace, work->diag);
-	*known = of_trace;
-	return status;
-}
-
-/* `micros` is what the rates say. */
-static enum exit_status add_cost(struct work *work, const struct plan_point *point, uint64_t micros)
-{
+	const struct schedule_place *place = &work->schedule.places[i];
+	const struct plan_point *point = &work->part.points[place->point];
+	const struct trace_reader *trace = work->plan->traces[point->trace].reader;
+	const enum share_depth depth = depth_of(work, i);
 	struct forecast *forecast = work->forecast;
-	uint64_t *trace_bytes = &work->trace_bytes[point->trace];
-	const struct known *known;
-	enum exit_status status = look_up(work, point, &known);
-	uint64_t bytes;
+	double ratio = (double)(place[1].before - place->before) / (double)place->alone;
+	const struct forecast_times *known;
+	struct config config;
+	enum exit_status status = forecast_known(work->known, point, &known, work->diag);
+	uint64_t bytes, alone;
 
-	if (status == STATUS_OK && !known->n_points && !*trace_bytes)
-		status = forecast_tables(work->plan->traces[point->trace].reader, trace_bytes,
-					 work->diag);
+	if (status == STATUS_OK && !known->n_points)
+		status = look_at_pages(work, point->trace);
 	if (status != STATUS_OK)
 		return status;
-	if (known->n_points)
-		micros = known->mean_micros;
-	bytes = known->n_points ? known->table_bytes : *trace_bytes;
-	forecast->n_measured += known->n_points != 0;
-	forecast->micros += micros;
-	if (micros > forecast->longest_micros)
-		forecast->longest_micros = micros;
+	plan_config(work->plan, point, &config);
+	alone = micros_alone(forecast, known, probe, trace_info(trace)->totals.records);
+	alone = (uint64_t)((double)alone * share_replayed(&config));
+	if (point_is_alone(&config))
+		ratio = 1;
+	else if (probe && probe->ratio[depth] > 0)
+		ratio = probe->ratio[depth];
+	work->costs[i].shared = (uint64_t)((double)alone * ratio) + POINT_MICROS;
+	work->costs[i].alone = alone + POINT_MICROS;
+	if (work->costs[i].alone < work->costs[i].shared)
+		work->costs[i].alone = work->costs[i].shared;
+	bytes = known->n_points ? known->table_bytes : work->pages[point->trace].table_bytes;
 	if (bytes > forecast->table_bytes)
 		forecast->table_bytes = bytes;
 	return STATUS_OK;
 }
 
-/* A point that shares so much with the one before, which is of the last group. */
-static enum exit_status add_point(struct work *work, size_t i, enum share_depth shared,
-				  uint64_t n_records)
+static enum exit_status add_places(struct work *work)
 {
-	struct forecast *forecast = work->forecast;
-	const struct plan_point *point = &work->points[i];
-	struct forecast_group *group;
+	const struct forecast_probe *probe = NULL;
+	enum exit_status status = STATUS_OK;
+	size_t group = 0;
 
-	if (shared == SHARE_NOTHING)
-		add_group(forecast, point->trace, work->indices[i]);
-	group = &forecast->groups[forecast->n_groups - 1];
-	group->n_points++;
-	group->n_shared[shared]++;
-	return add_cost(work, point, n_records / (FORECAST_RECORDS_PER_SECOND / 1000000));
-}
-
-/* In the order in which one worker would run them. */
-static enum exit_status add_sharing(struct work *work)
-{
-	struct plan part = *work->plan;
-	struct schedule schedule;
-	enum exit_status status;
-
-	part.points = work->points;
-	part.n_points = work->n_sharing;
-	status = schedule_init(&schedule, &part, 0, part.n_points, 1, work->diag);
-	for (size_t i = 0; status == STATUS_OK && i < schedule.n; i++) {
-		const struct schedule_place *place = &schedule.places[i];
-
-		status = add_point(work, place->point, place->shared,
-				   place[1].before - place->before);
+	for (size_t i = 0; status == STATUS_OK && i < work->schedule.n; i++) {
+		if (group < work->forecast->n_groups && work->first[group] == i)
+			probe = probe_of(work, group++);
+		status = add_place(work, i, probe);
 	}
-	schedule_fini(&schedule);
 	return status;
 }
 
-static enum exit_status add_points(struct work *work, unsigned n_workers)
+/* The worker that is free first. */
+static unsigned first_free(const struct work *work)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 1; i < work->forecast->n_workers; i++)
+		if (work->busy[i] < work->busy[first])
+			first = i;
+	return first;
+}
+
+/* The next time at which a worker is done; `now`: all are. */
+static uint64_t next_end(const struct work *work, uint64_t now)
+{
+	uint64_t end = UINT64_MAX;
+
+	for (unsigned i = 0; i < work->forecast->n_workers; i++)
+		if (work->busy[i] > now && work->busy[i] < end)
+			end = work->busy[i];
+	return end == UINT64_MAX ? now : end;
+}
+
+/*
+ * Let workers take places as sweep_run() does; one that goes on where it was has the recordings
+ * that it wants.
+ */
+static void simulate(struct work *work, size_t *behind)
 {
 	struct forecast *forecast = work->forecast;
-	enum exit_status status = STATUS_OK;
+	size_t left = work->schedule.n;
 
-	work->n_sharing = list_points(work, 0, false);
-	list_points(work, work->n_sharing, true);
-	status = add_sharing(work);
-	for (size_t i = work->n_sharing; status == STATUS_OK && i < forecast->n_to_run; i++) {
-		const struct plan_trace *trace = &work->plan->traces[work->points[i].trace];
+	while (left) {
+		const unsigned worker = first_free(work);
+		const uint64_t now = work->busy[worker];
+		const size_t place = schedule_next(&work->schedule, worker);
+		uint64_t cost;
 
-		status = add_point(work, i, SHARE_NOTHING,
-				   trace_info(trace->reader)->totals.records);
+		if (place == SCHEDULE_NONE) {
+			work->busy[worker] = next_end(work, now);
+			if (work->busy[worker] == now)
+				break;
+			continue;
+		}
+		schedule_take(&work->schedule, worker);
+		cost = place == behind[worker] ? work->costs[place].shared
+					       : work->costs[place].alone;
+		work->busy[worker] += cost;
+		forecast->micros += cost;
+		if (cost > forecast->longest_micros)
+			forecast->longest_micros = cost;
+		behind[worker] = place + 1;
+		left--;
+		if (work->busy[worker] > forecast->wall_micros)
+			forecast->wall_micros = work->busy[worker];
 	}
-	qsort(forecast->groups, forecast->n_groups, sizeof(*forecast->groups), by_example);
+}
+
+static enum exit_status find_wall(struct work *work)
+{
+	size_t *behind = calloc(work->forecast->n_workers + 1, sizeof(*behind));
+
+	work->busy = calloc(work->forecast->n_workers + 1, sizeof(*work->busy));
+	if (!behind || !work->busy) {
+		free(behind);
+		return no_memory(work->diag);
+	}
+	for (unsigned i = 0; i < work->forecast->n_workers; i++)
+		behind[i] = SIZE_MAX;
+	simulate(work, behind);
+	free(behind);
+	return STATUS_OK;
+}
+
+static enum exit_status forecast_points(struct work *work, unsigned n_workers,
+					uint64_t most_probe_micros)
+{
+	struct forecast *forecast = work->forecast;
+	enum exit_status status;
+
+	list_points(work);
 	forecast->n_workers =
 		forecast->n_to_run < n_workers ? (unsigned)forecast->n_to_run : n_workers;
+	status = schedule_init(&work->schedule, &work->part, 0, work->part.n_points,
+			       forecast->n_workers ? forecast->n_workers : 1, work->diag);
+	if (status != STATUS_OK)
+		return status;
+	list_groups(work);
+	status = probe_groups(work, most_probe_micros);
+	if (status == STATUS_OK)
+		status = add_places(work);
+	if (status == STATUS_OK)
+		status = find_wall(work);
+	qsort(forecast->groups, forecast->n_groups, sizeof(*forecast->groups), by_example);
+	if (forecast->n_to_run) {
+		forecast->micros += SWEEP_MICROS;
+		forecast->wall_micros += SWEEP_MICROS;
+	}
 	forecast->worker_bytes = FORECAST_POINT_BYTES + SWEEP_SHARE_BYTES + forecast->table_bytes;
 	return status;
 }
 
+static enum exit_status work_init(struct work *work)
+{
+	const struct plan *plan = work->plan;
+	const size_t n = plan->n_points + 1;
+
+	work->part = *plan;
+	work->part.n_points = 0;
+	work->forecast->states = calloc(n, 1);
+	work->forecast->groups = calloc(n, sizeof(*work->forecast->groups));
+	work->part.points = calloc(n, sizeof(*work->part.points));
+	work->indices = calloc(n, sizeof(*work->indices));
+	work->first = calloc(n, sizeof(*work->first));
+	work->probes = calloc(n, sizeof(*work->probes));
+	work->costs = calloc(n, sizeof(*work->costs));
+	work->pages = calloc(plan->n_traces + 1, sizeof(*work->pages));
+	work->known = forecast_known_create(plan, work->db);
+	return work->forecast->states && work->forecast->groups && work->part.points &&
+			       work->indices && work->first && work->probes && work->costs &&
+			       work->pages && work->known
+		       ? STATUS_OK
+		       : no_memory(work->diag);
+}
+
+static void work_fini(struct work *work)
+{
+	free(work->part.points);
+	free(work->indices);
+	free(work->first);
+	free(work->probes);
+	free(work->costs);
+	free(work->pages);
+	free(work->known);
+	free(work->busy);
+	schedule_fini(&work->schedule);
+}
+
 enum exit_status forecast_make(struct forecast *forecast, const struct plan *plan, struct db *db,
-			       unsigned n_workers, struct diag *diag)
+			       unsigned n_workers, uint64_t most_probe_micros, struct diag *diag)
 {
 	struct work work = { .forecast = forecast, .plan = plan, .db = db, .diag = diag };
-	enum exit_status status = STATUS_OK;
+	enum exit_status status;
 
 	*forecast = (struct forecast){ 0 };
-	forecast->states = calloc(plan->n_points + 1, 1);
-	forecast->groups = calloc(plan->n_points + 1, sizeof(*forecast->groups));
-	work.points = calloc(plan->n_points + 1, sizeof(*work.points));
-	work.indices = calloc(plan->n_points + 1, sizeof(*work.indices));
-	work.trace_bytes = calloc(plan->n_traces + 1, sizeof(*work.trace_bytes));
-	work.known = calloc(plan->n_traces * (plan->n_models + 1) + 1, sizeof(*work.known));
-	if (!forecast->states || !forecast->groups || !work.points || !work.indices ||
-	    !work.trace_bytes || !work.known)
-		status = no_memory(diag);
+	status = work_init(&work);
 	if (status == STATUS_OK)
 		status = find_states(&work);
 	if (status == STATUS_OK)
-		status = add_points(&work, n_workers);
-	free(work.points);
-	free(work.indices);
-	free(work.trace_bytes);
-	free(work.known);
+		status = forecast_points(&work, n_workers, most_probe_micros);
+	work_fini(&work);
 	return status;
 }
 
@@ -280,12 +443,4 @@ void forecast_free(struct forecast *forecast)
 	free(forecast->states);
 	free(forecast->groups);
 	*forecast = (struct forecast){ 0 };
-}
-
-uint64_t forecast_wall_micros(const struct forecast *forecast)
-{
-	const uint64_t shared =
-		forecast->n_workers ? forecast->micros / forecast->n_workers : forecast->micros;
-
-	return shared > forecast->longest_micros ? shared : forecast->longest_micros;
 }

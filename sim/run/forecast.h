@@ -13,10 +13,10 @@
 #include "run/share.h"
 
 /*
- * What a processor replays of points that share nothing: from 1.5 million records a second where
- * each walks to 60 million where all hit the L1 TLBs. Those that share cost less (run/schedule.h).
+ * What a processor replays of points that share nothing, where nothing was measured: from 1 million
+ * records a second where each walks to 250 million where all hit the L1 TLBs.
  */
-enum { FORECAST_RECORDS_PER_SECOND = 3000 * 1000 };
+enum { FORECAST_RECORDS_PER_SECOND = 20 * 1000 * 1000 };
 
 /* Of a point besides its simulated tables: tests/cli/memory.sh measures it. */
 #define FORECAST_POINT_BYTES (UINT64_C(64) << 20)
@@ -37,32 +37,29 @@ struct forecast {
 	size_t n_groups;
 	size_t n_done, n_impossible, n_to_run;
 	uint64_t accesses;	 /* that the points to run have together */
-	uint64_t micros;	 /* expected processor time of these */
+	uint64_t micros;	 /* expected processor time of these, by all workers */
 	uint64_t longest_micros; /* expected of one of them */
-	/* Points whose time was taken from the database: of points with the same trace and model,
-	 * or with the same trace. The others' comes from the rates above. */
-	size_t n_measured;
+	uint64_t wall_micros;	 /* expected from begin to end, with a processor for each worker */
+	/*
+	 * Where these come from: what the database says of points with the same trace and model, or
+	 * with the same trace (n_measured); a probe of a group of the trace (n_probed;
+	 * forecast_probe.h); or the rate above. What a point shares costs as in the probe.
+	 */
+	size_t n_measured, n_probed;
+	size_t n_probes; /* groups that were probed */
+	uint64_t probe_records, probe_micros;
 	uint64_t table_bytes;  /* expected simulated tables of the point that has most */
 	unsigned n_workers;    /* never more than points to run */
 	uint64_t worker_bytes; /* FORECAST_POINT_BYTES, recordings and table_bytes */
 };
 
 /*
- * `plan` is expanded; `db` is its database, NULL if there is none. Nothing is written.
- * forecast_free() it, whatever is returned.
+ * `plan` is expanded; `db` is its database, NULL if there is none. Nothing is written. Up to four
+ * groups of each trace are probed, as long as all probes together take no more than
+ * `most_probe_micros` of processor time. forecast_free() it, whatever is returned.
  */
 enum exit_status forecast_make(struct forecast *forecast, const struct plan *plan, struct db *db,
-			       unsigned n_workers, struct diag *diag);
+			       unsigned n_workers, uint64_t most_probe_micros, struct diag *diag);
 void forecast_free(struct forecast *forecast);
-
-/* Expected time from begin to end with n_workers: no shorter than the longest point. */
-uint64_t forecast_wall_micros(const struct forecast *forecast);
-
-/*
- * Simulated tables that a replay of `trace` makes, in bytes: a page of each stage for each 2 MiB of
- * addresses that up to 64 of its blocks, spread evenly, have in them.
- */
-enum exit_status forecast_tables(const struct trace_reader *trace, uint64_t *bytes,
-				 struct diag *diag);
 
 #endif

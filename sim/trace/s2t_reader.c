@@ -17,6 +17,7 @@ struct trace_reader {
 	char *provenance;
 	struct s2t_index_entry *entries; /* sizes checked against the file */
 	struct trace_info info;
+	bool is_part; /* ordinals are those of the index, not those in the blocks */
 };
 
 static enum exit_status bad(const struct trace_reader *r, uint64_t offset, const char *what,
@@ -377,6 +378,49 @@ void trace_close(struct trace_reader *r)
 	free(r);
 }
 
+/* The entries of these blocks, as if they followed each other. */
+static enum exit_status take_entries(struct trace_reader *r, const struct trace_reader *whole,
+				     const uint64_t *blocks, size_t n, struct diag *diag)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct trace_totals *sum = &r->info.totals;
+		struct s2t_index_entry *e = &r->entries[i];
+
+		*e = whole->entries[blocks[i]];
+		e->first_ordinal = trace_accesses(sum) + sum->splits;
+		if (!s2t_count_entry(&r->info.totals, e))
+			return bad(r, e->offset, "the totals of this part overflow", diag);
+	}
+	return STATUS_OK;
+}
+
+struct trace_reader *trace_part(const struct trace_reader *whole, const uint64_t *blocks, size_t n,
+				struct diag *diag)
+{
+	struct trace_reader *r = calloc(1, sizeof(*r));
+	enum exit_status status = STATUS_OK;
+
+	if (r) {
+		*r = *whole;
+		r->is_part = true;
+		r->fd = dup(whole->fd);
+		r->path = strdup(whole->path);
+		r->provenance = strdup(whole->provenance);
+		r->entries = calloc(n + 1, sizeof(*r->entries));
+		r->info.provenance = r->provenance;
+		r->info.blocks = n;
+		r->info.totals = (struct trace_totals){ 0 };
+	}
+	if (!r || r->fd < 0 || !r->path || !r->provenance || !r->entries)
+		status = diag_set(diag, STATUS_INTERNAL, "%s: out of memory", whole->path);
+	if (status == STATUS_OK)
+		status = take_entries(r, whole, blocks, n, diag);
+	if (status == STATUS_OK)
+		return r;
+	trace_close(r);
+	return NULL;
+}
+
 const struct trace_info *trace_info(const struct trace_reader *r)
 {
 	return &r->info;
@@ -429,5 +473,9 @@ enum exit_status trace_read_block(const struct trace_reader *r, uint64_t index, 
 	if (h.checksum != e->checksum || h.block_bytes != e->block_bytes ||
 	    h.n_records != e->n_records)
 		return bad(r, e->offset, "this block is not the one that the index names", diag);
+	if (r->is_part)
+		memcpy(((struct s2t_storage *)block->storage)->bytes +
+			       offsetof(struct s2t_block_header, first_ordinal),
+		       &e->first_ordinal, sizeof(e->first_ordinal));
 	return s2t_decode_block(block, r->info.granularity, columns, r->path, e->offset, diag);
 }

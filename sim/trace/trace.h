@@ -124,6 +124,14 @@ void trace_close(struct trace_reader *reader);
 const struct trace_info *trace_info(const struct trace_reader *reader);
 const char *trace_path(const struct trace_reader *reader);
 
+/*
+ * Blocks of a trace as a trace of their own, in this order; one may come several times. Totals and
+ * ordinals are those of the part, all else that trace_info() says is the whole's. `whole` may be
+ * closed before it. NULL on failure.
+ */
+struct trace_reader *trace_part(const struct trace_reader *whole, const uint64_t *blocks, size_t n,
+				struct diag *diag);
+
 /* Totals of block `index` (< info.blocks), from the index: nothing is read. */
 struct trace_totals trace_block_totals(const struct trace_reader *reader, uint64_t index);
 
