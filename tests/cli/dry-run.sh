@@ -24,9 +24,9 @@ axes:
   tlb.l1d.entries: [16, 32]
 EOF
 expect 'groups: two traces, two L1 TLBs of each of two models' 0 '^8$' stat groups
-expect 'each with two IPA sizes' 0 '^\[2\]$' sh -c '"$TWOSTAGE" sweep -n --json s.yaml | jq -c "[.groups[].points] | unique"'
+expect 'each with two IPA sizes' 0 '^\[2\]$' sh -c '"$TWOSTAGE_FAST" sweep -n --json s.yaml | jq -c "[.groups[].points] | unique"'
 expect 'groups as text' 0 "^t2.s2t: 8 points to run: 4 replay the trace, 4 the L1 TLBs' misses of another, 0 also with its tables, 0 also" "$TWOSTAGE" sweep -n s.yaml
-expect 'groups as JSON' 0 '^\[1,0,0\]$' sh -c '"$TWOSTAGE" sweep -n --json s.yaml | jq -c ".groups[0] | [.misses_shared, .tables_shared, .walks_shared]"'
+expect 'groups as JSON' 0 '^\[1,0,0\]$' sh -c '"$TWOSTAGE_FAST" sweep -n --json s.yaml | jq -c ".groups[0] | [.misses_shared, .tables_shared, .walks_shared]"'
 expect 'impossible ones with their reasons' 0 '^ +4 +impossible .*ipa_bits=52.*: stage 2 with 4K granule and 52-bit' "$TWOSTAGE_FAST" sweep -n s.yaml
 expect 'also in JSON' 0 '^8 true$' sh -c '"$TWOSTAGE_FAST" sweep -n --json s.yaml | jq -r "\"\(.impossible | length) \([.impossible[].reason | length > 0] | all)\""'
 
