@@ -73,18 +73,55 @@ static int show_step(void *ctx, uint64_t done_accesses, uint64_t all_accesses)
 	return interrupt_seen();
 }
 
+/* One of the two: a trace that is read while it is replayed, and any other. */
+struct input {
+	const char *path;
+	struct trace_feed *feed;
+	struct trace_reader *reader;
+};
+
+static const struct trace_info *info_of(const struct input *input)
+{
+	return input->feed ? trace_feed_info(input->feed) : trace_info(input->reader);
+}
+
+static void close_input(struct input *input)
+{
+	trace_feed_close(input->feed);
+	trace_close(input->reader);
+}
+
+static enum exit_status open_input(const struct arguments *arguments, const struct model *model,
+				   struct input *input, struct diag *diag)
+{
+	const enum trace_granularity granularity = input_granularity(&model->config);
+	const bool salvage = arguments->salvage != 0;
+	enum exit_status status;
+
+	if (arguments->confidence || !point_takes_feed(&model->config)) {
+		input->reader =
+			trace_open_any(input->path, arguments->from, salvage, granularity, diag);
+		return input->reader ? STATUS_OK : diag->status;
+	}
+	status = trace_open_once(input->path, arguments->from, salvage, granularity, &input->reader,
+				 &input->feed, diag);
+	if (status == STATUS_OK && input->feed && arguments->json)
+		status = trace_feed_want_digest(input->feed, diag);
+	return status;
+}
+
 /* `latencies` may be NULL. */
-static void print_json(const struct model *model, const struct trace_reader *trace,
+static void print_json(const struct model *model, const struct input *input,
 		       const struct sample_choice *choice, const struct walk_latencies *latencies)
 {
-	const struct trace_info *info = trace_info(trace);
+	const struct trace_info *info = info_of(input);
 	const struct config *config = &choice->config;
 	const struct interval_table *intervals = &choice->samples;
 
 	printf("{\"schema\":1,\"engine\":\"%s\",\"model\":", ENGINE_VERSION);
 	output_json_string(stdout, model->name);
 	printf(",\"trace\":{\"name\":");
-	output_json_string(stdout, input_name(trace_path(trace)));
+	output_json_string(stdout, input_name(input->path));
 	printf(",\"digest\":\"%016" PRIx64 "\",\"accesses\":%" PRIu64 "},\"params\":",
 	       info->content_digest, trace_accesses(&info->totals));
 	output_json_params(stdout, config);
@@ -141,64 +178,81 @@ static void print_choice(const struct sample_choice *choice, const struct sample
 
 /* One run, or as many as --confidence wants; *choice says what came of it either way. */
 static enum exit_status run_point(const struct arguments *arguments, const struct model *model,
-				  const struct trace_reader *trace,
-				  const struct point_progress *steps, struct sample_choice *choice,
-				  struct diag *diag)
+				  const struct input *input, const struct point_progress *steps,
+				  struct sample_choice *choice, struct diag *diag)
 {
 	if (arguments->confidence)
-		return sample_choose(&model->config, trace, &arguments->goal, steps, choice, diag);
+		return sample_choose(&model->config, input->reader, &arguments->goal, steps, choice,
+				     diag);
 	*choice = (struct sample_choice){ .config = model->config };
-	return point_run_intervals(&model->config, trace, steps, &choice->stats, &choice->samples,
-				   diag);
+	if (input->feed)
+		return point_run_feed(&model->config, input->feed, steps, &choice->stats, diag);
+	return point_run_intervals(&model->config, input->reader, steps, &choice->stats,
+				   &choice->samples, diag);
 }
 
-static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
-				  const char *path, struct diag *diag)
+static void print(const struct arguments *arguments, const struct model *model,
+		  const struct input *input, const struct sample_choice *choice,
+		  const struct walk_latencies *latencies)
 {
-	struct diag damage = DIAG_INIT;
-	struct trace_reader *trace = trace_open_any(path, arguments->from, arguments->salvage != 0,
-						    input_granularity(&model->config), &damage);
+	if (arguments->json) {
+		print_json(model, input, choice, latencies);
+		return;
+	}
+	printf("%s on %s\n", input_name(input->path), model->name);
+	output_stats(stdout, &choice->stats);
+	if (sample_wanted(&choice->config))
+		output_estimates(stdout, &choice->samples, trace_accesses(&info_of(input)->totals));
+	else
+		output_intervals(stdout, &choice->samples);
+	if (latencies)
+		output_histogram(stdout, latencies);
+	if (arguments->confidence)
+		print_choice(choice, &arguments->goal);
+	print_notes(&choice->config, &choice->stats);
+}
+
+static enum exit_status run_input(const struct arguments *arguments, const struct model *model,
+				  const struct input *input, struct diag *diag)
+{
 	struct progress progress;
 	struct point_progress steps = { .step = show_step, .ctx = &progress };
 	struct sample_choice choice;
 	enum exit_status status;
 
-	if (!trace) {
-		*diag = damage;
-		return diag->status;
-	}
 	if (arguments->histogram)
 		steps.latencies = calloc(1, sizeof(*steps.latencies));
-	if (arguments->histogram && !steps.latencies) {
-		trace_close(trace);
+	if (arguments->histogram && !steps.latencies)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	}
-	output_salvaged(&damage);
 	progress_init(&progress, "accesses");
-	status = run_point(arguments, model, trace, &steps, &choice, diag);
+	status = run_point(arguments, model, input, &steps, &choice, diag);
 	progress_clear(&progress);
 	if (status == STATUS_INTERRUPTED)
-		diag_set(diag, status, "%s: interrupted; repeat the command", path);
-	if (status == STATUS_OK && arguments->json) {
-		print_json(model, trace, &choice, steps.latencies);
-	} else if (status == STATUS_OK) {
-		printf("%s on %s\n", input_name(path), model->name);
-		output_stats(stdout, &choice.stats);
-		if (sample_wanted(&choice.config))
-			output_estimates(stdout, &choice.samples,
-					 trace_accesses(&trace_info(trace)->totals));
-		else
-			output_intervals(stdout, &choice.samples);
-		if (steps.latencies)
-			output_histogram(stdout, steps.latencies);
-		if (arguments->confidence)
-			print_choice(&choice, &arguments->goal);
-		print_notes(&choice.config, &choice.stats);
-	}
-	if (status == STATUS_OK)
+		diag_set(diag, status, "%s: interrupted; repeat the command", input->path);
+	if (status == STATUS_OK) {
+		if (input->feed)
+			output_salvaged(trace_feed_damage(input->feed));
+		print(arguments, model, input, &choice, steps.latencies);
 		interval_table_free(&choice.samples);
+	}
 	free(steps.latencies);
-	trace_close(trace);
+	return status;
+}
+
+static enum exit_status run_trace(const struct arguments *arguments, const struct model *model,
+				  const char *path, struct diag *diag)
+{
+	struct input input = { .path = path };
+	struct diag damage = DIAG_INIT;
+	enum exit_status status = open_input(arguments, model, &input, &damage);
+
+	if (status == STATUS_OK) {
+		output_salvaged(&damage);
+		status = run_input(arguments, model, &input, diag);
+	} else {
+		*diag = damage;
+	}
+	close_input(&input);
 	return status;
 }
 
@@ -221,7 +275,11 @@ static int run(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "TRACE...",
-		.doc = "Replay traces through one configuration and print the statistics.",
+		.doc = "Replay traces through one configuration and print the statistics. A TRACE "
+		       "may be "
+		       "of any format of 'twostage list plugins', compressed (gz, xz, zst) or not, "
+		       "a "
+		       "specification NAME.yaml, or - for standard input.",
 	};
 	struct arguments arguments = { 0 };
 	struct diag diag = DIAG_INIT;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "run/point.h"
+#include "run/point_private.h"
 
 #include <string.h>
 
-#include "run/machine.h"
 #include "run/machine_setup.h"
 #include "run/map_follow.h"
 #include "run/point_process.h"
@@ -13,14 +12,6 @@
 enum exit_status point_check(const struct config *config, struct diag *diag)
 {
 	return machine_check(config, diag);
-}
-
-/* What machine and replay refuse is no fault of the trace: this configuration cannot run it. */
-static enum exit_status refuse_point(enum exit_status status, struct diag *diag)
-{
-	if (status == STATUS_BAD_INPUT && diag)
-		diag->impossible = true;
-	return status;
 }
 
 /* The trace as the replay reads it: blocks in order, and again where runs have to be looked into.
@@ -83,11 +74,6 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 	trace_block_free(&feed.again[0]);
 	trace_block_free(&feed.again[1]);
 	return status == STATUS_OK ? replay_finish(replay) : status;
-}
-
-static uint64_t lookups(const uint64_t *v)
-{
-	return v[STAT_accesses] + v[STAT_page_splits];
 }
 
 bool point_has_process(const struct config *config)
@@ -168,7 +154,7 @@ static enum exit_status run_timed(struct machine *machine, struct timing *timing
 		recorder_count(record, machine, &info->totals, stats);
 	else
 		timeline_count(machine, &info->totals, stats);
-	host_session_count(&replay.session, lookups(stats->v) + replay.session.start.lookups,
+	host_session_count(&replay.session, point_lookups(stats) + replay.session.start.lookups,
 			   stats);
 	return status;
 }
@@ -192,14 +178,6 @@ static enum exit_status run_on(struct machine *machine, const struct trace_reade
 	status = run_timed(machine, timing, trace, progress, stats, intervals, record, diag);
 	timing_destroy(timing);
 	return status;
-}
-
-/* With the vCPUs and VMs that the trace needs, one of each at least. */
-static enum exit_status build_machine(struct machine *machine, const struct config *config,
-				      const struct trace_info *info, struct diag *diag)
-{
-	return machine_init(machine, config, info->vcpus ? info->vcpus : 1,
-			    machine_vms(config, info->vms ? info->vms : 1), diag);
 }
 
 static enum exit_status run_point(const struct config *config, const struct trace_reader *trace,

@@ -9,6 +9,7 @@
 #include "run/config.h"
 #include "run/recorder.h"
 #include "run/timeline.h"
+#include "trace/feed.h"
 #include "trace/trace.h"
 
 /* Raised whenever a change makes any statistic of any point differ: part of each point's key. */
@@ -50,6 +51,18 @@ enum exit_status point_run(const struct config *config, const struct trace_reade
 enum exit_status point_run_intervals(const struct config *config, const struct trace_reader *trace,
 				     const struct point_progress *progress, struct stats *stats,
 				     struct interval_table *intervals, struct diag *diag);
+
+/* Can point_run_feed() run it? What has to know the whole trace before cannot: samples, intervals,
+ * a point that has a process. */
+bool point_takes_feed(const struct config *config);
+
+/*
+ * As point_run(), of a trace that is read on the way. The feed is read from its start to its end,
+ * twice if later parts of it have more vCPUs, VMs or kinds of information than the first block.
+ */
+enum exit_status point_run_feed(const struct config *config, struct trace_feed *feed,
+				const struct point_progress *progress, struct stats *stats,
+				struct diag *diag);
 
 /*
  * The same, with all that other points may be replayed from written down, which overflows where

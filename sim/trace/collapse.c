@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From single accesses (or finer runs) to runs: see trace.h and docs/formats.md. */
-#include "trace/collapse_private.h"
+#include "trace/blocks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +10,73 @@
 enum {
 	PAGE_BYTES = 4096,
 	MAX_RUN = 1 << 30, /* accesses in a run before it is closed: far from overflow */
+	PENDING = 4096,	   /* runs that wait for an older one to close; a power of two */
+	BATCH = 1 << 20,   /* accesses between two looks at how large the runs are */
 };
 
-struct trace_collapser *trace_collapser_create(struct trace_writer *writer,
-					       enum trace_granularity granularity)
+struct pending {
+	struct trace_run run;
+	bool open;
+};
+
+/* What one vCPU is doing. */
+struct vcpu_state {
+	uint64_t context;	 /* VM, ASID and exception level of its last access */
+	struct pending *open[2]; /* by stream; NULL: none */
+};
+
+struct trace_collapser {
+	struct trace_writer *writer; /* NULL: to `blocks` */
+	struct block_builder *blocks;
+	enum trace_granularity granularity;
+	uint64_t unit_mask;    /* offset bits inside a unit */
+	uint64_t ordinal;      /* of the next piece */
+	uint64_t instructions; /* begun so far ... */
+	uint64_t attributed;   /* ... and of these, given to a record */
+	struct vcpu_state *vcpus;
+	size_t n_vcpus;
+	struct pending *newest; /* the run started last, while pending; else NULL */
+	size_t head, tail;	/* of the ring: numbers of runs emitted and started */
+	struct pending ring[PENDING];
+};
+
+static struct trace_collapser *create(enum trace_granularity granularity)
 {
 	struct trace_collapser *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->writer = writer;
 	c->granularity = granularity;
 	c->unit_mask = (UINT64_C(1) << granularity) - 1;
 	return c;
+}
+
+struct trace_collapser *trace_collapser_create(struct trace_writer *writer,
+					       enum trace_granularity granularity)
+{
+	struct trace_collapser *c = create(granularity);
+
+	if (c)
+		c->writer = writer;
+	return c;
+}
+
+struct trace_collapser *trace_collapser_into(struct block_builder *blocks)
+{
+	struct trace_collapser *c = create(blocks->granularity);
+
+	if (c)
+		c->blocks = blocks;
+	return c;
+}
+
+static enum exit_status put(struct trace_collapser *c, const struct trace_run *run,
+			    struct diag *diag)
+{
+	if (c->writer)
+		return trace_put_run(c->writer, run, diag);
+	blocks_put_run(c->blocks, run);
+	return STATUS_OK;
 }
 
 /* Room for the state of `vcpu`. */
@@ -52,7 +106,7 @@ static enum exit_status emit(struct trace_collapser *c, struct diag *diag)
 
 		if (p->open)
 			break;
-		status = trace_put_run(c->writer, &p->run, diag);
+		status = put(c, &p->run, diag);
 		if (p == c->newest)
 			c->newest = NULL;
 		c->head++;
@@ -293,12 +347,12 @@ static enum exit_status put_raw(struct trace_collapser *c, const struct trace_re
 	run.key.size_log2 = size_log2(r->va, r->size);
 	run.instructions = r->instructions;
 	c->ordinal++;
-	status = trace_put_run(c->writer, &run, diag);
+	status = put(c, &run, diag);
 	if (status || !straddles(r))
 		return status;
 	run = first_of(c, r, (r->va | (PAGE_BYTES - 1)) + 1, TRACE_IPA_UNKNOWN, SECOND_PIECE);
 	c->ordinal++;
-	return trace_put_run(c->writer, &run, diag);
+	return put(c, &run, diag);
 }
 
 /* Close what has grown so much that its counts might overflow in the next batch. */
@@ -356,7 +410,7 @@ enum exit_status trace_collapse_run(struct trace_collapser *c, const struct trac
 	struct pending *p;
 
 	if (c->granularity == TRACE_RAW)
-		return trace_put_run(c->writer, run, diag);
+		return put(c, run, diag);
 	coarse.key.va &= ~c->unit_mask;
 	coarse.key.ipa = unit_ipa(c, run->key.ipa);
 	coarse.key.size_log2 = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Any trace: its format found, foreign ones turned into native ones. */
-#include "trace/import.h"
+#include "trace/import_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,15 +16,7 @@
 enum {
 	HEAD_BYTES = 1 << 16, /* what the importers look at to know their own */
 	LEAST_SCORE = 30,
-	BATCH_REFS = 4096,
 	SPOOL_LEVEL = -5, /* a temporary trace is read once or twice: speed counts */
-};
-
-struct trace_input {
-	struct byte_source *source;
-	const struct import_ops *ops; /* NULL: native */
-	struct trace_reader *reader;  /* of a native trace */
-	bool salvage;
 };
 
 /* A file without a name, in TMPDIR or else in memory. */
@@ -198,29 +190,9 @@ struct trace_reader *trace_input_native(struct trace_input *in)
 	return in->reader;
 }
 
-/* A trace of words up to its end, or to a word that is not valid: the importer says why. */
-static enum exit_status copy_words(struct trace_input *in, struct trace_collapser *collapser,
-				   struct diag *damage, struct diag *diag)
-{
-	enum exit_status status = STATUS_OK;
-	size_t done = 1;
-
-	while (!status && done > 0) {
-		size_t got;
-		const unsigned char *words = source_peek(in->source, SOURCE_MAX_PEEK, &got, damage);
-
-		if (!words)
-			break;
-		status = trace_collapse_words(collapser, words, got / 8, &done, diag);
-		source_take(in->source, 8 * done);
-	}
-	return status;
-}
-
 /* All references of a foreign trace. Damage is STATUS_OK when salvaging, with *damage set. */
 static enum exit_status copy_refs(struct trace_input *in, struct trace_collapser *collapser,
-				  enum trace_granularity granularity, struct diag *damage,
-				  struct diag *diag)
+				  struct diag *damage, struct diag *diag)
 {
 	struct trace_ref *refs = malloc(BATCH_REFS * sizeof(*refs));
 	void *state = calloc(1, in->ops->state_bytes + 1);
@@ -229,9 +201,6 @@ static enum exit_status copy_refs(struct trace_input *in, struct trace_collapser
 
 	if (!refs || !state)
 		status = diag_set(diag, STATUS_INTERNAL, "out of memory");
-	if (!status && in->ops->words && granularity != TRACE_RAW)
-		status = copy_words(in, collapser, damage, diag);
-	n = damage->status ? -1 : 0;
 	while (!status && n >= 0 &&
 	       (n = in->ops->read(state, in->source, refs, BATCH_REFS, damage)) > 0)
 		status = trace_collapse(collapser, refs, (size_t)n, diag);
@@ -255,11 +224,13 @@ enum exit_status trace_input_copy(struct trace_input *in, struct trace_writer *w
 			trace_path(in->reader),
 			trace_info(in->reader)->granularity == TRACE_PAGE_RUNS ? "page runs"
 									       : "line runs");
+	if (in->ops && in->ops->words && granularity != TRACE_RAW)
+		return trace_input_copy_words(in, writer, granularity, diag);
 	collapser = trace_collapser_create(writer, granularity);
 	if (!collapser)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	status = in->reader ? trace_collapse_trace(collapser, in->reader, diag)
-			    : copy_refs(in, collapser, granularity, &damage, diag);
+			    : copy_refs(in, collapser, &damage, diag);
 	finished = trace_collapser_finish(collapser, status ? NULL : diag);
 	status = status ? status : finished;
 	if (!status && damage.status)
@@ -329,8 +300,7 @@ static struct trace_reader *spool(spool_fill *fill, void *ctx, const char *path,
 	return trace_open_fd(fd, path, false, diag);
 }
 
-/* A specification of `trace gen`: the only YAML that names a trace. */
-static bool is_spec(const char *path)
+bool trace_is_spec(const char *path)
 {
 	const char *dot = strrchr(path, '.');
 
@@ -354,26 +324,35 @@ static struct trace_reader *open_generated(const char *path, enum trace_granular
 	return reader;
 }
 
+struct trace_reader *trace_input_reader(struct trace_input *in, const char *path,
+					enum trace_granularity granularity, struct diag *diag)
+{
+	struct trace_reader *reader = in->reader;
+	struct diag own = DIAG_INIT;
+
+	if (reader) {
+		in->reader = NULL;
+		return reader;
+	}
+	reader = spool(fill_from_input, in, path, granularity, &own);
+	if (reader && own.status)
+		s2t_mark_incomplete(reader);
+	if (own.status)
+		diag_set(diag, own.status, "%s", own.text);
+	return reader;
+}
+
 struct trace_reader *trace_open_any(const char *path, const char *from, bool salvage,
 				    enum trace_granularity granularity, struct diag *diag)
 {
-	struct diag own = DIAG_INIT;
-	struct trace_input *in;
 	struct trace_reader *reader = NULL;
+	struct trace_input *in;
 
-	if (!from && is_spec(path))
+	if (!from && trace_is_spec(path))
 		return open_generated(path, granularity, diag);
-	in = trace_input_open(path, from, salvage, &own);
-	if (in && in->reader) {
-		reader = in->reader;
-		in->reader = NULL;
-	} else if (in) {
-		reader = spool(fill_from_input, in, path, granularity, &own);
-		if (reader && own.status)
-			s2t_mark_incomplete(reader);
-	}
-	if (own.status)
-		diag_set(diag, own.status, "%s", own.text);
+	in = trace_input_open(path, from, salvage, diag);
+	if (in)
+		reader = trace_input_reader(in, path, granularity, diag);
 	trace_input_close(in);
 	return reader;
 }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "trace/source_codec.h"
 
@@ -19,8 +21,30 @@ struct byte_source {
 	size_t at, end;
 	uint64_t offset; /* of buffer[at] in the decompressed data */
 	bool ended;
-	struct diag failure; /* reported when the bytes before it are taken */
+	struct diag failure;  /* reported when the bytes before it are taken */
+	struct stat opened;   /* what the file was like */
+	XXH3_state_t *digest; /* of the bytes taken; NULL: not wanted */
+	size_t digested;      /* buffer[at] up to which it goes */
 };
+
+/* Up to `max` bytes of the file; 0 at its end, -1 on failure. */
+static ssize_t read_some(struct source_input *in, const char *path, unsigned char *to, size_t max,
+			 struct diag *diag)
+{
+	ssize_t got;
+
+	do
+		got = read(in->fd, to, max);
+	while (got < 0 && errno == EINTR);
+	if (got < 0) {
+		diag_set(diag, STATUS_IO, "%s: byte %llu: cannot read: %s", path,
+			 (unsigned long long)in->offset, strerror(errno));
+		return -1;
+	}
+	in->offset += (uint64_t)got;
+	in->ended = got == 0;
+	return got;
+}
 
 /* Fill the input's buffer when it is empty; its `ended` tells the end of the file. */
 static bool read_input(struct source_input *in, const char *path, struct diag *diag)
@@ -29,18 +53,37 @@ static bool read_input(struct source_input *in, const char *path, struct diag *d
 
 	if (in->at < in->end || in->ended)
 		return true;
-	do
-		got = read(in->fd, in->buffer, SOURCE_INPUT_BYTES);
-	while (got < 0 && errno == EINTR);
-	if (got < 0) {
-		diag_set(diag, STATUS_IO, "%s: byte %llu: cannot read: %s", path,
-			 (unsigned long long)in->offset, strerror(errno));
+	got = read_some(in, path, in->buffer, SOURCE_INPUT_BYTES, diag);
+	if (got < 0)
 		return false;
-	}
 	in->at = 0;
 	in->end = (size_t)got;
-	in->offset += (uint64_t)got;
-	in->ended = got == 0;
+	return true;
+}
+
+static void add_to_digest(struct byte_source *s)
+{
+	if (s->digest)
+		XXH3_64bits_update(s->digest, s->buffer + s->digested, s->at - s->digested);
+	s->digested = s->at;
+}
+
+/* What is not compressed needs no buffer in between. */
+static bool fill_directly(struct byte_source *s, struct diag *diag)
+{
+	const size_t room = BUFFER_BYTES - s->end;
+	ssize_t got;
+
+	if (s->input.ended) {
+		s->ended = true;
+		return true;
+	}
+	got = read_some(&s->input, s->path, s->buffer + s->end,
+			room < SOURCE_INPUT_BYTES ? room : SOURCE_INPUT_BYTES, diag);
+	if (got < 0)
+		return false;
+	s->end += (size_t)got;
+	s->ended = got == 0;
 	return true;
 }
 
@@ -48,10 +91,14 @@ static bool read_input(struct source_input *in, const char *path, struct diag *d
 static bool fill(struct byte_source *s, struct diag *diag)
 {
 	if (s->at > 0) {
+		add_to_digest(s);
+		s->digested = 0;
 		memmove(s->buffer, s->buffer + s->at, s->end - s->at);
 		s->end -= s->at;
 		s->at = 0;
 	}
+	if (s->codec.kind == CODEC_PLAIN && s->input.at == s->input.end)
+		return fill_directly(s, diag);
 	for (;;) {
 		const char *wrong = NULL;
 		long got;
@@ -159,6 +206,10 @@ static bool open_input(struct byte_source *s, const char *path, struct diag *dia
 			 strerror(errno));
 		return false;
 	}
+	if (fstat(s->input.fd, &s->opened) != 0) {
+		diag_set(diag, STATUS_IO, "%s: %s", path, strerror(errno));
+		return false;
+	}
 	if (!read_input(&s->input, path, diag))
 		return false;
 	if (!source_codec_init(&s->codec, s->input.buffer, s->input.end)) {
@@ -192,12 +243,49 @@ void source_close(struct byte_source *s)
 	if (!s)
 		return;
 	source_codec_free(&s->codec);
+	XXH3_freeState(s->digest);
 	if (s->input.fd >= 0)
 		close(s->input.fd);
 	free(s->input.buffer);
 	free(s->buffer);
 	free(s->path);
 	free(s);
+}
+
+bool source_digest_begin(struct byte_source *s)
+{
+	if (!s->digest)
+		s->digest = XXH3_createState();
+	s->digested = s->at;
+	return s->digest && XXH3_64bits_reset(s->digest) == XXH_OK;
+}
+
+uint64_t source_digest(struct byte_source *s)
+{
+	add_to_digest(s);
+	return XXH3_64bits_digest(s->digest);
+}
+
+bool source_is_file(const struct byte_source *s)
+{
+	return S_ISREG(s->opened.st_mode) && strcmp(s->path, "-") != 0;
+}
+
+bool source_has_changed(const struct byte_source *s)
+{
+	struct stat now;
+
+	if (!S_ISREG(s->opened.st_mode))
+		return false;
+	return fstat(s->input.fd, &now) != 0 || now.st_size != s->opened.st_size ||
+	       now.st_mtim.tv_sec != s->opened.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != s->opened.st_mtim.tv_nsec;
+}
+
+uint64_t source_progress(const struct byte_source *s, uint64_t *all)
+{
+	*all = S_ISREG(s->opened.st_mode) ? (uint64_t)s->opened.st_size : 0;
+	return s->input.offset;
 }
 
 /* ---- words of a text line ------------------------------------------------------------------ */

@@ -45,6 +45,17 @@ int source_fail(const struct byte_source *source, size_t ahead, struct diag *dia
 
 const char *source_path(const struct byte_source *source);
 
+/* XXH3-64 of the bytes taken from now on (nothing else makes one). false: no memory. */
+bool source_digest_begin(struct byte_source *source);
+uint64_t source_digest(struct byte_source *source);
+
+/* A file that can be read again from its start, with the same bytes. */
+bool source_is_file(const struct byte_source *source);
+/* One that has got another size or time of modification since it was opened. */
+bool source_has_changed(const struct byte_source *source);
+/* How much of the file has been read, in bytes of it; *all: its size, 0 where it has none. */
+uint64_t source_progress(const struct byte_source *source, uint64_t *all);
+
 /* ---- words of a text line ------------------------------------------------------------------ */
 
 struct text_cursor {

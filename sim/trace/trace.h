@@ -210,10 +210,6 @@ struct trace_collapser *trace_collapser_create(struct trace_writer *writer,
 struct trace_ref;
 enum exit_status trace_collapse(struct trace_collapser *collapser, const struct trace_ref *refs,
 				size_t n, struct diag *diag);
-/* The same for up to `n` words of raw_word.h; `done`: how many came before one that is not valid.
- * Not for TRACE_RAW. */
-enum exit_status trace_collapse_words(struct trace_collapser *collapser, const unsigned char *words,
-				      size_t n, size_t *done, struct diag *diag);
 /* A run of a finer or the same granularity, in order of first access. */
 enum exit_status trace_collapse_run(struct trace_collapser *collapser, const struct trace_run *run,
 				    struct diag *diag);

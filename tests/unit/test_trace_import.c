@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "trace/feed.h"
 #include "trace/import.h"
 
 static char folder[256], path[512];
@@ -59,6 +60,54 @@ static void print_run(FILE *out, const struct trace_run *run)
 	fprintf(out, "%s;", run->instructions ? " i" : "");
 }
 
+static void print_block(FILE *out, const struct trace_block *block)
+{
+	for (uint32_t i = 0; i < block->n_records; i++) {
+		struct trace_run run = trace_block_run(block, i);
+
+		print_run(out, &run);
+	}
+}
+
+static void print_diag(FILE *out, const struct diag *diag)
+{
+	const char *name = strrchr(diag->text, '/');
+
+	if (diag->status)
+		fprintf(out, "%d %s", diag->status, name ? name + 1 : diag->text);
+}
+
+/* read_text() of the records that are made while the trace is read; without them if it is refused.
+ */
+static char *read_feed(const char *from, bool salvage)
+{
+	struct diag diag = DIAG_INIT;
+	struct trace_block block = { 0 };
+	struct trace_reader *reader;
+	struct trace_feed *feed;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+	bool more = true;
+
+	if (trace_open_once(path, from, salvage, TRACE_RAW, &reader, &feed, &diag) == STATUS_OK) {
+		assert_null(reader);
+		assert_non_null(feed);
+		trace_feed_want(feed, COLUMN_ALL, &diag);
+	}
+	while (feed && diag.status == STATUS_OK && more &&
+	       trace_feed_next(feed, &block, &more, &diag) == STATUS_OK && more)
+		print_block(out, &block);
+	if (feed && diag.status == STATUS_OK) {
+		diag = *trace_feed_damage(feed);
+		assert_int_equal(trace_feed_info(feed)->complete, diag.status == STATUS_OK);
+	}
+	print_diag(out, &diag);
+	trace_feed_close(feed);
+	fclose(out);
+	return text;
+}
+
 /* The trace at `path` as raw records in short; the diagnostic if it cannot be opened. */
 static char *read_text(const char *from, bool salvage)
 {
@@ -71,17 +120,9 @@ static char *read_text(const char *from, bool salvage)
 
 	for (uint64_t b = 0; r && b < trace_info(r)->blocks; b++) {
 		assert_int_equal(trace_read_block(r, b, COLUMN_ALL, &block, &diag), STATUS_OK);
-		for (uint32_t i = 0; i < block.n_records; i++) {
-			struct trace_run run = trace_block_run(&block, i);
-
-			print_run(out, &run);
-		}
+		print_block(out, &block);
 	}
-	if (diag.status) {
-		const char *name = strrchr(diag.text, '/');
-
-		fprintf(out, "%d %s", diag.status, name ? name + 1 : diag.text);
-	}
+	print_diag(out, &diag);
 	if (r)
 		assert_int_equal(trace_info(r)->complete, diag.status == STATUS_OK);
 	trace_block_free(&block);
@@ -93,10 +134,12 @@ static char *read_text(const char *from, bool salvage)
 /* `want`: the records, or the status and the last part of the diagnostic. */
 static void expect(const char *from, bool salvage, const char *want)
 {
-	char *text = read_text(from, salvage);
+	char *text = read_text(from, salvage), *same = read_feed(from, salvage);
 
 	assert_string_equal(text, want);
+	assert_string_equal(same, want);
 	free(text);
+	free(same);
 	assert_int_equal(unlink(path), 0);
 }
 
@@ -301,11 +344,38 @@ static size_t pack_zstd(const void *from, size_t n)
 	return n;
 }
 
+/* The same, and the same diagnostic, of the records that are made while the trace is read. */
+static uint64_t loads_of_feed(bool salvage, const struct diag *expected)
+{
+	uint64_t loads = UINT64_MAX;
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *reader;
+	struct trace_feed *feed;
+
+	if (trace_open_once(path, NULL, salvage, TRACE_PAGE_RUNS, &reader, &feed, &diag) ==
+		    STATUS_OK &&
+	    feed && trace_feed_learn(feed, &diag) == STATUS_OK) {
+		struct trace_block block;
+		bool more = true;
+
+		while (more)
+			assert_int_equal(trace_feed_next(feed, &block, &more, &diag), STATUS_OK);
+		loads = trace_feed_info(feed)->totals.loads;
+		diag = *trace_feed_damage(feed);
+	}
+	assert_int_equal(diag.status, expected->status);
+	assert_string_equal(diag.text, expected->text);
+	trace_feed_close(feed);
+	trace_close(reader);
+	return loads;
+}
+
 static uint64_t loads_of(bool salvage, struct diag *diag)
 {
 	struct trace_reader *r = trace_open_any(path, NULL, salvage, TRACE_PAGE_RUNS, diag);
 	uint64_t loads = r ? trace_info(r)->totals.loads : UINT64_MAX;
 
+	assert_int_equal(loads, loads_of_feed(salvage, diag));
 	trace_close(r);
 	return loads;
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "trace/word_runs.h"
+
+#include "trace/raw_word.h"
+
+enum { PAGE_BYTES = 4096 };
+
+/* Longer runs are closed, far from where their counts would overflow. */
+static const uint64_t max_run = UINT64_C(1) << 30;
+
+void word_runs_init(struct word_runs *w, struct block_builder *blocks, enum word_width width,
+		    enum word_detail detail)
+{
+	const uint64_t unit_mask = low_mask(blocks->granularity);
+
+	*w = (struct word_runs){
+		.blocks = blocks,
+		.window = word_window_of(width),
+		.detail = detail,
+		.match = ~(UINT64_C(31) << 49 | unit_mask),
+	};
+	for (unsigned i = 0; i < WORD_VCPUS; i++)
+		w->lane[i].unit[0] = w->lane[i].unit[1] = UINT64_MAX;
+}
+
+/*
+ * The page behind the last one of the lower half, where only the second piece of an access can be:
+ * no word has its address, and no word's unit has this bit.
+ */
+static const uint64_t behind_lower_half = UINT64_C(1) << 51;
+
+static uint64_t unit_behind(const struct word_runs *w, uint64_t word)
+{
+	const uint64_t va = (raw_word_ref(word).va | (PAGE_BYTES - 1)) + 1;
+
+	return (raw_word_of(va, (uint16_t)(word >> 54)) & w->match) |
+	       (va >> 48 == 1 ? behind_lower_half : 0);
+}
+
+uint16_t word_new_key(struct block_builder *b, uint64_t unit, unsigned stream)
+{
+	const struct trace_ref ref = raw_word_ref(unit);
+	const struct trace_key key = {
+		.va = unit & behind_lower_half ? UINT64_C(1) << 48 : ref.va,
+		.ipa = TRACE_IPA_UNKNOWN,
+		.vcpu = ref.vcpu,
+		.stream = (uint8_t)stream,
+	};
+
+	return blocks_add_key(b, word_tag(unit, stream), &key);
+}
+
+static void close_stream(struct word_lane *lane, unsigned stream)
+{
+	if (lane->run[stream].store)
+		word_close(&lane->run[stream]);
+	lane->unit[stream] = UINT64_MAX;
+}
+
+uint64_t word_runs_closed(struct word_runs *w)
+{
+	uint64_t oldest = blocks_next(w->blocks);
+
+	for (unsigned i = 0; i < 2 * w->n_lanes; i++) {
+		const struct word_run *run = &w->lane[i / 2].run[i % 2];
+		uint64_t number;
+
+		if (!run->store)
+			continue;
+		number = run->store->number * TRACE_BLOCK_RECORDS + run->record;
+		oldest = number < oldest ? number : oldest;
+	}
+	return w->oldest = oldest;
+}
+
+/* Of the first piece of an open run; that of the next one if none is open. */
+static uint64_t oldest_ordinal(const struct word_runs *w)
+{
+	uint64_t oldest = w->ordinal;
+
+	for (unsigned i = 0; i < 2 * w->n_lanes; i++) {
+		const struct word_run *run = &w->lane[i / 2].run[i % 2];
+
+		if (run->store && run->store->ordinal[run->record] < oldest)
+			oldest = run->store->ordinal[run->record];
+	}
+	return oldest;
+}
+
+/* The open run that has kept so many others waiting that it cannot stay open. */
+static void close_oldest(struct word_runs *w)
+{
+	const uint64_t oldest = word_runs_closed(w);
+
+	if (blocks_next(w->blocks) - oldest < WORD_PENDING)
+		return;
+	for (unsigned i = 0; i < 2 * w->n_lanes; i++) {
+		const struct word_run *run = &w->lane[i / 2].run[i % 2];
+
+		if (run->store && run->store->number * TRACE_BLOCK_RECORDS + run->record == oldest)
+			close_stream(&w->lane[i / 2], i % 2);
+	}
+}
+
+/* A run of the piece with the next ordinal, which counts nothing yet. */
+static struct word_run *start(struct word_runs *w, struct word_lane *lane, uint64_t unit,
+			      unsigned stream)
+{
+	struct block_builder *b = w->blocks;
+	struct word_run *run = &lane->run[stream];
+	struct word_keys keys;
+	struct block_store *s;
+
+	close_stream(lane, stream);
+	if (blocks_next(b) - w->oldest >= WORD_PENDING)
+		close_oldest(w);
+	if (b->filling->n_records == TRACE_BLOCK_RECORDS)
+		blocks_advance(b);
+	s = b->filling;
+	*run = (struct word_run){ .store = s, .record = s->n_records++, .first_store = UINT64_MAX };
+	lane->unit[stream] = unit;
+	keys = word_keys_of(b);
+	s->key[run->record] = word_key(b, &keys, unit, stream);
+	s->ordinal[run->record] = w->ordinal;
+	s->instructions[run->record] = (uint32_t)w->instructions;
+	w->instructions = 0;
+	w->newest = s;
+	w->newest_record = run->record;
+	return run;
+}
+
+/* The open run of the piece with the next ordinal. */
+static struct word_run *run_of(struct word_runs *w, struct word_lane *lane, uint64_t unit,
+			       unsigned stream)
+{
+	return lane->unit[stream] == unit ? &lane->run[stream] : start(w, lane, unit, stream);
+}
+
+static void touch(struct word_runs *w, struct word_run *run, unsigned kind)
+{
+	run->last = w->ordinal++;
+	if (kind == ACCESS_STORE && run->first_store == UINT64_MAX)
+		run->first_store = run->last;
+}
+
+static void count_word(struct trace_totals *totals, unsigned kind)
+{
+	totals->instructions += kind == ACCESS_FETCH;
+	totals->fetches += kind == ACCESS_FETCH;
+	totals->loads += kind == ACCESS_LOAD;
+	totals->stores += kind == ACCESS_STORE;
+}
+
+static void take_word(struct word_runs *w, uint64_t word)
+{
+	const unsigned kind = word >> 49 & 3, stream = kind != ACCESS_FETCH;
+	const unsigned vcpu = (unsigned)(word >> 54);
+	struct word_lane *lane = &w->lane[vcpu];
+	struct word_run *run;
+
+	w->n_lanes = vcpu < w->n_lanes ? w->n_lanes : vcpu + 1;
+	w->instructions += kind == ACCESS_FETCH;
+	count_word(&w->blocks->filling->totals, kind);
+	run = run_of(w, lane, word & w->match, stream);
+	run->reads += kind != ACCESS_STORE;
+	run->stores += kind == ACCESS_STORE;
+	touch(w, run, kind);
+	if (kind != ACCESS_FETCH && raw_word_straddles(word)) {
+		run = run_of(w, lane, unit_behind(w, word), stream);
+		run->splits++;
+		w->blocks->filling->totals.splits++;
+		touch(w, run, kind);
+	}
+}
+
+/* One by one; how many are valid. */
+static size_t take_slowly(struct word_runs *w, const unsigned char *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t word = raw_word_at(words + 8 * i);
+
+		if (!raw_word_valid(word))
+			return i;
+		take_word(w, word);
+	}
+	return n;
+}
+
+size_t word_runs_take(struct word_runs *w, const unsigned char *words, size_t n)
+{
+	size_t done = 0;
+
+	if (w->ordinal - oldest_ordinal(w) > max_run)
+		word_runs_finish(w);
+	while (done < n) {
+		const unsigned part =
+			n - done < WORD_WINDOW ? (unsigned)(n - done) : (unsigned)WORD_WINDOW;
+		const size_t taken = w->window(w, words + 8 * done, part)
+					     ? part
+					     : take_slowly(w, words + 8 * done, part);
+
+		done += taken;
+		if (taken < part)
+			break;
+	}
+	return done;
+}
+
+void word_runs_finish(struct word_runs *w)
+{
+	if (w->newest) {
+		w->newest->instructions[w->newest_record] += (uint32_t)w->instructions;
+		w->instructions = 0;
+		w->newest = NULL;
+	}
+	for (unsigned i = 0; i < 2 * w->n_lanes; i++)
+		close_stream(&w->lane[i / 2], i % 2);
+}
