@@ -163,8 +163,7 @@ static void print_choice(const struct sample_choice *choice, const struct sample
 	const struct config *config = &choice->config;
 
 	if (!sample_wanted(config)) {
-		printf("All of the trace was replayed: samples and their warm-ups would be most of "
-		       "it (runs made: %u).\n",
+		printf("All of the trace was replayed: %s (runs made: %u).\n", choice->whole,
 		       choice->runs);
 		return;
 	}

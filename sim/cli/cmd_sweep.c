@@ -209,8 +209,6 @@ static struct plan *load_plan(const struct sweep_args *arguments, struct diag *d
 
 	for (size_t i = 0; plan && *arguments->timing && i < plan->n_models; i++)
 		model_set_option(plan->models[i], arguments->timing, diag);
-	if (plan && diag->status == STATUS_OK && arguments->confidence)
-		sweep_choose_samples(arguments, plan, diag);
 	if (!plan || diag->status == STATUS_OK)
 		return plan;
 	plan_free(plan);
@@ -246,6 +244,8 @@ static enum exit_status prepare(const struct sweep_args *arguments, struct plan 
 			return diag->status;
 	}
 	status = plan_open_traces(plan, diag);
+	if (status == STATUS_OK && arguments->confidence)
+		status = sweep_choose_samples(arguments, plan, diag);
 	if (status == STATUS_OK)
 		status = plan_expand(plan, diag);
 	if (status == STATUS_OK)

@@ -94,8 +94,9 @@ void table_write_html(const struct table *table, FILE *out);
 /* ---- choosing points: report_pivot.c ------------------------------------------------------ */
 
 /*
- * Points that differ in the named parameters alone. The first point taken fixes all others; a
- * later one that has other settings is left out and counted.
+ * Points that differ in the named parameters alone. The first point taken fixes all others, and
+ * the first of each trace how that trace is sampled; a later one that has other settings is left
+ * out and counted.
  */
 struct selection {
 	const struct points *points;

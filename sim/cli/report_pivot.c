@@ -21,19 +21,53 @@ static bool same_setting(const struct selection *selection, const char *key, siz
 		      point_text(selection->points, selection->first, key)) == 0;
 }
 
+/* How a trace is sampled may differ from trace to trace (sweep --confidence). */
+static bool is_sampling(const char *key)
+{
+	return strncmp(key, "sample.", strlen("sample.")) == 0;
+}
+
+/* Equal to the first point in all but axes and samples. */
+static bool same_settings(const struct selection *selection, size_t row)
+{
+	bool same = same_setting(selection, "model", row);
+
+	for (size_t i = 0; i < PARAM_COUNT && same; i++) {
+		if (!is_axis(selection, params[i].key) && !is_sampling(params[i].key))
+			same = same_setting(selection, params[i].key, row);
+	}
+	return same;
+}
+
+static bool same_text(const struct points *points, const char *key, size_t a, size_t b)
+{
+	return strcmp(point_text(points, a, key), point_text(points, b, key)) == 0;
+}
+
+/* Sampled as the first point of its trace. */
+static bool same_samples(const struct selection *selection, size_t row)
+{
+	const struct points *points = selection->points;
+	size_t first = 0;
+	bool same = true;
+
+	while (first < row &&
+	       !(same_text(points, "trace_digest", first, row) && same_settings(selection, first)))
+		first++;
+	for (size_t i = 0; i < PARAM_COUNT && same; i++) {
+		if (is_sampling(params[i].key) && !is_axis(selection, params[i].key))
+			same = same_text(points, params[i].key, first, row);
+	}
+	return same;
+}
+
 bool selection_takes(struct selection *selection, size_t row)
 {
-	bool same = true;
+	bool same;
 
 	if (selection->first == SIZE_MAX)
 		selection->first = row;
-	if (selection->first == row)
-		return true;
-	same = same_setting(selection, "model", row);
-	for (size_t i = 0; i < PARAM_COUNT && same; i++) {
-		if (!is_axis(selection, params[i].key))
-			same = same_setting(selection, params[i].key, row);
-	}
+	same = same_settings(selection, row) && same_samples(selection, row);
 	if (!same)
 		selection->left_out++;
 	return same;

@@ -7,10 +7,9 @@
 #include "run/plan.h"
 
 /*
- * Choose samples for the first point of each trace and set the parameters of all models to the
- * densest of them, with the longest warm-up; so all points have the same samples. Nothing is set if
- * one of these points wants all of its trace. The plan is as loaded; says on standard error what
- * came of it.
+ * Choose samples for the first point of each trace, and give them to all points of that trace: they
+ * are then compared over the same samples. A trace that is needed as a whole gets none. The traces
+ * of the plan are open, and it is not expanded yet. Says on standard error what came of each trace.
  */
 enum exit_status sweep_choose_samples(const struct sweep_args *arguments, struct plan *plan,
 				      struct diag *diag);

@@ -90,8 +90,14 @@ static size_t axis_step(const struct plan_grid *grid, uint64_t step, size_t whic
 void plan_config(const struct plan *plan, const struct plan_point *point, struct config *config)
 {
 	const struct plan_grid *grid = &plan->grids[point->grid];
+	const struct plan_trace *trace = &plan->traces[point->trace];
 
 	*config = plan->models[point->model]->config;
+	if (trace->sample_period) {
+		config->sample.period = trace->sample_period;
+		config->sample.length = trace->sample_length;
+		config->sample.warm = trace->sample_warm;
+	}
 	for (size_t k = 0; k < grid->n_axes; k++) {
 		const struct plan_axis *axis = &grid->axes[k];
 		size_t step = axis_step(grid, point->step, k);

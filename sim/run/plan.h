@@ -39,6 +39,9 @@ struct plan_trace {
 	char *path;
 	struct trace_reader *reader; /* after plan_open_traces() */
 	struct db_trace name;
+	/* sample.* of all points of this trace, where their axes say nothing else; may be set
+	 * between plan_open_traces() and plan_expand(). period 0: as in the models. */
+	uint64_t sample_period, sample_length, sample_warm; /* accesses */
 };
 
 struct plan_point {

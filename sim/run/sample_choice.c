@@ -78,9 +78,10 @@ static enum exit_status try_samples(struct search *search)
 	return STATUS_OK;
 }
 
-static void take_all(struct sample_choice *choice)
+static void take_all(struct sample_choice *choice, const char *why)
 {
 	choice->config.sample.period = 0;
+	choice->whole = why;
 }
 
 /* Where little would be skipped, all of the trace costs as much and leaves no doubt. */
@@ -89,8 +90,11 @@ static void set_period(struct search *search, double period)
 	struct config *config = &search->choice->config;
 	const double each = (double)config->sample.length + (double)config->sample.warm;
 
-	if (period < SKIPPED_MIN * each || (double)search->all / period > INTERVALS_MAX)
-		take_all(search->choice);
+	if (period < SKIPPED_MIN * each)
+		take_all(search->choice,
+			 "the samples and their warm-ups would be more than a quarter of it");
+	else if ((double)search->all / period > INTERVALS_MAX)
+		take_all(search->choice, "it would take more samples than are kept");
 	else
 		config->sample.period = (uint64_t)period;
 }
@@ -153,7 +157,7 @@ static enum exit_status search_samples(struct search *search)
 	status = find_warm(search);
 	for (unsigned round = 1; status == STATUS_OK && !reached(search); round++) {
 		if (round == ROUNDS_MAX)
-			take_all(choice);
+			take_all(choice, "no samples that were tried scatter little enough");
 		else
 			set_period(search, (double)search->all / samples_needed(search));
 		status = try_samples(search);

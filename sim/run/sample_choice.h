@@ -20,6 +20,7 @@ enum exit_status sample_goal_parse(struct sample_goal *goal, const char *text, s
 
 struct sample_choice {
 	struct config config; /* with sample.*; sample.period is 0 if all of the trace is needed */
+	const char *whole;    /* why all of the trace is needed; NULL: it is not */
 	unsigned runs;	      /* made on the way, the last one included */
 	uint64_t replayed;    /* accesses replayed in them, warm-ups included */
 	struct stats stats;   /* of the last one */

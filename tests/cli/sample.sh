@@ -77,16 +77,43 @@ sqlite3 "$work/m.db" "UPDATE estimates SET high = high + 1 WHERE statistic = 'wa
 expect 'a changed estimate' 65 'walks is not what the samples tell' "$TWOSTAGE" db check "$work/m.db"
 
 sed -i 's/^axes.*/axes: { stage2.ipa_bits: [40, 44] }/' "$work/s.yaml"
-expect 'sweep of a short trace' 0 'no samples: t.s2t is needed as a whole' \
+expect 'sweep of a short trace' 0 '^twostage: t.s2t: no samples, all of it is replayed: the samples and their warm-ups' \
 	"$TWOSTAGE" sweep "$work/s.yaml" -o "$work/c.db" --confidence 5%
 echo 'set: { sample.warm: 100 }' >>"$work/s.yaml"
-expect 'sweep with confidence' 0 'samples: sample.period=[0-9]+ sample.length=1000 sample.warm=100' \
+expect 'sweep with confidence' 0 '^twostage: t.s2t: sample.period=[0-9]+ sample.length=1000 sample.warm=100' \
 	"$TWOSTAGE" sweep "$work/s.yaml" -o "$work/d.db" --confidence 5%
 expect 'same samples' 0 '^1$' sqlite3 "$work/d.db" 'SELECT count(DISTINCT "sample.period") FROM point'
 expect 'report' 0 'page/index.html$' "$TWOSTAGE" report -d "$work/d.db" -o "$work/page"
 expect 'intervals in figures' 0 ',low 4K granule,high 4K granule,' cat "$work/page/walk-cycles.csv"
 expect 'around their points' 0 '^t,40 [0-9]+$' awk -F, 'NR == 2 && $7 < $3 && $3 < $8 { print $1 "," $2, NR }' \
 	"$work/page/walk-cycles.csv"
+
+# Each trace has samples of its own; one that is too short for any has none, and the others keep theirs.
+"$TWOSTAGE" trace gen --pattern uniform --footprint 16M --accesses 20000 -o "$work/short.s2t" || fail 'trace gen'
+"$TWOSTAGE" trace gen --pattern zipf --footprint 64M --accesses 800000 --fetches 1 -o "$work/other.s2t" || fail 'trace gen'
+sed "s|^traces.*|traces: [$work/short.s2t, $t, $work/other.s2t]|; s/^name.*/name: mixed/" "$work/s.yaml" >"$work/mixed.yaml"
+mixed=$work/mixed.db
+expect 'sweep of several traces' 0 '6 points: 6 run' "$TWOSTAGE" sweep "$work/mixed.yaml" -o "$mixed" --confidence 5%
+cp "$work/out" "$work/told"
+expect 'the short one as a whole' 0 '^twostage: short.s2t: no samples, all of it is replayed: ' cat "$work/told"
+expect 'the others by samples' 0 '^2$' sh -c 'grep -cE "^twostage: (t|other).s2t: sample.period=[0-9]+ sample.length=1000 sample.warm=100" "$1"' sh "$work/told"
+expect 'in the database' 0 '^other.s2t\|1\|1,short.s2t\|1\|0,t.s2t\|1\|1,$' sqlite3 -newline , "$mixed" \
+	'SELECT trace, count(DISTINCT "sample.period"), min("sample.period") > 0 FROM point GROUP BY trace ORDER BY trace LIMIT 3'
+expect 'check of both' 0 'mixed.db: ok, 6 points' "$TWOSTAGE" db check "$mixed"
+expect 'estimates of the sampled ones alone' 0 '^other.s2t,t.s2t,$' sqlite3 -newline , "$mixed" \
+	'SELECT DISTINCT trace FROM point JOIN estimates USING (key) ORDER BY trace'
+# The whole trace is the point that `run` gives, under the same key as in a sweep without samples.
+alone=$("$TWOSTAGE" run --json -c neoverse-n1 -s sample.warm=100 "$work/short.s2t" | jq .stats.walk_cycles)
+expect 'a whole trace counts as alone' 0 "^$alone\$" sqlite3 "$mixed" \
+	"SELECT walk_cycles FROM point WHERE trace = 'short.s2t' AND \"stage2.ipa_bits\" = 40"
+"$TWOSTAGE" sweep "$work/mixed.yaml" -o "$work/full.db" >/dev/null || fail 'full sweep'
+expect 'its points are those of a sweep without samples' 0 ' 4 new points' "$TWOSTAGE" db merge "$work/full.db" "$mixed"
+expect 'report of both' 0 'page2/index.html$' "$TWOSTAGE" report -d "$mixed" -o "$work/page2"
+# A row for each trace and IPA size, in which the walk cycles of the whole one have no interval.
+expect 'all traces in one figure' 0 '^6 2 4$' sh -c 'awk -F, "
+	NR == 1 { for (i = 1; i <= NF; i++) if (\$i ~ /^low 4K/) low = i }
+	NR > 1 { rows++; if (\$1 == \"short\" && \$low == \"\") without++; if (\$1 != \"short\" && \$low != \"\") with++ }
+	END { print rows, without, with }" "$1"' sh "$work/page2/walk-cycles.csv"
 echo 'set: { sample.period: 9000 }' | cat - "$work/s.yaml" | sed '$d' >"$work/e.yaml"
 expect 'a spec with samples' 65 'sample.period, which is set already' \
 	"$TWOSTAGE" sweep "$work/e.yaml" -o "$work/e.db" --confidence 5%
