@@ -91,9 +91,23 @@ enum exit_status db_text_prepare(struct db *db, struct db_text *text, sqlite3_st
 	return status;
 }
 
+/* Without its name a file takes what is written with it into nothing. */
+static enum exit_status check_name(const struct db *db, struct diag *diag)
+{
+	struct stat now;
+
+	if (stat(db->path, &now) == 0 && now.st_dev == db->file.st_dev &&
+	    now.st_ino == db->file.st_ino)
+		return STATUS_OK;
+	return diag_set(diag, STATUS_IO,
+			"%s: was removed, renamed or replaced while it was written to", db->path);
+}
+
 enum exit_status db_begin(struct db *db, struct diag *diag)
 {
-	return db_execute(db, "BEGIN IMMEDIATE", diag);
+	enum exit_status status = db->file.st_ino ? check_name(db, diag) : STATUS_OK;
+
+	return status ? status : db_execute(db, "BEGIN IMMEDIATE", diag);
 }
 
 enum exit_status db_end(struct db *db, enum exit_status status, struct diag *diag)
@@ -231,6 +245,8 @@ static enum exit_status open_connection(struct db *db, struct diag *diag)
 		db->wal = true;
 	}
 	status = db_execute(db, "PRAGMA synchronous = FULL", diag);
+	if (status == STATUS_OK && stat(db->path, &db->file) != 0)
+		status = diag_set(diag, STATUS_IO, "%s: %s", db->path, strerror(errno));
 	return status ? status : prepare_writes(db, diag);
 }
 

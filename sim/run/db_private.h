@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "run/db.h"
 
@@ -13,7 +14,8 @@ struct db {
 	sqlite3 *sql;
 	char *path;
 	enum db_access access;
-	bool wal; /* to be put back at the end */
+	bool wal;	  /* to be put back at the end */
+	struct stat file; /* when it was opened to be written */
 	sqlite3_stmt *has, *put_point, *put_effort, *put_interval, *put_estimate;
 };
 

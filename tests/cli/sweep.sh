@@ -120,6 +120,15 @@ expect 'dead worker: which point' 0 'the worker died of signal 9 .*\(point: .*st
 expect 'dead worker: the rest is there' 0 ' 1 failed' cat died.log
 expect 'dead worker: repeated' 0 ' 1 run, 0 impossible, 5 there' "$TWOSTAGE_FAST" sweep -o died.db slow.yaml
 
+# A database that is taken away while a sweep writes it: no success.
+"$TWOSTAGE_FAST" sweep -j 1 -o gone.db slow.yaml >gone.log 2>&1 &
+wait_for_points gone.db 1
+mv gone.db elsewhere.db
+wait $!
+expect 'removed meanwhile: status 74' 0 '' test $? -eq 74
+expect 'removed meanwhile: says so' 0 'gone.db: was removed, renamed or replaced' cat gone.log
+rm -f gone.db* elsewhere.db*
+
 # Places that cannot be written.
 expect 'no such folder' 74 'no/such/x.db: unable to open' "$TWOSTAGE" sweep -o no/such/x.db s.yaml
 expect 'folder without write access' 74 '/proc/x.db: unable to open' "$TWOSTAGE" sweep -o /proc/x.db s.yaml
