@@ -87,11 +87,11 @@ static void enter_l2(void *ctx, const struct tlb_evicted *entry)
 static void connect_levels(struct mmu_vcpu *vcpu, enum mmu_inclusion inclusion)
 {
 	if (inclusion == MMU_INCLUSIVE)
-		vcpu->l2->evicted = leave_l1;
-	if (inclusion == MMU_EXCLUSIVE)
-		vcpu->l1[MMU_FETCH].evicted = vcpu->l1[MMU_DATA].evicted = enter_l2;
-	vcpu->l2->evicted_ctx = vcpu;
-	vcpu->l1[MMU_FETCH].evicted_ctx = vcpu->l1[MMU_DATA].evicted_ctx = vcpu;
+		tlb_tell(vcpu->l2, leave_l1, vcpu);
+	if (inclusion != MMU_EXCLUSIVE)
+		return;
+	tlb_tell(&vcpu->l1[MMU_FETCH], enter_l2, vcpu);
+	tlb_tell(&vcpu->l1[MMU_DATA], enter_l2, vcpu);
 }
 
 /* `first`: index of this vCPU's first L1 slot. */

@@ -23,25 +23,37 @@ struct mmu_walker {
 	uint32_t told_reads;
 };
 
-static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
+static bool probe_stage1(struct mmu_walker *walker, uint64_t va, struct walk_point *out)
 {
-	struct mmu_walker *walker = ctx;
-	struct walk_account *account = &walker->account;
-	struct walk_cache *cache = stage == 1 ? &walker->vcpu->s1 : &walker->vcpu->s2;
-	const uint32_t context = stage == 1 ? walker->s1_context : walker->s2_context;
-	bool hit;
+	struct walk_cache *cache = &walker->vcpu->s1;
 
-	hit = !walk_cache_is_unused(cache) && walk_cache_probe(cache, context, ia, out);
-	account->cycles += hit ? cache->hit_cycles : 0;
-	if (stage == 1)
-		account->s1_hits += hit;
-	else if (!hit)
+	if (walk_cache_is_unused(cache) || !walk_cache_probe(cache, walker->s1_context, va, out))
+		return false;
+	walker->account.cycles += cache->hit_cycles;
+	walker->account.s1_hits++;
+	return true;
+}
+
+static bool probe_stage2(struct mmu_walker *walker, uint64_t ipa, struct walk_point *out)
+{
+	struct walk_cache *cache = &walker->vcpu->s2;
+	struct walk_account *account = &walker->account;
+
+	if (walk_cache_is_unused(cache) || !walk_cache_probe(cache, walker->s2_context, ipa, out)) {
 		account->s2_misses += cache->ways != 0;
-	else if (out->leaf)
+		return false;
+	}
+	account->cycles += cache->hit_cycles;
+	if (out->leaf)
 		account->s2_leaf_hits++;
 	else
 		account->s2_table_hits++;
-	return hit;
+	return true;
+}
+
+static bool hook_probe(void *ctx, int stage, uint64_t ia, struct walk_point *out)
+{
+	return stage == 1 ? probe_stage1(ctx, ia, out) : probe_stage2(ctx, ia, out);
 }
 
 static void hook_learn(void *ctx, int stage, uint64_t ia, const struct walk_point *point)

@@ -12,38 +12,67 @@ static uint32_t plain(const uint64_t *stamp, uint32_t ways)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-enum { LANES = 4 };
+enum { LANES = 4, BATCH = 4 * LANES };
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline __m256i load(const uint64_t *stamp)
+{
+	return _mm256_loadu_si256((const __m256i *)stamp);
+}
 
 /* Stamps are below 2^63, so that the signed compare is right. */
-__attribute__((target("avx2"))) static uint32_t avx2(const uint64_t *stamp, uint32_t ways)
+AVX2 static inline __m256i older_of(__m256i a, __m256i b)
 {
-	const __m256i step = _mm256_set1_epi64x(LANES);
-	__m256i way = _mm256_setr_epi64x(0, 1, 2, 3), victim = way, oldest;
-	uint64_t lane_oldest[LANES], lane_victim[LANES];
-	uint32_t i = LANES, best = 0;
+	return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b));
+}
 
-	if (ways < LANES)
-		return plain(stamp, ways);
-	oldest = _mm256_loadu_si256((const __m256i *)stamp);
-	for (; i + LANES <= ways; i += LANES) {
-		const __m256i next = _mm256_loadu_si256((const __m256i *)(stamp + i));
-		const __m256i older = _mm256_cmpgt_epi64(oldest, next);
+/* The oldest stamp of BATCH ways or more, in each lane. */
+AVX2 static inline __m256i oldest_of(const uint64_t *stamp, uint32_t ways)
+{
+	const uint64_t *const end = stamp + ways;
+	__m256i a = load(end - BATCH), b = load(end - 3 * LANES);
+	__m256i c = load(end - 2 * LANES), d = load(end - LANES);
 
-		way = _mm256_add_epi64(way, step);
-		oldest = _mm256_blendv_epi8(oldest, next, older);
-		victim = _mm256_blendv_epi8(victim, way, older);
+	for (; stamp + BATCH <= end; stamp += BATCH) {
+		a = older_of(a, load(stamp));
+		b = older_of(b, load(stamp + LANES));
+		c = older_of(c, load(stamp + 2 * LANES));
+		d = older_of(d, load(stamp + 3 * LANES));
 	}
-	_mm256_storeu_si256((__m256i *)lane_oldest, oldest);
-	_mm256_storeu_si256((__m256i *)lane_victim, victim);
-	for (uint32_t lane = 1; lane < LANES; lane++)
-		if (lane_oldest[lane] < lane_oldest[best] ||
-		    (lane_oldest[lane] == lane_oldest[best] &&
-		     lane_victim[lane] < lane_victim[best]))
-			best = lane;
-	best = (uint32_t)lane_victim[best];
-	for (; i < ways; i++)
-		best = stamp[i] < stamp[best] ? i : best;
-	return best;
+	a = older_of(older_of(a, b), older_of(c, d));
+	a = older_of(a, _mm256_permute4x64_epi64(a, 0x4e));
+	return older_of(a, _mm256_shuffle_epi32(a, 0x4e));
+}
+
+AVX2 static inline uint32_t lanes_of(__m256i equal)
+{
+	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(equal));
+}
+
+/* The first way of the last BATCH or of one before it whose stamp this is. */
+AVX2 static inline uint32_t way_of(const uint64_t *stamp, uint32_t ways, __m256i oldest)
+{
+	const uint64_t *at = stamp, *const last = stamp + ways - BATCH;
+
+	for (;; at = at + BATCH <= last ? at + BATCH : last) {
+		const __m256i a = _mm256_cmpeq_epi64(load(at), oldest);
+		const __m256i b = _mm256_cmpeq_epi64(load(at + LANES), oldest);
+		const __m256i c = _mm256_cmpeq_epi64(load(at + 2 * LANES), oldest);
+		const __m256i d = _mm256_cmpeq_epi64(load(at + 3 * LANES), oldest);
+		const __m256i any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+
+		if (!_mm256_testz_si256(any, any))
+			return (uint32_t)(at - stamp) +
+			       (uint32_t)__builtin_ctz(lanes_of(a) | lanes_of(b) << LANES |
+						       lanes_of(c) << (2 * LANES) |
+						       lanes_of(d) << (3 * LANES));
+	}
+}
+
+AVX2 static uint32_t avx2(const uint64_t *stamp, uint32_t ways)
+{
+	return ways < BATCH ? plain(stamp, ways) : way_of(stamp, ways, oldest_of(stamp, ways));
 }
 #endif
 

@@ -53,19 +53,34 @@ struct tlb_evicted {
 	struct tlb_leaf leaf;
 };
 
+/* What an entry is found by. */
+struct tlb_tag {
+	uint64_t key; /* page number << 6 | size_bits; UINT64_MAX: no entry */
+	/* pe << 33 | vmid << 17 | asid << 1, or | 1 in place of the ASID if global;
+	 * 1 << (40 + kind) above them for what is no VA to PA entry. */
+	uint64_t context;
+};
+
+/* TLBs with a way of their own through look-ups and fills. */
+enum tlb_form {
+	TLB_ANY,
+	TLB_CHAINS, /* fully associative, indexed by a hash of the key */
+	TLB_MASKED, /* sets chosen by low bits */
+};
+
 struct tlb {
 	struct tlb_shape shape;
-	uint32_t slots;	   /* sets * ways */
-	uint32_t set_mask; /* sets - 1 */
-	bool masked;	   /* sets is a power of two: set_mask chooses one */
-	void *repl_state;  /* NULL when the policy is LRU, which lives in stamp and clock */
-	uint64_t *stamp;   /* per slot: time of last use; NULL when the policy is not LRU */
+	uint32_t slots;		/* sets * ways */
+	uint8_t entry_bits[64]; /* log2 of the largest size held that is no more than 2^index; 0 */
+	uint32_t set_mask;	/* sets - 1 */
+	bool masked;		/* sets is a power of two: set_mask chooses one */
+	void *repl_state;	/* NULL when the policy is LRU, which lives in stamp and clock */
+	uint64_t *stamp;	/* per slot: time of last use; NULL when the policy is not LRU */
 	uint64_t clock;
-	uint64_t *key;	  /* per slot: page << 6 | size_bits; KEY_INVALID */
-	bool owns_arrays; /* generation and stamp */
-	/* Per slot: pe << 33 | vmid << 17 | asid << 1, or | 1 in place of the ASID if global;
-	 * 1 << (40 + kind) above them for what is no VA to PA entry. */
-	uint64_t *context;
+	struct tlb_tag *tag;  /* per slot */
+	bool owns_arrays;     /* generation and stamp */
+	enum tlb_form finds;  /* of one page each */
+	enum tlb_form fills;  /* that, LRU, and nobody told of what is evicted */
 	uint32_t *generation; /* per slot: changes whenever the slot's entry does */
 	struct tlb_leaf *leaf;
 	/* Per slot: which pages of its group the entry holds. NULL: no groups. A group's entry has
@@ -73,15 +88,15 @@ struct tlb {
 	uint8_t *held;
 	/* Fully associative and not small: slots by a hash of their key, and victims by turns, so
 	 * that neither look-ups nor fills go through them all. NULL otherwise. */
-	lru_find *oldest;	 /* LRU only */
-	struct lru_queue *queue; /* LRU of very many ways only; else NULL */
+	struct lru_turns *turns; /* LRU only; else NULL */
+	struct lru_queue *queue; /* LRU of very many ways only, in place of turns; else NULL */
 	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
 	uint32_t *next;		 /* per slot: the next of its chain */
-	unsigned bucket_bits;	 /* log2 of their number */
+	unsigned bucket_shift;	 /* 64 - log2 of their number */
 	uint32_t used;		 /* valid entries of all kinds */
 	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
 	uint32_t count[64];	 /* those by size */
-	/* Told of each VA to PA entry that is evicted, before it goes; NULL: nobody. */
+	/* tlb_tell() */
 	void (*evicted)(void *ctx, const struct tlb_evicted *entry);
 	void *evicted_ctx;
 	uint64_t splintered; /* fills smaller than the leaf */
@@ -100,6 +115,10 @@ bool tlb_init(struct tlb *tlb, const struct tlb_shape *shape);
 /* The same with arrays of the caller's, which must outlive the TLB. */
 bool tlb_init_in(struct tlb *tlb, const struct tlb_shape *shape, const struct tlb_slab *slab);
 void tlb_fini(struct tlb *tlb);
+
+/* Each VA to PA entry that is evicted is told, before it goes. */
+void tlb_tell(struct tlb *tlb, void (*evicted)(void *ctx, const struct tlb_evicted *entry),
+	      void *ctx);
 
 /* Slot that translates va, or TLB_NONE. Changes nothing: call tlb_touch() for a hit. */
 uint32_t tlb_find(const struct tlb *tlb, struct tlb_context context, va_t va);
@@ -135,9 +154,10 @@ static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 unsigned tlb_entry_bits(const struct tlb *tlb, const struct tlb_leaf *leaf);
 
 /*
- * Put in the entry for va out of `leaf` (whose pa and size_bits are those of the whole leaf): the
- * largest size that this TLB holds and that is not above the leaf's (or its span's). No entry for
- * va may be present. Returns the slot, or TLB_NONE when the TLB holds no size that small.
+ * Put in the entry for va out of `leaf` (whose size_bits are those of the whole leaf, and pa its
+ * first byte's): the largest size that this TLB holds and that is not above the leaf's (or its
+ * span's). No entry for va may be present. Returns the slot, or TLB_NONE when the TLB holds no size
+ * that small.
  *
  * A page that can be held in a group joins an entry of its neighbours when that has the same
  * context, attributes and leaf sizes, and when the PAs of all lie in one aligned group as the VAs.
@@ -172,10 +192,6 @@ struct tlb_walk_tag {
 	uint8_t size_bits; /* log2 of what it speaks for */
 };
 
-/* As tlb_find(): the slot, or TLB_NONE. */
-uint32_t tlb_find_walk(const struct tlb *tlb, const struct tlb_walk_tag *tag);
-/* No entry with this tag may be present. Returns the slot. */
-uint32_t tlb_fill_walk(struct tlb *tlb, const struct tlb_walk_tag *tag);
 /* Does the slot hold an entry of a walk cache? *tag then says which, ia being its first byte. */
 bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag);
 void tlb_drop(struct tlb *tlb, uint32_t slot);

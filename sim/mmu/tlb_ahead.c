@@ -4,7 +4,7 @@
 
 static uint8_t page_bit(const struct tlb *tlb, uint32_t slot, va_t va)
 {
-	return tlb->held && tlb->key[slot] & KEY_GROUP ? group_bit(tlb, va) : 1;
+	return tlb->held && tlb->tag[slot].key & KEY_GROUP ? group_bit(tlb, va) : 1;
 }
 
 uint32_t tlb_fill_ahead(struct tlb *tlb, struct tlb_context context, va_t va,

@@ -51,8 +51,8 @@ static uint8_t matching_pages(const struct tlb *tlb, uint32_t slot, uint64_t va,
 
 static void invalidate_slot(struct tlb *tlb, uint32_t slot, const struct tlb_match *match)
 {
-	const uint64_t key = tlb->key[slot];
-	const uint64_t va = (key & ~KEY_GROUP & ~UINT64_C(63)) << 6;
+	const uint64_t key = tlb->tag[slot].key;
+	const uint64_t va = key_address(key);
 	uint8_t pages = UINT8_MAX;
 
 	if (match->scope == TLB_SCOPE_VA || match->scope == TLB_SCOPE_VAA) {
@@ -74,14 +74,15 @@ uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
 	const uint32_t before = tlb->used;
 
 	for (uint32_t slot = 0; slot < tlb->slots && tlb->used; slot++)
-		if (tlb->key[slot] != KEY_INVALID && context_matches(tlb->context[slot], match))
+		if (tlb->tag[slot].key != KEY_INVALID &&
+		    context_matches(tlb->tag[slot].context, match))
 			invalidate_slot(tlb, slot, match);
 	return before - tlb->used;
 }
 
 bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
 {
-	const uint64_t key = tlb->key[slot], context = tlb->context[slot];
+	const uint64_t key = tlb->tag[slot].key, context = tlb->tag[slot].context;
 
 	if (key == KEY_INVALID || !(context >> KIND_SHIFT))
 		return false;
@@ -91,7 +92,7 @@ bool tlb_walk_at(const struct tlb *tlb, uint32_t slot, struct tlb_walk_tag *tag)
 			     .asid = (uint16_t)(context >> 1),
 			     .pe = (uint8_t)(context >> PE_SHIFT &
 					     low_mask(KIND_SHIFT - PE_SHIFT)) },
-		.ia = (key & ~UINT64_C(63)) << 6,
+		.ia = key_address(key),
 		.size_bits = key & 63,
 	};
 	return true;
@@ -105,9 +106,9 @@ uint32_t tlb_drop_within(struct tlb *tlb, const struct tlb_evicted *entry)
 	const uint32_t before = tlb->used;
 
 	for (uint32_t slot = 0; slot < tlb->slots; slot++) {
-		const uint64_t va = (tlb->key[slot] & ~UINT64_C(63)) << 6;
+		const uint64_t va = key_address(tlb->tag[slot].key);
 
-		if (tlb->key[slot] != KEY_INVALID && tlb->context[slot] == tag &&
+		if (tlb->tag[slot].key != KEY_INVALID && tlb->tag[slot].context == tag &&
 		    va >= entry->va.v && va <= last)
 			tlb_drop(tlb, slot);
 	}

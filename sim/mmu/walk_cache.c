@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mmu/tlb_private.h"
+
 /* A leaf and a table may cover the same bytes of IA, so the kind is part of the key. */
 enum { KEY_LEAF = 1 };
 
@@ -92,10 +94,49 @@ static unsigned entry_bits(const struct walk_cache *cache, const struct walk_poi
 	return sizes ? 63u - (unsigned)__builtin_clzll(sizes) : 0;
 }
 
-/* 52 bits of prefix at most (12 <= size_bits), 6 of size, 1 of kind. */
-static uint64_t key_of(const struct walk_cache *cache, uint64_t ia, unsigned size_bits, bool leaf)
+static enum tlb_walk_kind kind_of(const struct walk_cache *cache, bool leaf)
 {
-	return cache->tag | ia >> size_bits << 7 | (uint64_t)size_bits << 1 | (leaf ? KEY_LEAF : 0);
+	return !cache->tag ? TLB_S1_TABLE : leaf ? TLB_S2_LEAF : TLB_S2_TABLE;
+}
+
+/* In a TLB: the tag of a kind of entries. */
+static uint64_t kind_tag(enum tlb_walk_kind kind)
+{
+	return UINT64_C(1) << (KIND_SHIFT + (unsigned)kind);
+}
+
+/* What tells the entries of a kind and size from others but their IA. */
+static uint64_t look_tag(const struct walk_cache *cache, unsigned size_bits, bool leaf)
+{
+	if (cache->tlb)
+		return kind_tag(kind_of(cache, leaf));
+	return cache->tag | (uint64_t)size_bits << 1 | (leaf ? KEY_LEAF : 0);
+}
+
+/* In slots: 52 bits of prefix at most (12 <= size_bits), 6 of size, 1 of kind. */
+static uint64_t slot_key(uint64_t ia, unsigned size_bits, uint64_t tag)
+{
+	return ia >> size_bits << 7 | tag;
+}
+
+static void add_looks(struct walk_cache *cache, uint64_t sizes, bool leaf)
+{
+	for (; sizes; sizes &= sizes - 1) {
+		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
+
+		cache->look[cache->looks++] = (struct walk_cache_look){
+			.tag = look_tag(cache, size_bits, leaf),
+			.size_bits = (uint8_t)size_bits,
+		};
+	}
+}
+
+/* After a change of leaf_sizes or table_sizes. */
+static void renew_looks(struct walk_cache *cache)
+{
+	cache->looks = 0;
+	add_looks(cache, cache->leaf_sizes, true);
+	add_looks(cache, cache->table_sizes, false);
 }
 
 /* What holds the slots and the clock. */
@@ -104,49 +145,59 @@ static struct walk_cache *store_of(struct walk_cache *cache)
 	return cache->store ? cache->store : cache;
 }
 
-static struct walk_cache_slot *set_of(struct walk_cache *cache, uint64_t prefix)
+static struct walk_cache_slot *set_of_slots(struct walk_cache *cache, uint64_t prefix)
 {
 	const uint64_t set = cache->masked ? prefix & cache->set_mask : prefix % cache->sets;
 
 	return store_of(cache)->slots + set * cache->ways;
 }
 
-static struct tlb_walk_tag tlb_tag_of(const struct walk_cache *cache, uint32_t context, uint64_t ia,
-				      unsigned size_bits, bool leaf)
+/* In a TLB: of entries that the walk under way may use and makes. */
+static uint64_t own_tag(const struct walk_cache *cache, uint32_t context)
 {
-	return (struct tlb_walk_tag){
-		.kind = !cache->tag ? TLB_S1_TABLE
-			: leaf	    ? TLB_S2_LEAF
-				    : TLB_S2_TABLE,
-		.context = { .vmid = (uint16_t)(context >> 16),
-			     .asid = (uint16_t)context,
-			     .pe = cache->common ? 0 : cache->pe },
-		.ia = ia,
-		.size_bits = (uint8_t)size_bits,
-	};
+	return context_tag((struct tlb_context){ .vmid = (uint16_t)(context >> 16),
+						 .asid = (uint16_t)context,
+						 .pe = cache->common ? 0 : cache->pe });
 }
 
-static bool probe_tlb(struct walk_cache *cache, uint32_t context, uint64_t ia, unsigned size_bits,
-		      bool leaf, struct walk_point *out)
+FORMED bool probe_formed(struct walk_cache *cache, enum tlb_form form, uint32_t context,
+			 uint64_t ia, struct walk_point *out)
 {
-	const struct tlb_walk_tag tag = tlb_tag_of(cache, context, ia, size_bits, leaf);
-	const uint32_t slot = tlb_find_walk(cache->tlb, &tag);
+	const uint64_t own = own_tag(cache, context);
+	struct tlb *tlb = cache->tlb;
 
-	if (slot == TLB_NONE)
-		return false;
-	tlb_touch(cache->tlb, slot);
-	*out = cache->points[slot];
-	return true;
+	for (uint32_t i = 0; i < cache->looks; i++) {
+		const uint64_t tag = cache->look[i].tag | own;
+		const uint32_t slot = find_size(tlb, form, ia, cache->look[i].size_bits, tag, tag);
+
+		if (slot == TLB_NONE)
+			continue;
+		*out = cache->points[slot];
+		tlb_touch(tlb, slot);
+		return true;
+	}
+	return false;
 }
 
-static bool probe_slots(struct walk_cache *cache, uint32_t context, uint64_t ia, unsigned size_bits,
-			bool leaf, struct walk_point *out)
+static __attribute__((noinline)) bool probe_tlb(struct walk_cache *cache, uint32_t context,
+						uint64_t ia, struct walk_point *out)
 {
-	const uint64_t key = key_of(cache, ia, size_bits, leaf);
-	struct walk_cache_slot *slot = set_of(cache, ia >> size_bits);
+	return cache->tlb->finds == TLB_MASKED ? probe_formed(cache, TLB_MASKED, context, ia, out)
+					       : probe_formed(cache, TLB_ANY, context, ia, out);
+}
 
-	for (const struct walk_cache_slot *end = slot + cache->ways; slot < end; slot++) {
-		if (slot->key != key || slot->context != context)
+static __attribute__((noinline)) bool probe_slots(struct walk_cache *cache, uint32_t context,
+						  uint64_t ia, struct walk_point *out)
+{
+	for (uint32_t i = 0; i < cache->looks; i++) {
+		const unsigned size_bits = cache->look[i].size_bits;
+		const uint64_t key = slot_key(ia, size_bits, cache->look[i].tag);
+		struct walk_cache_slot *slot = set_of_slots(cache, ia >> size_bits);
+		const struct walk_cache_slot *end = slot + cache->ways;
+
+		while (slot < end && (slot->key != key || slot->context != context))
+			slot++;
+		if (slot == end)
 			continue;
 		slot->stamp = ++store_of(cache)->clock;
 		*out = slot->point;
@@ -155,35 +206,22 @@ static bool probe_slots(struct walk_cache *cache, uint32_t context, uint64_t ia,
 	return false;
 }
 
-static bool probe_sizes(struct walk_cache *cache, uint32_t context, uint64_t ia, uint64_t sizes,
-			bool leaf, struct walk_point *out)
-{
-	for (; sizes; sizes &= sizes - 1) {
-		const unsigned size_bits = (unsigned)__builtin_ctzll(sizes);
-
-		if (cache->tlb ? probe_tlb(cache, context, ia, size_bits, leaf, out)
-			       : probe_slots(cache, context, ia, size_bits, leaf, out))
-			return true;
-	}
-	return false;
-}
-
-/* Smallest first: the smallest table point is the one closest to the leaf. */
 bool walk_cache_probe(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      struct walk_point *out)
 {
-	return probe_sizes(cache, context, ia, cache->leaf_sizes, true, out) ||
-	       probe_sizes(cache, context, ia, cache->table_sizes, false, out);
+	return cache->tlb ? probe_tlb(cache, context, ia, out)
+			  : probe_slots(cache, context, ia, out);
 }
 
 static void learn_in_tlb(struct walk_cache *cache, uint32_t context, uint64_t ia,
 			 unsigned size_bits, const struct walk_point *point)
 {
-	const struct tlb_walk_tag tag = tlb_tag_of(cache, context, ia, size_bits, point->leaf);
-	uint32_t slot = tlb_find_walk(cache->tlb, &tag);
+	const uint64_t own = kind_tag(kind_of(cache, point->leaf)) | own_tag(cache, context);
+	uint32_t slot = find_size(cache->tlb, TLB_ANY, ia, size_bits, own, own);
 
 	if (slot == TLB_NONE)
-		slot = tlb_fill_walk(cache->tlb, &tag);
+		slot = tlb_put(cache->tlb, set_of(cache->tlb, ia, size_bits),
+			       (struct tlb_tag){ key_of(ia, size_bits), own }, 0);
 	else
 		tlb_touch(cache->tlb, slot);
 	cache->points[slot] = *point;
@@ -192,8 +230,8 @@ static void learn_in_tlb(struct walk_cache *cache, uint32_t context, uint64_t ia
 static void learn_in_slots(struct walk_cache *cache, uint32_t context, uint64_t ia,
 			   unsigned size_bits, const struct walk_point *point)
 {
-	const uint64_t key = key_of(cache, ia, size_bits, point->leaf);
-	struct walk_cache_slot *slot = set_of(cache, ia >> size_bits), *oldest = slot;
+	const uint64_t key = slot_key(ia, size_bits, look_tag(cache, size_bits, point->leaf));
+	struct walk_cache_slot *slot = set_of_slots(cache, ia >> size_bits), *oldest = slot;
 
 	for (const struct walk_cache_slot *end = slot + cache->ways; slot < end; slot++) {
 		if (slot->key == key && slot->context == context) {
@@ -229,12 +267,14 @@ void walk_cache_expect_all(struct walk_cache *cache)
 	/* 0 says that such a point is not kept. */
 	cache->table_sizes &= ~UINT64_C(1);
 	cache->leaf_sizes &= ~UINT64_C(1);
+	renew_looks(cache);
 }
 
 void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		      const struct walk_point *point)
 {
 	const unsigned size_bits = cache->ways ? entry_bits(cache, point) : 0;
+	uint64_t *sizes = point->leaf ? &cache->leaf_sizes : &cache->table_sizes;
 
 	if (!size_bits)
 		return;
@@ -242,7 +282,10 @@ void walk_cache_learn(struct walk_cache *cache, uint32_t context, uint64_t ia,
 		learn_in_tlb(cache, context, ia, size_bits, point);
 	else
 		learn_in_slots(cache, context, ia, size_bits, point);
-	*(point->leaf ? &cache->leaf_sizes : &cache->table_sizes) |= UINT64_C(1) << size_bits;
+	if (*sizes >> size_bits & 1)
+		return;
+	*sizes |= UINT64_C(1) << size_bits;
+	renew_looks(cache);
 }
 
 /* What an invalidation names. */

@@ -26,6 +26,9 @@ struct walk_cache_limits {
 	uint8_t no_levels; /* bit n: no pointers to tables of level n - 1 */
 };
 
+/* Leaves and tables of levels -1 to 3. */
+enum { WALK_CACHE_LOOKS = 10 };
+
 struct walk_cache {
 	uint32_t sets, ways; /* ways = 0: no cache */
 	uint32_t hit_cycles;
@@ -46,6 +49,13 @@ struct walk_cache {
 	bool common;
 	uint64_t table_sizes; /* bit n: a table point that covers 2^n bytes has been learnt */
 	uint64_t leaf_sizes;  /* bit n: a leaf point of 2^n bytes has been learnt */
+	/* What that makes a probe look for, one after the other: leaves, then tables, the smallest
+	 * first, since the smallest table point is the one closest to the leaf. */
+	uint32_t looks;
+	struct walk_cache_look {
+		uint64_t tag; /* of its kind, and without a TLB of its size: a part of the key */
+		uint8_t size_bits;
+	} look[WALK_CACHE_LOOKS];
 };
 
 /* entries = 0: no cache. ways = 0: fully associative. False when out of memory. */
@@ -67,7 +77,7 @@ void walk_cache_fini(struct walk_cache *cache);
 /* Has nothing been learnt yet? */
 static inline bool walk_cache_is_unused(const struct walk_cache *cache)
 {
-	return !(cache->leaf_sizes | cache->table_sizes);
+	return !cache->looks;
 }
 
 /* The deepest point known for ia: a leaf, else the table closest to it. Touches it. */

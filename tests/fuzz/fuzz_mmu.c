@@ -125,12 +125,12 @@ static void expect_sound_tlb(const struct tlb *tlb)
 	uint64_t resident = 0;
 
 	for (uint32_t slot = 0; slot < tlb->shape.sets * tlb->shape.ways; slot++) {
-		if (tlb->key[slot] == UINT64_MAX)
+		if (tlb->tag[slot].key == UINT64_MAX)
 			continue;
 		used++;
-		count[tlb->key[slot] & 63]++;
-		resident |= UINT64_C(1) << (tlb->key[slot] & 63);
-		FUZZ_EXPECT(tlb->leaf[slot].size_bits == (tlb->key[slot] & 63));
+		count[tlb->tag[slot].key & 63]++;
+		resident |= UINT64_C(1) << (tlb->tag[slot].key & 63);
+		FUZZ_EXPECT(tlb->leaf[slot].size_bits == (tlb->tag[slot].key & 63));
 	}
 	FUZZ_EXPECT(used == tlb->used && resident == tlb->resident);
 	FUZZ_EXPECT(memcmp(count, tlb->count, sizeof(count)) == 0);

@@ -325,6 +325,47 @@ static void oldest_is_found(void **state)
 	}
 }
 
+/* The victims of a ring of turns are those of a pass over all stamps, whatever is used between. */
+static void turns_are_lru(void **state)
+{
+	static const uint32_t ring_ways[] = { 1, 2, 3, 16, 17, 48, 64, 255 };
+	uint64_t stamp[LRU_TURNS_MOST], random = 1, clock;
+
+	(void)state;
+	for (unsigned t = 0; t < sizeof(ring_ways) / sizeof(ring_ways[0]); t++) {
+		const uint32_t ways = ring_ways[t];
+		struct lru_turns *turns = malloc(lru_turns_bytes(ways));
+
+		assert_non_null(turns);
+		lru_turns_init(turns, ways);
+		clock = 0;
+		for (uint32_t way = 0; way < ways; way++) {
+			stamp[way] = ++clock;
+			lru_turns_fill(turns, way, clock);
+		}
+		for (unsigned step = 0; step < 20000; step++) {
+			uint32_t victim = lru_turns_first(turns, stamp);
+
+			if (victim == UINT32_MAX)
+				victim = lru_turns_settle(turns, stamp);
+			assert_int_equal(victim, lru_oldest(stamp, ways));
+			random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+			/* Now and then a way is freed, and filled before others. */
+			if (random >> 60 == 0)
+				victim = (uint32_t)(random >> 33) % ways;
+			stamp[victim] = ++clock;
+			lru_turns_fill(turns, victim, clock);
+			/* Long rounds of misses, and hits of few or of many ways. */
+			for (uint64_t hits = step / 1000 % 4 * (random >> 58 & 7); hits; hits--) {
+				random = random * UINT64_C(6364136223846793005) + 1;
+				stamp[(random >> 33) % (step % 2 ? ways : (ways + 3) / 4)] =
+					++clock;
+			}
+		}
+		free(turns);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +374,7 @@ int main(void)
 		cmocka_unit_test(random_draws),
 		cmocka_unit_test(run_safe_is_true),
 		cmocka_unit_test(oldest_is_found),
+		cmocka_unit_test(turns_are_lru),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -180,7 +180,7 @@ static struct tlb_leaf leaf_of(struct tlb_context context, uint64_t va)
 /* ---- snapshots: which slots changed --------------------------------------------------------- */
 
 struct snapshot {
-	uint64_t key[MAX_SETS * MAX_WAYS], context[MAX_SETS * MAX_WAYS];
+	struct tlb_tag tag[MAX_SETS * MAX_WAYS];
 	uint32_t generation[MAX_SETS * MAX_WAYS];
 };
 
@@ -188,8 +188,7 @@ static void snapshot_take(struct snapshot *s, const struct tlb *tlb)
 {
 	const size_t slots = (size_t)tlb->shape.sets * tlb->shape.ways;
 
-	memcpy(s->key, tlb->key, slots * sizeof(*s->key));
-	memcpy(s->context, tlb->context, slots * sizeof(*s->context));
+	memcpy(s->tag, tlb->tag, slots * sizeof(*s->tag));
 	memcpy(s->generation, tlb->generation, slots * sizeof(*s->generation));
 }
 
@@ -199,9 +198,10 @@ static unsigned snapshot_changes(const struct snapshot *s, const struct tlb *tlb
 	unsigned changes = 0;
 
 	for (size_t i = 0; i < (size_t)tlb->shape.sets * tlb->shape.ways; i++) {
-		const bool invalid = s->key[i] == UINT64_MAX && tlb->key[i] == UINT64_MAX;
+		const struct tlb_tag *was = &s->tag[i], *is = &tlb->tag[i];
+		const bool invalid = was->key == UINT64_MAX && is->key == UINT64_MAX;
 		const bool changed =
-			!invalid && (s->key[i] != tlb->key[i] || s->context[i] != tlb->context[i]);
+			!invalid && (was->key != is->key || was->context != is->context);
 
 		assert_int_equal(changed, s->generation[i] != tlb->generation[i]);
 		changes += changed;

@@ -11,6 +11,56 @@ struct lru {
 	uint64_t stamp[]; /* sets x ways: time of last use, 0 never */
 };
 
+/* With so many stamps to 16 fills or more the ring is seldom right, and its upkeep in vain. */
+enum { BUSY_PACE = 16 * 4 };
+
+/* From so many ways on that were used meanwhile a pass over all stamps is cheaper. */
+enum { SETTLED_MOST = 4 };
+
+void lru_turns_init(struct lru_turns *turns, uint32_t ways)
+{
+	turns->ways = ways;
+	turns->first = 0;
+	turns->filled = 0;
+	turns->pace = 0;
+	turns->pass = lru_finder(LRU_WIDEST);
+	for (uint32_t way = 0; way < ways; way++)
+		turns->turn[way] = way;
+}
+
+/* The first of the ring gets the place that its stamp of now gives it, behind all older ones. */
+static void settle_first(struct lru_turns *turns, uint64_t now)
+{
+	const uint32_t last = turns->ways - 1, begin = turns->first == last ? 0 : turns->first + 1;
+	uint32_t at = turns->first;
+
+	turns->first = begin;
+	while (at != begin) {
+		const uint32_t before = at ? at - 1 : last;
+
+		if (turns->turn[before] < now)
+			break;
+		turns->turn[at] = turns->turn[before];
+		at = before;
+	}
+	turns->turn[at] = now;
+}
+
+uint32_t lru_turns_settle(struct lru_turns *turns, const uint64_t *stamp)
+{
+	const uint32_t most = turns->pace < BUSY_PACE ? SETTLED_MOST : 0;
+
+	for (uint32_t settled = 0; settled < most; settled++) {
+		const uint64_t turn = turns->turn[turns->first];
+		const uint32_t way = turn & 255;
+
+		if (stamp[way] == turn >> 8)
+			return way;
+		settle_first(turns, stamp[way] << 8 | way);
+	}
+	return turns->pass(stamp, turns->ways);
+}
+
 /*
  * Shell sort: in place, and nearly linear when the order is nearly that of the last time, as it is
  * after a round of misses.
