@@ -200,12 +200,51 @@ static void take_region(struct frames *frames, uint64_t number)
 	frames->free_bytes -= UINT64_C(1) << FRAMES_REGION_BITS;
 }
 
+/* What is left of the run is free pieces like others again, each as large as its alignment. */
+static void end_run(struct frames *frames)
+{
+	struct frames_run *run = &frames->run;
+	const uint64_t number = run->next >> FRAMES_REGION_BITS;
+	struct frames_region *region;
+
+	if (run->next == run->end)
+		return;
+	region = frames->region[number];
+	for (unsigned bits; run->next < run->end; run->next += UINT64_C(1) << bits) {
+		bits = (unsigned)__builtin_ctzll(run->next);
+		/* There is room for the block since the run began. */
+		(void)frames_region_give(region, bits, run->next & low_mask(FRAMES_REGION_BITS));
+	}
+	index_sizes(frames, number, region->sizes);
+}
+
+/*
+ * How much of the piece to take: the second frame of a size in a row begins a run of all that is
+ * left of it. False: out of memory.
+ */
+static bool cut_of(struct frames *frames, struct frames_region *region, unsigned from_bits,
+		   unsigned size_bits, unsigned *cut_bits)
+{
+	const bool again = frames->last_bits == size_bits;
+
+	*cut_bits = size_bits;
+	if (size_bits >= FRAMES_BLOCK_BITS)
+		return true;
+	frames->last_bits = size_bits;
+	if (again)
+		*cut_bits = from_bits < FRAMES_BLOCK_BITS ? from_bits : FRAMES_BLOCK_BITS;
+	return *cut_bits < FRAMES_BLOCK_BITS || frames_region_room(region);
+}
+
 static bool alloc_in_region(struct frames *frames, unsigned size_bits, pa_t *out)
 {
-	const unsigned from_bits = smallest_fit(frames, size_bits);
 	struct frames_region *region;
 	uint64_t number, offset, whole_before;
+	unsigned from_bits, cut_bits;
 
+	if (size_bits < FRAMES_BLOCK_BITS)
+		end_run(frames);
+	from_bits = smallest_fit(frames, size_bits);
 	if (!from_bits)
 		return false;
 	number = bitset_next(&frames->with[from_bits], 0);
@@ -218,7 +257,8 @@ static bool alloc_in_region(struct frames *frames, unsigned size_bits, pa_t *out
 	if (!region)
 		return false;
 	whole_before = region->whole_blocks;
-	if (!frames_region_take(region, from_bits, size_bits, &offset)) {
+	if (!cut_of(frames, region, from_bits, size_bits, &cut_bits) ||
+	    !frames_region_take(region, from_bits, cut_bits, &offset)) {
 		frames->no_memory = true;
 		return false;
 	}
@@ -226,6 +266,10 @@ static bool alloc_in_region(struct frames *frames, unsigned size_bits, pa_t *out
 	frames->whole_blocks -= whole_before - region->whole_blocks;
 	frames->free_bytes -= UINT64_C(1) << size_bits;
 	*out = pa_of(number << FRAMES_REGION_BITS | offset);
+	if (cut_bits > size_bits)
+		frames->run = (struct frames_run){ .next = out->v + (UINT64_C(1) << size_bits),
+						   .end = out->v + (UINT64_C(1) << cut_bits),
+						   .size_bits = size_bits };
 	return true;
 }
 
@@ -241,6 +285,10 @@ static void free_in_region(struct frames *frames, unsigned size_bits, uint64_t p
 		frames->whole_blocks += FRAMES_REGION_BLOCKS;
 		frames->free_bytes += UINT64_C(1) << FRAMES_REGION_BITS;
 		return;
+	}
+	if (size_bits < FRAMES_BLOCK_BITS) {
+		end_run(frames);
+		frames->last_bits = 0;
 	}
 	region = region_of(frames, number);
 	if (!region)
@@ -290,6 +338,14 @@ static bool alloc_run(struct frames *frames, unsigned size_bits, pa_t *out)
 
 bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out)
 {
+	struct frames_run *run = &frames->run;
+
+	if (run->size_bits == size_bits && run->next < run->end) {
+		*out = pa_of(run->next);
+		run->next += UINT64_C(1) << size_bits;
+		frames->free_bytes -= UINT64_C(1) << size_bits;
+		return true;
+	}
 	return size_bits > FRAMES_REGION_BITS ? alloc_run(frames, size_bits, out)
 					      : alloc_in_region(frames, size_bits, out);
 }
@@ -370,6 +426,18 @@ static uint64_t available_in(const struct frames *frames, uint64_t number, unsig
 	return tally.frames;
 }
 
+static uint64_t available_in_run(const struct frames_run *run, unsigned size_bits)
+{
+	uint64_t available = 0;
+	unsigned bits;
+
+	for (uint64_t at = run->next; at < run->end; at += UINT64_C(1) << bits) {
+		bits = (unsigned)__builtin_ctzll(at);
+		available += bits < size_bits ? 0 : UINT64_C(1) << (bits - size_bits);
+	}
+	return available;
+}
+
 /* Aligned runs of `count` wholly free regions. */
 static uint64_t available_runs(const struct frames *frames, uint64_t count)
 {
@@ -384,7 +452,7 @@ static uint64_t available_runs(const struct frames *frames, uint64_t count)
 
 uint64_t frames_available(const struct frames *frames, unsigned size_bits)
 {
-	uint64_t available = 0;
+	uint64_t available = available_in_run(&frames->run, size_bits);
 
 	if (size_bits == FRAMES_PAGE_BITS)
 		return frames->free_bytes >> FRAMES_PAGE_BITS;

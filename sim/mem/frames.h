@@ -30,6 +30,15 @@ struct frames_setup {
 
 struct frames_region;
 
+/*
+ * What is left of a piece that frames of one size below a block come out of, one after the other:
+ * free, but not among the pieces of its region. No other piece is small enough to be preferred.
+ */
+struct frames_run {
+	uint64_t next, end; /* PA; none is left: equal */
+	unsigned size_bits; /* of the frames */
+};
+
 enum { FRAMES_ROWS = FRAMES_REGION_BITS + 1 };
 
 struct frames {
@@ -41,7 +50,9 @@ struct frames {
 	struct bitset with[FRAMES_ROWS]; /* by log2 of size: regions that have free pieces of it */
 	struct bitset taken; /* regions given out whole that have no state of their own */
 	uint64_t present;    /* sizes that some region has, as a mask */
-	uint64_t free_bytes;
+	struct frames_run run;
+	unsigned last_bits;  /* log2 of the last frame below a block; 0: one was given back since */
+	uint64_t free_bytes; /* those of the run among them */
 	uint64_t whole_blocks; /* 2 MiB blocks in free pieces of 2 MiB or more */
 	bool no_memory;	       /* our own memory ran out, once */
 	bool closed;

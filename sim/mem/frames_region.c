@@ -83,7 +83,7 @@ static void whole_give(struct frames_region *region, unsigned size_bits, uint64_
 /* ---- blocks that are cut up --------------------------------------------------------------- */
 
 /* Make sure that block_add() can go on without memory. */
-static bool block_room(struct frames_region *region)
+bool frames_region_room(struct frames_region *region)
 {
 	uint32_t room = region->blocks_room ? region->blocks_room * 2 : 16;
 	struct frames_block *blocks;
@@ -182,7 +182,7 @@ bool frames_region_take(struct frames_region *region, unsigned from_bits, unsign
 		return true;
 	}
 	if (from_bits >= FRAMES_BLOCK_BITS) {
-		if (!block_room(region))
+		if (!frames_region_room(region))
 			return false;
 		number = whole_take(region, from_bits, FRAMES_BLOCK_BITS) >> FRAMES_BLOCK_BITS;
 		block = block_add(region, number);
@@ -210,7 +210,7 @@ bool frames_region_give(struct frames_region *region, unsigned size_bits, uint64
 		return true;
 	}
 	if (!region->block_of[number]) {
-		if (!block_room(region))
+		if (!frames_region_room(region))
 			return false;
 		block_add(region, number);
 	}
@@ -235,7 +235,7 @@ bool frames_region_open(struct frames_region *region, const struct frames_layout
 	const uint64_t block = bitset_next(&region->pieces, row_of(FRAMES_UNOPENED));
 	uint64_t pages[FRAMES_BLOCK_PAGES / 64];
 
-	if (!block_room(region))
+	if (!frames_region_room(region))
 		return false;
 	bitset_remove(&region->pieces, row_of(FRAMES_UNOPENED) + block);
 	count_down(region, FRAMES_UNOPENED);

@@ -43,6 +43,10 @@ bool frames_region_open(struct frames_region *region, const struct frames_layout
 bool frames_region_take(struct frames_region *region, unsigned from_bits, unsigned size_bits,
 			uint64_t *offset);
 
+/* Can one block that is taken whole be given back in pieces without memory? False: out of memory.
+ */
+bool frames_region_room(struct frames_region *region);
+
 /* False: out of memory, and these bytes stay taken. */
 bool frames_region_give(struct frames_region *region, unsigned size_bits, uint64_t offset);
 

@@ -13,6 +13,7 @@ enum { BLOCK_BITS = FRAMES_BLOCK_BITS, PAGES = 96 * 256, MOST_FRAMES = PAGES };
 struct flat {
 	struct frames frames;
 	uint64_t first; /* PA of page 0 */
+	bool unfragmented;
 	bool free[PAGES];
 	struct frame {
 		uint64_t pa;
@@ -95,6 +96,7 @@ static void flat_init(struct flat *flat, const struct frames_setup *setup)
 
 	memset(flat, 0, sizeof(*flat));
 	flat->first = setup->base.v;
+	flat->unfragmented = setup->fragmentation_permille == 0;
 	assert_true(frames_init(&flat->frames, setup));
 	assert_true(frames_init(&twin, setup));
 	for (; frames_alloc(&twin, 12, &pa); free_bytes += 4096) {
@@ -120,8 +122,8 @@ static void take(struct flat *flat, unsigned bits)
 	assert_false(flat->frames.no_memory);
 	assert_int_equal(pa.v & low_mask(bits), 0);
 	assert_true(free_run(flat, pa.v, bits));
-	/* Large ones: exactly the one; small ones cut no whole block if another piece will do. */
-	if (found.smallest >= BLOCK_BITS)
+	/* Exactly the one; small ones of fragmented memory cut no whole block if others will do. */
+	if (found.smallest >= BLOCK_BITS || flat->unfragmented)
 		assert_int_equal(pa.v, found.lowest);
 	else
 		assert_true(piece_around(flat, pa.v) < BLOCK_BITS);
@@ -181,6 +183,40 @@ static void like_flat_memory(void **state)
 
 		run_random(&setup, i + 1);
 	}
+}
+
+/* Many frames of one size in a row, with larger ones, frees and questions in between. */
+static void bursts(void **state)
+{
+	static const uint8_t sizes[] = { 12, 12, 14, 16, 20, 22 };
+	static const uint16_t fragmentation[] = { 0, 400, 0 };
+	struct flat *flat = malloc(sizeof(*flat));
+	struct rng rng = rng_seed(11);
+
+	(void)state;
+	assert_non_null(flat);
+	for (unsigned round = 0; round < 3; round++) {
+		const struct frames_setup setup =
+			setup_of(fragmentation[round], round == 2 ? 14 : 12, round + 1);
+
+		flat_init(flat, &setup);
+		for (unsigned i = 0; i < 40; i++) {
+			const unsigned bits = sizes[pick(&rng, sizeof(sizes))];
+			const unsigned asked = 12 + pick(&rng, 12);
+
+			for (unsigned n = 1 + pick(&rng, 20); n > 0; n--)
+				take(flat, bits);
+			assert_int_equal(frames_available(&flat->frames, asked),
+					 look(flat, asked).available);
+			for (unsigned n = pick(&rng, 6); n > 0 && flat->count; n--)
+				give(flat, pick(&rng, flat->count));
+		}
+		while (flat->count)
+			give(flat, pick(&rng, flat->count));
+		assert_int_equal(frames_available(&flat->frames, 24), look(flat, 24).available);
+		frames_fini(&flat->frames);
+	}
+	free(flat);
 }
 
 /* What others hold are whole pages of the host. */
@@ -441,6 +477,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(like_flat_memory),
+		cmocka_unit_test(bursts),
 		cmocka_unit_test(whole_host_pages),
 		cmocka_unit_test(parts_and_neighbours),
 		cmocka_unit_test(neighbours),
