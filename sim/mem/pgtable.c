@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mem/pgtable.h"
 
+#include "mem/near.h"
+
 enum { LAST_NONE = -2 }; /* last_level: no table yet */
 
 void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgtable_ops *ops,
@@ -16,7 +18,26 @@ void pgtable_init(struct pgtable *table, struct phys_mem *mem, const struct pgta
 		.ia_bits = ia_bits,
 		.root = root,
 		.last_level = LAST_NONE,
+		.near_owner = near_owner(mem),
 	};
+}
+
+/* A table is gone. */
+static void forget(struct pgtable *table)
+{
+	table->last_level = LAST_NONE;
+	table->near_owner = near_owner(table->mem);
+}
+
+static const struct near_entries *find_near(const struct pgtable *table, uint64_t ia)
+{
+	return near_find(table->mem, table->near_owner, near_place(table->format.granule, ia));
+}
+
+/* `entry` is that of ia, of level 3. */
+static void keep_near(const struct pgtable *table, uint64_t ia, pa_t entry)
+{
+	near_keep(table->mem, table->near_owner, near_place(table->format.granule, ia), entry);
 }
 
 /* The root's index is wider than a stride when tables are concatenated. */
@@ -64,12 +85,29 @@ static enum pgtable_result descend(struct pgtable *table, uint64_t ia, int level
 	return PGTABLE_OK;
 }
 
+static enum pgtable_result map_near(struct pgtable *table, const struct near_entries *near,
+				    uint64_t ia, uint64_t oa, uint64_t attributes)
+{
+	const uint64_t index = near_index(table->format.granule, ia);
+
+	if (near->words[index] & DESC_VALID)
+		return PGTABLE_OCCUPIED;
+	phys_put64(table->mem, near->words, near_pa(near, index),
+		   desc_leaf(&table->format, 3, oa, attributes));
+	table->leaves[3]++;
+	return PGTABLE_OK;
+}
+
 enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, uint64_t oa,
 				uint64_t attributes)
 {
+	const struct near_entries *near = level == 3 ? find_near(table, ia) : NULL;
+	enum pgtable_result result;
 	pa_t entry;
-	const enum pgtable_result result = descend(table, ia, level, &entry);
 
+	if (near)
+		return map_near(table, near, ia, oa, attributes);
+	result = descend(table, ia, level, &entry);
 	if (result != PGTABLE_OK)
 		return result;
 	if (phys_read64(table->mem, entry) & DESC_VALID)
@@ -77,14 +115,24 @@ enum pgtable_result pgtable_map(struct pgtable *table, uint64_t ia, int level, u
 	if (!phys_write64(table->mem, entry, desc_leaf(&table->format, level, oa, attributes)))
 		return PGTABLE_NO_MEMORY;
 	table->leaves[level]++;
+	if (level == 3)
+		keep_near(table, ia, entry);
 	return PGTABLE_OK;
 }
 
 /* The entry that decides about ia: a leaf, or the first invalid one. */
 static uint64_t last_entry(const struct pgtable *table, uint64_t ia, int *level, pa_t *entry)
 {
+	const struct near_entries *near = find_near(table, ia);
 	uint64_t at = table->root;
 
+	if (near) {
+		const uint64_t index = near_index(table->format.granule, ia);
+
+		*level = 3;
+		*entry = near_pa(near, index);
+		return near->words[index];
+	}
 	for (*level = table->start_level;; (*level)++) {
 		*entry = entry_of(table, at, *level, ia);
 		const uint64_t desc = phys_read64(table->mem, *entry);
@@ -95,21 +143,19 @@ static uint64_t last_entry(const struct pgtable *table, uint64_t ia, int *level,
 	}
 }
 
-/* pgtable_hole_bits() in the table of level 3 at `at`: is ia mapped, or its set of pages? */
-static unsigned page_hole_bits(const struct pgtable *table, uint64_t at, uint64_t ia)
+/* pgtable_hole_bits() where 4 KiB of a table of level 3 are: is ia mapped, or its set of pages? */
+static unsigned page_hole_bits(const struct pgtable *table, const uint64_t *words, uint64_t ia)
 {
 	const enum granule granule = table->format.granule;
 	const unsigned span_bits = desc_contiguous_bits(granule, 3);
 	const uint64_t pages = UINT64_C(1) << (span_bits - granule);
 	const uint64_t own = ia >> granule & (pages - 1);
-	/* The entries of a set never straddle a page of memory. */
-	const pa_t first = entry_of(table, at, 3, ia & ~low_mask(span_bits));
-	const uint64_t *words = phys_words(table->mem, first);
 	uint64_t valid = 0;
 
+	/* The entries of a set never straddle a page of memory. */
 	if (!words)
 		return span_bits;
-	words += first.v >> 3 & low_mask(PHYS_PAGE_BITS - 3);
+	words += near_index(granule, ia) & ~(pages - 1);
 	if (words[own] & DESC_VALID)
 		return 0;
 	for (uint64_t i = 0; i < pages; i++)
@@ -120,10 +166,12 @@ static unsigned page_hole_bits(const struct pgtable *table, uint64_t at, uint64_
 unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
 {
 	const enum granule granule = table->format.granule;
+	const struct near_entries *near = find_near(table, ia);
 	uint64_t at = table->root;
+	pa_t entry;
 
-	if (table->last_level == 3 && table->last_prefix == ia >> level_shift(granule, 2))
-		return page_hole_bits(table, table->last_table, ia);
+	if (near)
+		return page_hole_bits(table, near->words, ia);
 	for (int level = table->start_level; level < 3; level++) {
 		const uint64_t desc = phys_read64(table->mem, entry_of(table, at, level, ia));
 
@@ -133,7 +181,9 @@ unsigned pgtable_hole_bits(const struct pgtable *table, uint64_t ia)
 			return 0;
 		at = desc_address(&table->format, desc);
 	}
-	return page_hole_bits(table, at, ia);
+	entry = entry_of(table, at, 3, ia);
+	keep_near(table, ia, entry);
+	return page_hole_bits(table, phys_words(table->mem, entry), ia);
 }
 
 bool pgtable_next(const struct pgtable *table, uint64_t ia, uint64_t last,
@@ -261,7 +311,7 @@ static bool prune_entries(const struct prune *prune, uint64_t at, int level, uin
 		}
 		prune->release(prune->ctx, next);
 		table->pages--;
-		table->last_level = LAST_NONE;
+		forget(table);
 	}
 	return empty;
 }

@@ -33,8 +33,9 @@ struct pgtable {
 	uint64_t last_prefix;
 	int last_level;
 	uint64_t last_table;
-	uint64_t leaves[4]; /* valid leaves by level */
-	uint64_t pages;	    /* tables allocated through ops, the root not among them */
+	uint64_t near_owner; /* mem/near.h */
+	uint64_t leaves[4];  /* valid leaves by level */
+	uint64_t pages;	     /* tables allocated through ops, the root not among them */
 };
 
 /* The tables of an IA of ia_bits below a root that the caller has allocated and zeroed. */

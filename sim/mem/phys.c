@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "mem/near.h"
+
 #define PAGE_BYTES	(UINT64_C(1) << PHYS_PAGE_BITS)
 #define PAGE_WORDS	(PAGE_BYTES / 8)
 #define FIRST_PAGES	16  /* a test case needs no more */
@@ -44,14 +46,17 @@ struct phys_mem *phys_create(void)
 	struct phys_mem *mem = calloc(1, sizeof(*mem));
 	struct phys_private *private = calloc(1, sizeof(*private));
 	struct phys_slot *slots = calloc((size_t)1 << FIRST_SLOT_BITS, sizeof(*slots));
+	struct near_entries *near = calloc(NEAR_PLACES, sizeof(*near));
 
-	if (!mem || !private || !slots) {
+	if (!mem || !private || !slots || !near) {
 		free(mem);
 		free(private);
 		free(slots);
+		free(near);
 		return NULL;
 	}
 	mem->private = private;
+	mem->near = near;
 	set_slots(mem, slots, FIRST_SLOT_BITS);
 	return mem;
 }
@@ -66,6 +71,7 @@ void phys_destroy(struct phys_mem *mem)
 		free(c);
 	}
 	free(mem->slots);
+	free(mem->near);
 	free(mem->private);
 	free(mem);
 }

@@ -42,6 +42,8 @@ struct phys_mem {
 	unsigned abort_ranges;
 	struct phys_private *private;
 	struct phys_watch watch;
+	struct near_entries *near; /* mem/near.h */
+	uint64_t near_owners;
 };
 
 /* Returns NULL when out of memory. */
@@ -65,9 +67,9 @@ static inline size_t phys_slot_of(const struct phys_mem *mem, uint64_t page)
 
 /*
  * The 512 words of the page of pa, NULL if it was never written. They are what phys_read64() and
- * phys_write64() see until the page is freed or mapped elsewhere.
+ * phys_write64() see until the page is freed or mapped elsewhere. To be written by phys_put64().
  */
-static inline const uint64_t *phys_words(const struct phys_mem *mem, pa_t pa)
+static inline uint64_t *phys_page(const struct phys_mem *mem, pa_t pa)
 {
 	uint64_t page = pa.v >> PHYS_PAGE_BITS;
 	size_t i = phys_slot_of(mem, page);
@@ -83,6 +85,12 @@ static inline const uint64_t *phys_words(const struct phys_mem *mem, pa_t pa)
 	}
 }
 
+/* The same to be read. */
+static inline const uint64_t *phys_words(const struct phys_mem *mem, pa_t pa)
+{
+	return phys_page(mem, pa);
+}
+
 /* 64-bit word at pa, which must be 8-byte aligned. */
 static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
 {
@@ -93,6 +101,14 @@ static inline uint64_t phys_read64(const struct phys_mem *mem, pa_t pa)
 
 /* False when out of memory. */
 bool phys_write64(struct phys_mem *mem, pa_t pa, uint64_t value);
+
+/* phys_write64() to a page whose words are known. */
+static inline void phys_put64(const struct phys_mem *mem, uint64_t *words, pa_t pa, uint64_t value)
+{
+	if (mem->watch.changed)
+		mem->watch.changed(mem->watch.ctx, PHYS_WRITTEN, pa, value);
+	words[pa.v >> 3 & 511] = value;
+}
 
 /*
  * The 4 KiB page of pa has its contents at `words` (512), which stay the caller's and must outlive

@@ -3,6 +3,7 @@
 #include "os/kvm_pgtable_private.h"
 
 #include "arch/geometry.h"
+#include "mem/near.h"
 
 enum { LEVELS_MAX = 5, ROOT_TABLES_MAX = 16 };
 
@@ -83,6 +84,7 @@ bool kvm_table_take(struct kvm_pgtable *pgt, struct kvm_table_cache *cache, pa_t
 void kvm_table_put(struct kvm_pgtable *pgt, pa_t table)
 {
 	tables_free(pgt, 1, table);
+	pgt->near_owner = near_owner(pgt->mem);
 	pgt->tables--;
 	pgt->counts.tables_freed++;
 }
@@ -102,6 +104,7 @@ enum kvm_result kvm_pgtable_init(struct kvm_pgtable *pgt, const struct kvm_pgtab
 	const bool ds = setup->lpa2 && setup->granule != GRANULE_64K;
 
 	*pgt = (struct kvm_pgtable){ .setup = *setup, .mem = mem, .ops = ops, .ctx = ctx };
+	pgt->near_owner = near_owner(mem);
 	pgt->format = desc_format_of(setup->granule, ds, setup->lpa2 ? 52 : 48);
 	if (!kvm_pgtable_start_level(setup, &pgt->start_level))
 		return KVM_BAD_RANGE;
@@ -249,8 +252,15 @@ uint64_t kvm_find_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level, 
 {
 	const enum granule granule = pgt->setup.granule;
 	const unsigned stride = granule_stride(granule);
+	const uint64_t place = near_place(granule, ipa);
+	const struct near_entries *near = near_find(pgt->mem, pgt->near_owner, place);
 	uint64_t table = pgt->root.v;
 
+	if (near) {
+		*level = KVM_LAST_LEVEL;
+		*entry = near_pa(near, near_index(granule, ipa));
+		return near->words[near_index(granule, ipa)];
+	}
 	table += ipa >> level_shift(granule, pgt->start_level - 1) << granule;
 	for (*level = pgt->start_level;; (*level)++) {
 		const uint64_t index = ipa >> level_shift(granule, *level) & low_mask(stride);
@@ -258,6 +268,8 @@ uint64_t kvm_find_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *level, 
 
 		*entry = pa_of(table + index * 8);
 		desc = phys_read64(pgt->mem, *entry);
+		if (*level == KVM_LAST_LEVEL)
+			near_keep(pgt->mem, pgt->near_owner, place, *entry);
 		if (!kvm_pte_table(pgt, desc, *level))
 			return desc;
 		table = desc_address(&pgt->format, desc);

@@ -105,6 +105,7 @@ struct kvm_pgtable {
 	unsigned fake_levels;
 	struct kvm_pgtable_counts counts;
 	uint64_t sent[KVM_TLBI_KINDS];
+	uint64_t near_owner; /* mem/near.h */
 };
 
 /* Levels of a stage 2 of this size as KVM sets it up: kvm_get_vtcr(), never less than 2. */

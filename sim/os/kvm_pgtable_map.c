@@ -2,6 +2,8 @@
 /* KVM's page tables: mapping, unmapping and splitting. */
 #include "os/kvm_pgtable_private.h"
 
+#include "mem/near.h"
+
 struct map_data {
 	uint64_t pa; /* of the walk's first address */
 	uint64_t attributes;
@@ -144,6 +146,24 @@ static enum kvm_result map_page(struct kvm_pgtable *pgt, const struct map_data *
 	return result == KVM_AGAIN && !(visit->flags & KVM_WALK_HANDLE_FAULT) ? KVM_OK : result;
 }
 
+/* The same where the entry is near and nothing is mapped: it has nothing to break. */
+static bool map_near(struct kvm_pgtable *pgt, uint64_t page, const struct map_data *data)
+{
+	const enum granule granule = pgt->setup.granule;
+	const uint64_t index = near_index(granule, page);
+	const struct near_entries *near =
+		near_find(pgt->mem, pgt->near_owner, near_place(granule, page));
+
+	if (!near || near->words[index])
+		return false;
+	phys_put64(pgt->mem, near->words, near_pa(near, index),
+		   desc_leaf(&pgt->format, KVM_LAST_LEVEL, data->pa, data->attributes));
+	pgt->fake_steps += pgt->fake_levels;
+	pgt->software_steps += pgt->fake_levels + (unsigned)(KVM_LEVELS - pgt->start_level);
+	pgt->counts.mapped[KVM_LAST_LEVEL]++;
+	return true;
+}
+
 enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes, pa_t pa,
 				unsigned prot, struct kvm_table_cache *cache, unsigned flags)
 {
@@ -158,6 +178,9 @@ enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t 
 	int level;
 
 	visit.end = page + low_mask(pgt->setup.granule) + 1;
+	if (ipa + bytes <= visit.end && !(flags & KVM_WALK_SKIP_BBM_TLBI) &&
+	    map_near(pgt, page, &data))
+		return KVM_OK;
 	if (ipa + bytes <= visit.end && visit.end <= UINT64_C(1) << pgt->setup.ia_bits) {
 		visit.old = kvm_find_leaf(pgt, page, &level, &visit.entry);
 		if (level == KVM_LAST_LEVEL)
