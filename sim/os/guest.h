@@ -38,7 +38,8 @@ struct guest_fault {
 	uint64_t known_ipa; /* of va, from the trace; UINT64_MAX: not known */
 	uint16_t asid;	    /* of the address space, as the trace numbers them */
 	enum access_kind kind;
-	unsigned hole_bits; /* of the largest leaf, or set of contiguous pages, that is free */
+	/* Of the largest leaf, or set of contiguous pages, that is free, if it is looked at. */
+	unsigned hole_bits;
 };
 
 struct guest_leaf {
@@ -64,6 +65,8 @@ struct guest_ops {
 	const char *(*refuse)(const struct guest_setup *setup);
 	/* `setup` and `memory` outlive the state. */
 	void (*init)(void *state, const struct guest_setup *setup, struct guest_memory *memory);
+	/* Will fault() look at hole_bits, which are not known yet? NULL: never. */
+	bool (*wants_hole)(const void *state, const struct guest_fault *fault);
 	/* The span to map for a fault. */
 	enum guest_result (*fault)(void *state, const struct guest_fault *fault,
 				   struct guest_leaf *leaf);

@@ -188,30 +188,46 @@ static enum pgtable_result map_span(const struct vm *vm, struct pgtable *table, 
 	return result;
 }
 
-enum mmu_fault_result vm_ask_guest(struct vm *vm, const struct mmu_request *request,
-				   unsigned hole_bits, struct guest_leaf *leaf)
+static struct guest_fault fault_of(const struct mmu_request *request, unsigned hole_bits)
 {
-	const struct guest_fault ask = {
+	return (struct guest_fault){
 		.va = request->va,
 		.known_ipa = request->known_ipa,
 		.asid = ((struct space *)request->space->os)->asid,
 		.kind = request->kind,
 		.hole_bits = hole_bits,
 	};
-	const enum guest_result result = vm->setup.guest->fault(vm->guest_state, &ask, leaf);
+}
+
+static enum mmu_fault_result ask_guest(struct vm *vm, const struct mmu_request *request,
+				       const struct guest_fault *ask, struct guest_leaf *leaf)
+{
+	const enum guest_result result = vm->setup.guest->fault(vm->guest_state, ask, leaf);
 
 	vm->s1_fallbacks += result == GUEST_OK && leaf->fallback;
 	return result == GUEST_OK ? MMU_FAULT_HANDLED : s1_refused(vm, request, result);
 }
 
+enum mmu_fault_result vm_ask_guest(struct vm *vm, const struct mmu_request *request,
+				   unsigned hole_bits, struct guest_leaf *leaf)
+{
+	const struct guest_fault ask = fault_of(request, hole_bits);
+
+	return ask_guest(vm, request, &ask, leaf);
+}
+
 static enum mmu_fault_result s1_map(struct vm *vm, struct pgtable *table,
 				    const struct mmu_request *request)
 {
-	const uint64_t ia = request->va.v & low_mask(vm->setup.va_bits);
+	const struct guest_ops *guest = vm->setup.guest;
+	struct guest_fault ask = fault_of(request, 0);
+	enum mmu_fault_result result;
 	struct guest_leaf leaf;
-	const enum mmu_fault_result result =
-		vm_ask_guest(vm, request, pgtable_hole_bits(table, ia), &leaf);
 
+	if (guest->wants_hole && guest->wants_hole(vm->guest_state, &ask))
+		ask.hole_bits =
+			pgtable_hole_bits(table, request->va.v & low_mask(vm->setup.va_bits));
+	result = ask_guest(vm, request, &ask, &leaf);
 	if (result != MMU_FAULT_HANDLED)
 		return result;
 	vm->s1_faults++;

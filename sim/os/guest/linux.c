@@ -68,6 +68,19 @@ static enum guest_result take_page(const struct linux_guest *own, struct guest_l
 	return take_leaf(own, bits, bits, leaf) ? GUEST_OK : GUEST_NO_MEMORY;
 }
 
+/* Only for the kernel's mappings, and where the draw is for more than a page. */
+static bool wants_hole(const void *state, const struct guest_fault *fault)
+{
+	const struct linux_guest *own = state;
+	const struct guest_setup *setup = own->setup;
+
+	if (fault->va.v >> 55 & 1)
+		return true;
+	return (setup->thp_permille && chosen(own, fault, setup->pmd_bits, setup->thp_permille)) ||
+	       (setup->contiguous_permille &&
+		chosen(own, fault, setup->contiguous_bits, setup->contiguous_permille));
+}
+
 /* do_anonymous_page(): a PMD where none is yet, else an order whose entries are all none, else one
  * page. With guest.pages larger than a page, hugetlbfs: its pool is all that there is. */
 static enum guest_result user_fault(const struct linux_guest *own, const struct guest_fault *fault,
@@ -170,6 +183,7 @@ const struct guest_ops guest_linux = {
 	.help = "Linux: buddy allocator, THP, contiguous pages, hugetlbfs, kernel in blocks",
 	.state_bytes = sizeof(struct linux_guest),
 	.init = init,
+	.wants_hole = wants_hole,
 	.fault = fault,
 	.take = take,
 	.give_back = give_back,
