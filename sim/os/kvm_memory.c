@@ -1,28 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "os/kvm_memory.h"
+#include "os/kvm_memory_private.h"
 
 #include <stdlib.h>
-
-enum state {
-	STATE_NONE,
-	STATE_ZERO,	 /* the zero page or the huge zero page, read-only */
-	STATE_READ_ONLY, /* a page of its own, not yet written (hugetlb) */
-	STATE_WRITABLE,
-	STATE_PAGES, /* chunk: a table of pages */
-};
-
-struct unit {
-	uint64_t pa;
-	enum state state;
-};
-
-/* A PMD's worth of memory, or one hugetlb page if that is larger. */
-struct kvm_chunk {
-	enum state state;
-	uint64_t pa;		 /* of the whole chunk; of no use with STATE_PAGES */
-	struct unit *unit;	 /* with STATE_PAGES */
-	struct kvm_chunk *older; /* made before this one */
-};
 
 enum { ZEROED_BITS = 12 };
 
@@ -61,20 +40,16 @@ bool kvm_memory_init(struct kvm_memory *memory, enum kvm_backing backing, unsign
 	return memory->chunk != NULL;
 }
 
-static bool owns_frame(enum state state)
-{
-	return state == STATE_READ_ONLY || state == STATE_WRITABLE;
-}
-
 static void chunk_free(struct kvm_memory *memory, struct kvm_chunk *chunk)
 {
 	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
 
-	if (owns_frame(chunk->state))
+	if (kvm_owns_frame(chunk->state))
 		frames_free(memory->frames, memory->chunk_bits, pa_of(chunk->pa));
 	for (uint64_t i = 0; chunk->unit && i < units; i++)
-		if (owns_frame(chunk->unit[i].state))
-			frames_free(memory->frames, memory->unit_bits, pa_of(chunk->unit[i].pa));
+		if (kvm_owns_frame(state_of(chunk->unit[i])))
+			frames_free(memory->frames, memory->unit_bits,
+				    pa_of(pa_of_unit(chunk->unit[i])));
 	free(chunk->unit);
 	free(chunk);
 }
@@ -124,7 +99,7 @@ bool kvm_memory_touched(const struct kvm_memory *memory, uint64_t user)
 	chunk = memory->chunk[(user - memory->first) >> memory->chunk_bits];
 	if (!chunk || chunk->state != STATE_PAGES)
 		return chunk && chunk->state != STATE_NONE;
-	return chunk->unit[offset >> memory->unit_bits].state != STATE_NONE;
+	return state_of(chunk->unit[offset >> memory->unit_bits]) != STATE_NONE;
 }
 
 unsigned kvm_memory_vma_bits(const struct kvm_memory *memory)
@@ -132,13 +107,13 @@ unsigned kvm_memory_vma_bits(const struct kvm_memory *memory)
 	return memory->backing == KVM_BACKING_HUGETLB ? memory->unit_bits : (unsigned)memory->page;
 }
 
-static struct unit *new_units(const struct kvm_memory *memory)
+struct unit *kvm_new_units(const struct kvm_memory *memory)
 {
 	return calloc((size_t)1 << (memory->chunk_bits - memory->unit_bits), sizeof(struct unit));
 }
 
 /* Only THP memory has chunks that are mapped by one entry above their units. */
-static struct kvm_chunk *chunk_of(struct kvm_memory *memory, uint64_t user)
+struct kvm_chunk *kvm_chunk_of(struct kvm_memory *memory, uint64_t user)
 {
 	struct kvm_chunk **at = &memory->chunk[(user - memory->first) >> memory->chunk_bits];
 	struct kvm_chunk *chunk = *at;
@@ -150,7 +125,7 @@ static struct kvm_chunk *chunk_of(struct kvm_memory *memory, uint64_t user)
 		return NULL;
 	if (memory->backing != KVM_BACKING_THP) {
 		chunk->state = STATE_PAGES;
-		chunk->unit = new_units(memory);
+		chunk->unit = kvm_new_units(memory);
 		if (!chunk->unit) {
 			free(chunk);
 			return NULL;
@@ -162,9 +137,7 @@ static struct kvm_chunk *chunk_of(struct kvm_memory *memory, uint64_t user)
 	return chunk;
 }
 
-/* One frame of the size, made once and then shared. */
-static bool shared_frame(struct kvm_memory *memory, uint64_t *frame, unsigned size_bits,
-			 uint64_t *pa)
+bool kvm_shared_frame(struct kvm_memory *memory, uint64_t *frame, unsigned size_bits, uint64_t *pa)
 {
 	pa_t fresh;
 
@@ -194,12 +167,6 @@ static bool own_frame(struct kvm_memory *memory, uint64_t user, unsigned size_bi
 	return true;
 }
 
-/* Of the host's memory, or of our own that tells what of it is free. */
-static enum kvm_memory_result no_frames(const struct kvm_memory *memory)
-{
-	return memory->frames->no_memory ? KVM_MEMORY_NO_MEMORY : KVM_MEMORY_NO_FRAMES;
-}
-
 static void invalidate(struct kvm_memory *memory, uint64_t user, unsigned size_bits,
 		       struct kvm_pin *pin)
 {
@@ -218,14 +185,14 @@ static enum kvm_memory_result split_zero(struct kvm_memory *memory, uint64_t use
 	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
 	uint64_t zero;
 
-	if (!shared_frame(memory, &memory->zero_page, memory->page, &zero))
-		return no_frames(memory);
-	chunk->unit = new_units(memory);
+	if (!kvm_shared_frame(memory, &memory->zero_page, memory->page, &zero))
+		return kvm_no_frames(memory);
+	chunk->unit = kvm_new_units(memory);
 	if (!chunk->unit)
 		return KVM_MEMORY_NO_MEMORY;
 	invalidate(memory, user, memory->chunk_bits, pin);
 	for (uint64_t i = 0; i < units; i++)
-		chunk->unit[i] = (struct unit){ .pa = zero, .state = STATE_ZERO };
+		chunk->unit[i] = unit_of(zero, STATE_ZERO);
 	chunk->state = STATE_PAGES;
 	return KVM_MEMORY_OK;
 }
@@ -233,7 +200,7 @@ static enum kvm_memory_result split_zero(struct kvm_memory *memory, uint64_t use
 /* VM_FAULT_FALLBACK: the chunk becomes a table of pages, none of them there yet. */
 static enum kvm_memory_result fall_back(struct kvm_memory *memory, struct kvm_chunk *chunk)
 {
-	chunk->unit = new_units(memory);
+	chunk->unit = kvm_new_units(memory);
 	if (!chunk->unit)
 		return KVM_MEMORY_NO_MEMORY;
 	chunk->state = STATE_PAGES;
@@ -246,7 +213,7 @@ static bool huge_zero(struct kvm_memory *memory, uint64_t *pa, struct kvm_pin *p
 {
 	const bool made = memory->huge_zero_page != 0;
 
-	if (!shared_frame(memory, &memory->huge_zero_page, memory->chunk_bits, pa))
+	if (!kvm_shared_frame(memory, &memory->huge_zero_page, memory->chunk_bits, pa))
 		return false;
 	if (!made)
 		pin->zeroed_4k += UINT64_C(1) << (memory->chunk_bits - ZEROED_BITS);
@@ -280,13 +247,15 @@ static enum kvm_memory_result fault_huge(struct kvm_memory *memory, uint64_t use
 static bool fault_hugetlb(struct kvm_memory *memory, uint64_t user, bool write, struct unit *unit,
 			  struct kvm_pin *pin)
 {
-	if (unit->state == STATE_NONE &&
-	    !own_frame(memory, user, memory->unit_bits, &unit->pa, pin))
+	const enum state before = state_of(*unit);
+	uint64_t pa = pa_of_unit(*unit);
+
+	if (before == STATE_NONE && !own_frame(memory, user, memory->unit_bits, &pa, pin))
 		return false;
 	if (write)
-		unit->state = STATE_WRITABLE;
-	else if (unit->state == STATE_NONE)
-		unit->state = STATE_READ_ONLY;
+		*unit = unit_of(pa, STATE_WRITABLE);
+	else if (before == STATE_NONE)
+		*unit = unit_of(pa, STATE_READ_ONLY);
 	return true;
 }
 
@@ -294,21 +263,24 @@ static bool fault_hugetlb(struct kvm_memory *memory, uint64_t user, bool write, 
 static bool fault_page(struct kvm_memory *memory, uint64_t user, bool write, struct unit *unit,
 		       struct kvm_pin *pin)
 {
-	if (unit->state == STATE_WRITABLE || (unit->state == STATE_ZERO && !write))
+	const enum state before = state_of(*unit);
+	uint64_t pa;
+
+	if (before == STATE_WRITABLE || (before == STATE_ZERO && !write))
 		return true;
 	if (!write) {
-		if (!shared_frame(memory, &memory->zero_page, memory->page, &unit->pa))
+		if (!kvm_shared_frame(memory, &memory->zero_page, memory->page, &pa))
 			return false;
-		unit->state = STATE_ZERO;
+		*unit = unit_of(pa, STATE_ZERO);
 		return true;
 	}
-	if (!own_frame(memory, user, memory->page, &unit->pa, pin))
+	if (!own_frame(memory, user, memory->page, &pa, pin))
 		return false;
-	if (unit->state == STATE_ZERO) {
+	if (before == STATE_ZERO) {
 		invalidate(memory, user, memory->page, pin);
 		pin->copied = true;
 	}
-	unit->state = STATE_WRITABLE;
+	*unit = unit_of(pa, STATE_WRITABLE);
 	return true;
 }
 
@@ -335,7 +307,7 @@ enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 		return KVM_MEMORY_OK;
 	}
 	*pin = (struct kvm_pin){ .mapped_bits = memory->chunk_bits };
-	chunk = chunk_of(memory, user);
+	chunk = kvm_chunk_of(memory, user);
 	if (!chunk)
 		return KVM_MEMORY_NO_MEMORY;
 	if (chunk->state != STATE_PAGES) {
@@ -355,128 +327,13 @@ enum kvm_memory_result kvm_memory_pin(struct kvm_memory *memory, uint64_t user,
 		else
 			ok = fault_page(memory, user, write, unit, pin);
 		if (!ok)
-			return no_frames(memory);
-		pa = unit->pa;
-		state = unit->state;
+			return kvm_no_frames(memory);
+		pa = pa_of_unit(*unit);
+		state = state_of(*unit);
 		pin->mapped_bits = memory->unit_bits;
 	}
 	offset = user & low_mask(pin->mapped_bits) & ~low_mask(memory->page);
 	pin->pa = pa_of(pa + offset);
 	pin->writable = state == STATE_WRITABLE;
-	return KVM_MEMORY_OK;
-}
-
-/* ---- what the host does on its own -------------------------------------------------------- */
-
-static void drop_frame(struct kvm_memory *memory, uint64_t user, unsigned size_bits, uint64_t pa)
-{
-	if (memory->dropped)
-		memory->dropped(memory->placed_ctx, user, size_bits, pa_of(pa));
-	/* A page of the pool goes back there. */
-	if (memory->pool_next > 0)
-		memory->pool[--memory->pool_next] = pa_of(pa);
-	else
-		frames_free(memory->frames, size_bits, pa_of(pa));
-}
-
-/* __split_huge_pmd(): the same memory, or the zero page, by a table of pages. */
-static enum kvm_memory_result split_chunk(struct kvm_memory *memory, struct kvm_chunk *chunk)
-{
-	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
-	const bool zero = chunk->state == STATE_ZERO;
-	uint64_t pa = chunk->pa;
-
-	if (zero && !shared_frame(memory, &memory->zero_page, memory->page, &pa))
-		return no_frames(memory);
-	chunk->unit = new_units(memory);
-	if (!chunk->unit)
-		return KVM_MEMORY_NO_MEMORY;
-	for (uint64_t i = 0; i < units; i++)
-		chunk->unit[i] = (struct unit){ .pa = pa + (zero ? 0 : i << memory->unit_bits),
-						.state = chunk->state };
-	chunk->state = STATE_PAGES;
-	return KVM_MEMORY_OK;
-}
-
-/* Of the chunk at user address `at`, what lies in [first, end). */
-static enum kvm_memory_result discard_chunk(struct kvm_memory *memory, struct kvm_chunk *chunk,
-					    uint64_t at, uint64_t first, uint64_t end)
-{
-	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
-	const uint64_t bytes = UINT64_C(1) << memory->unit_bits;
-
-	if (chunk->state == STATE_NONE)
-		return KVM_MEMORY_OK;
-	if (chunk->state != STATE_PAGES && first <= at && end - at >= units * bytes) {
-		if (owns_frame(chunk->state))
-			drop_frame(memory, at, memory->chunk_bits, chunk->pa);
-		chunk->state = STATE_NONE;
-		return KVM_MEMORY_OK;
-	}
-	if (chunk->state != STATE_PAGES) {
-		const enum kvm_memory_result result = split_chunk(memory, chunk);
-
-		if (result != KVM_MEMORY_OK)
-			return result;
-	}
-	for (uint64_t i = 0; i < units; i++, at += bytes) {
-		struct unit *unit = &chunk->unit[i];
-
-		if (at < first || at >= end || end - at < bytes)
-			continue;
-		if (owns_frame(unit->state))
-			drop_frame(memory, at, memory->unit_bits, unit->pa);
-		unit->state = STATE_NONE;
-	}
-	return KVM_MEMORY_OK;
-}
-
-enum kvm_memory_result kvm_memory_discard(struct kvm_memory *memory, uint64_t first, uint64_t end)
-{
-	enum kvm_memory_result result = KVM_MEMORY_OK;
-
-	if (memory->backing == KVM_BACKING_DEVICE || first >= end)
-		return KVM_MEMORY_OK;
-	if (memory->invalidate)
-		memory->invalidate(memory->invalidate_ctx, first, end);
-	for (uint64_t i = (first - memory->first) >> memory->chunk_bits;
-	     i <= (end - 1 - memory->first) >> memory->chunk_bits && i < memory->chunks &&
-	     result == KVM_MEMORY_OK;
-	     i++)
-		if (memory->chunk[i])
-			result = discard_chunk(memory, memory->chunk[i],
-					       memory->first + (i << memory->chunk_bits), first,
-					       end);
-	return result;
-}
-
-enum kvm_memory_result kvm_memory_collapse(struct kvm_memory *memory, uint64_t user)
-{
-	struct kvm_chunk *chunk =
-		memory->backing == KVM_BACKING_THP ? chunk_of(memory, user) : NULL;
-	const uint64_t units = UINT64_C(1) << (memory->chunk_bits - memory->unit_bits);
-	const uint64_t first = user & ~low_mask(memory->chunk_bits);
-	bool written = false;
-	pa_t fresh;
-
-	for (uint64_t i = 0; chunk && chunk->state == STATE_PAGES && i < units; i++)
-		written = written || chunk->unit[i].state == STATE_WRITABLE;
-	if (!written)
-		return KVM_MEMORY_OK;
-	if (!frames_alloc(memory->frames, memory->chunk_bits, &fresh))
-		return no_frames(memory);
-	if (memory->invalidate)
-		memory->invalidate(memory->invalidate_ctx, first,
-				   first + low_mask(memory->chunk_bits) + 1);
-	for (uint64_t i = 0; i < units; i++)
-		if (owns_frame(chunk->unit[i].state))
-			drop_frame(memory, first + (i << memory->unit_bits), memory->unit_bits,
-				   chunk->unit[i].pa);
-	free(chunk->unit);
-	chunk->unit = NULL;
-	chunk->state = STATE_WRITABLE;
-	chunk->pa = fresh.v;
-	if (memory->placed)
-		memory->placed(memory->placed_ctx, first, memory->chunk_bits, fresh);
 	return KVM_MEMORY_OK;
 }
