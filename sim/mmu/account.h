@@ -21,7 +21,7 @@ enum { ACCOUNT_LATER = FOUND_COUNT };
 enum account_leaf { LEAF_PAGE, LEAF_PMD, LEAF_PUD, LEAF_SIZES };
 
 struct account_read {
-	uint8_t level; /* STAT_walk_reads_s1_lm1 + level is its row */
+	uint8_t level; /* STAT_walk_reads_s1_lm1 + level is its row: walk_row() */
 	uint8_t place; /* enum found_in or ACCOUNT_LATER */
 	bool final;    /* stage 2, for the final IPA */
 	uint32_t cycles;
@@ -31,8 +31,8 @@ struct walk_account {
 	uint64_t cycles;
 	uint32_t reads;
 	uint32_t s1_hits, s2_leaf_hits, s2_table_hits, s2_misses; /* of walk caches */
-	uint32_t pwc_hits[2], pwc_misses; /* of the cache of descriptors; hits by stage */
-	struct account_read read[ACCOUNT_READS];
+	uint32_t pwc_hits[2], pwc_misses;	 /* of the cache of descriptors; hits by stage */
+	struct account_read read[ACCOUNT_READS]; /* unless account_commit_found() gets them */
 };
 
 /* Latencies of walks, all and by the leaves they led to. */
@@ -67,11 +67,25 @@ static inline void account_clear(struct walk_account *account)
 }
 
 /* The size of a leaf of 2^bits bytes; bits 0 (the stage is off) counts as a page. */
-enum account_leaf account_leaf_of(enum granule granule, unsigned bits);
+static inline enum account_leaf account_leaf_of(enum granule granule, unsigned bits)
+{
+	if (bits <= (unsigned)granule)
+		return LEAF_PAGE;
+	return bits <= level_shift(granule, 2) ? LEAF_PMD : LEAF_PUD;
+}
 
 /* What a completed walk did, with the time of its reads, none of them ACCOUNT_LATER. */
 void account_commit(const struct walk_account *account, struct stats *stats,
 		    struct walk_latencies *latencies, enum account_leaf s1, enum account_leaf s2);
+
+/*
+ * The same of a walk that asked for its reads by `query` and `found` them so. Of these the account
+ * knows only the number; their cycles are added to it.
+ */
+void account_commit_found(struct walk_account *account, const struct latency_query *query,
+			  const struct latency_result *found, struct stats *stats,
+			  struct walk_latencies *latencies, enum account_leaf s1,
+			  enum account_leaf s2);
 
 /* The same in two parts: all but the walk's cycles and the time of reads that are ACCOUNT_LATER, */
 void account_count(const struct walk_account *account, struct stats *stats, enum account_leaf s1,
@@ -98,7 +112,7 @@ void account_time_walks(struct stats *stats, struct walk_latencies *latencies, e
 /* A walk that ended in a fault. The account is empty afterwards. */
 void account_discard(struct walk_account *account, struct stats *stats);
 
-/* Sums alone, of rows that others add up to; once for each copy of the statistics. */
+/* Sums alone, of rows that others add up to: whoever reads one of them asks for it first. */
 void account_sums(struct stats *stats);
 
 /* Percentiles alone. */

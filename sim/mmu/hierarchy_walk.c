@@ -17,6 +17,10 @@ struct mmu_walker {
 	struct walk_hooks hooks;
 	uint32_t s1_context, s2_context;
 	struct walk_log log;
+	/* Where its reads were found if nobody but the statistics wants to know: not in `account`.
+	 */
+	struct latency_result found[WALK_READS_MOST];
+	bool plain; /* so it is */
 	struct walk_account account;
 	/* With a listener: cycles of the account that it knows of, and reads that it was told. */
 	uint64_t passed_cycles;
@@ -125,16 +129,18 @@ static void hook_read(void *ctx, const struct walk_read *read)
 }
 
 /* Else all of them are looked up at once behind the walk, completed or not. */
-static void account_log(struct mmu_walker *walker)
+static inline void find_log(struct mmu_walker *walker)
 {
 	struct walk_log *log = &walker->log;
-	struct latency_result found[WALK_READS_MOST];
+	struct walk_account *account = &walker->account;
 
 	latency_read_all(walker->mmu->shape.latency, walker->vcpu->latency_state,
-			 walker->mmu->latency_state, log->query, log->reads, found);
-	for (uint32_t i = 0; i < log->reads; i++)
-		account_add_read(&walker->account, log->query[i].row, log->query[i].final,
-				 found[i]);
+			 walker->mmu->latency_state, log->query, log->reads, walker->found);
+	walker->plain = !walker->mmu->tap.walked;
+	if (walker->plain)
+		account->reads = log->reads;
+	for (uint32_t i = 0; i < log->reads && !walker->plain; i++)
+		account_add_read(account, log->query[i].row, log->query[i].final, walker->found[i]);
 }
 
 static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, enum account_leaf s2)
@@ -228,27 +234,28 @@ static uint8_t level_of(const struct mmu_request *request)
 	return (uint8_t)(request->va.v >> 55 & 1);
 }
 
-static void leaf_of(const struct mmu_request *request, const struct translation *result,
-		    struct tlb_leaf *leaf)
+static inline void leaf_of(const struct mmu_walker *walker, const struct mmu_request *request,
+			   const struct translation *result, struct tlb_leaf *leaf)
 {
-	const uint8_t el1 = level_of(request);
 	const uint8_t s1 = result->s1_bits, s2 = result->s2_bits;
 	const uint8_t bits = !s1 || (s2 && s2 < s1) ? s2 : s1;
 	/* A set of stage 1 is one only as far as stage 2 is, and the other way round. */
 	const uint8_t s1_span = result->s1_span_bits, s2_span = result->s2_span_bits;
-	const uint8_t span = !s1 || (s2 && s2_span < s1_span) ? s2_span : s1_span;
+	/* Of the exception level that it is for; see level_of(). */
+	const unsigned perms = level_of(request) ? result->perms : result->perms >> 3;
 
 	*leaf = (struct tlb_leaf){
-		.pa = pa_of(result->pa.v & ~low_mask(bits)),
+		.pa = pa_of(result->pa.v >> bits << bits),
 		.size_bits = bits,
-		.span_bits = span,
+		.span_bits = !s1 || (s2 && s2_span < s1_span) ? s2_span : s1_span,
 		.leaf_bits = bits,
 		.s1_bits = s1,
 		.s2_bits = s2,
 		.perms = result->perms,
 		.global = result->global,
-		.dirty_clear = result->dirty_clear || !(result->perms & (el1 ? PERM_W1 : PERM_W0)),
-		.no_fetch = !(result->perms & (el1 ? PERM_X1 : PERM_X0)),
+		.dirty_clear = result->dirty_clear || !(perms & PERM_W1),
+		.no_fetch = !(perms & PERM_X1),
+		.filled_by = walker->vcpu->pe,
 	};
 }
 
@@ -270,21 +277,29 @@ static void tell_end(struct mmu_walker *walker, enum mmu_event_type type, uint64
 	walker->passed_cycles = 0;
 }
 
-static void complete(struct mmu_walker *walker, const struct translation *result)
+/* Returns the walk's latency, but for reads that the listener was told. */
+static uint64_t complete(struct mmu_walker *walker, const struct translation *result)
 {
 	struct mmu *mmu = walker->mmu;
 	const enum account_leaf s1 = account_leaf_of(mmu->shape.s1_granule, result->s1_bits);
 	const enum account_leaf s2 = account_leaf_of(mmu->shape.s2_granule, result->s2_bits);
+	struct walk_account *account = &walker->account;
+	uint64_t cycles;
 
 	if (walker->told_reads)
-		account_count(&walker->account, &mmu->stats, s1, s2);
+		account_count(account, &mmu->stats, s1, s2);
+	else if (walker->plain)
+		account_commit_found(account, walker->log.query, walker->found, &mmu->stats,
+				     mmu->latencies, s1, s2);
 	else
-		account_commit(&walker->account, &mmu->stats, mmu->latencies, s1, s2);
+		account_commit(account, &mmu->stats, mmu->latencies, s1, s2);
+	cycles = account->cycles;
 	if (mmu->listener.event)
 		tell_end(walker, MMU_EVENT_WALK,
-			 mmu_walk_value((unsigned)s1 * LEAF_SIZES + s2, walker->account.cycles));
+			 mmu_walk_value((unsigned)s1 * LEAF_SIZES + s2, cycles));
 	tap(walker, s1, s2);
-	account_clear(&walker->account);
+	account_clear(account);
+	return cycles;
 }
 
 /* The walk ended in a fault. */
@@ -316,6 +331,7 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	if (walker->vcpu->pe)
 		choose_entries(walker->vcpu, space->regime, access->va);
 	walker->log.reads = 0;
+	walker->plain = false;
 	walker->hooks.log = mmu->watch || walker->vcpu->pwc.ways ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
 	if (!walker->log.reads)
@@ -323,7 +339,7 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	if (mmu->listener.event)
 		tell_log(walker);
 	else
-		account_log(walker);
+		find_log(walker);
 }
 
 bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct tlb_leaf *leaf)
@@ -349,8 +365,7 @@ bool mmu_walk_ahead(struct mmu *mmu, const struct mmu_request *request, struct t
 		mmu->stats.v[STAT_prefetch_drops]++;
 		return false;
 	}
-	leaf_of(request, &result, leaf);
-	leaf->filled_by = walker->vcpu->pe;
+	leaf_of(walker, request, &result, leaf);
 	return true;
 }
 
@@ -368,15 +383,15 @@ enum mmu_fault_result mmu_walk_for(struct mmu *mmu, const struct mmu_request *re
 
 	for (int tries = 0; tries < MAX_RETRIES; tries++) {
 		enum mmu_fault_result handled;
+		uint64_t cycles;
 
 		walk_once(walker, space, &access, &result);
 		if (result.fault.type == FAULT_NONE) {
-			leaf_of(request, &result, leaf);
-			leaf->filled_by = walker->vcpu->pe;
+			leaf_of(walker, request, &result, leaf);
+			cycles = complete(walker, &result);
 			if (mmu->walk_timed)
 				mmu->walk_timed(mmu->walk_timed_ctx, request, leaf->size_bits,
-						walker->account.cycles);
-			complete(walker, &result);
+						cycles);
 			return MMU_FAULT_HANDLED;
 		}
 		give_up(walker);

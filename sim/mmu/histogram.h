@@ -33,17 +33,18 @@ static inline unsigned histogram_bucket(uint64_t value)
 	       ((log2 - HISTOGRAM_EXACT_BITS) << HISTOGRAM_SUB_BITS) + sub;
 }
 
-/* The same value n times. */
-static inline void histogram_add_many(struct histogram *histogram, uint64_t value, uint64_t n)
+/* n times; `bucket` is histogram_bucket(value). */
+static inline void histogram_put(struct histogram *histogram, unsigned bucket, uint64_t value,
+				 uint64_t n)
 {
 	histogram->total += n;
 	histogram->max = value > histogram->max ? value : histogram->max;
-	histogram->bucket[histogram_bucket(value)] += n;
+	histogram->bucket[bucket] += n;
 }
 
 static inline void histogram_add(struct histogram *histogram, uint64_t value)
 {
-	histogram_add_many(histogram, value, 1);
+	histogram_put(histogram, histogram_bucket(value), value, 1);
 }
 
 /* Smallest value of a bucket. */

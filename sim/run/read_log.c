@@ -151,6 +151,7 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
 			time_log_put(times, budget, &account, (enum account_leaf)header.s1_leaf,
 				     (enum account_leaf)header.s2_leaf);
 	}
+	account_sums(stats);
 	account_quantiles(latencies, stats);
 	caches_fini(&caches);
 	free(latencies);

@@ -186,10 +186,8 @@ static void sample(const struct timeline *timeline, const struct trace_totals *t
 	struct stats stats = machine->mmu.stats;
 	uint64_t *v = stats.v;
 
+	account_sums(&stats);
 	timeline_count_totals(&machine->mmu.shape, totals, &stats);
-	v[STAT_walk_reads] = 0;
-	for (unsigned place = 0; place < FOUND_COUNT; place++)
-		v[STAT_walk_reads] += v[STAT_walk_reads_l1d + place];
 	for (uint32_t i = 0; i < machine->vms_count; i++) {
 		v[STAT_s1_faults] += vm_s1_faults(machine->vms[i]);
 		v[STAT_s2_faults] += vm_s2_faults(machine->vms[i]);

@@ -405,6 +405,35 @@ static void places_add_up(void **state)
 	rig_destroy(rig);
 }
 
+/* Reads that somebody watches are found one by one, others all at once behind their walk. */
+static void watched_or_not(void **state)
+{
+	static const char settings[] =
+		"cache.l1d.size=4K cache.l2.size=16K cache.llc.size=64K walk_cache.s2.entries=8 "
+		"tlb.l2.entries=8 tlb.l2.ways=full guest.dirty_state=hardware";
+	struct rig *watched = rig_make(settings, 2, 1), *alone = rig_make(settings, 2, 1);
+	struct rng rng = rng_seed(5);
+	struct stats want, got;
+
+	(void)state;
+	alone->machine.mmu.watch = NULL;
+	for (unsigned i = 0; i < 5000; i++) {
+		const uint64_t va = (uint64_t)pick(&rng, 900) << 14;
+		const struct rig_access access = { pick(&rng, 2), 0, 1, va,
+						   (enum access_kind)pick(&rng, 3) };
+
+		assert_non_null(rig_access(watched, access));
+		assert_non_null(rig_access(alone, access));
+	}
+	mmu_count(&watched->machine.mmu, &want);
+	mmu_count(&alone->machine.mmu, &got);
+	assert_true(want.v[STAT_walk_retries] > 100 && alone->reads == 0);
+	for (unsigned id = 0; id < STAT_COUNT; id++)
+		assert_int_equal(got.v[id], want.v[id]);
+	rig_destroy(watched);
+	rig_destroy(alone);
+}
+
 /* ---- faults that nobody mends --------------------------------------------------------------- */
 
 static enum mmu_fault_result refuse_s1(void *ctx, const struct mmu_request *request,
@@ -463,6 +492,7 @@ int main(void)
 		cmocka_unit_test(without_walk_caches),
 		cmocka_unit_test(cycles_add_up),
 		cmocka_unit_test(places_add_up),
+		cmocka_unit_test(watched_or_not),
 		cmocka_unit_test(unhandled_faults),
 	};
 

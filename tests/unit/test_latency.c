@@ -169,6 +169,84 @@ static void lines_and_cacheability(void **state)
 	free(own);
 }
 
+/* ---- the reads of a walk at once ------------------------------------------------------------ */
+
+enum { BATCHES = 3000, BATCH_MOST = 64 };
+
+/* Own levels and shared ones as two states of a model, against `naive` levels asked in turn. */
+static void batches_against_lists(const struct latency_config *config, const unsigned sets[3],
+				  const unsigned table_ways[3])
+{
+	const struct latency_ops *ops = latency_find("caches");
+	const struct latency_config own_config = latency_private(config);
+	const struct latency_config shared_config = latency_shared(config);
+	struct naive_level *naive = calloc(3, sizeof(*naive));
+	struct rng rng = rng_seed(sets[0] + 2 * sets[1] + 3 * sets[2]);
+	void *own = latency_create(ops, &own_config), *shared = latency_create(ops, &shared_config);
+
+	assert_non_null(naive);
+	assert_non_null(own);
+	assert_non_null(shared);
+	for (unsigned i = 0; i < 3; i++) {
+		naive[i].sets = sets[i];
+		naive[i].ways = table_ways[i];
+		naive[i].hit_cycles = config->level[i].hit_cycles;
+	}
+	for (unsigned batch = 0; batch < BATCHES; batch++) {
+		const uint32_t n = (uint32_t)rng_below(&rng, chance(&rng, 1, 9) ? BATCH_MOST : 6);
+		struct latency_query query[BATCH_MOST];
+		struct latency_result found[BATCH_MOST];
+
+		for (uint32_t i = 0; i < n; i++)
+			query[i] = (struct latency_query){
+				.pa = pa_of(
+					rng_below(&rng, chance(&rng, 1, 2) ? 1 << 11 : 1 << 17)),
+				.cacheable = !chance(&rng, 1, 12),
+			};
+		latency_read_all(ops, own, shared, query, n, found);
+		for (uint32_t i = 0; i < n; i++) {
+			const struct latency_result want = naive_read(
+				naive, config->dram_cycles, query[i].pa.v, query[i].cacheable);
+
+			assert_int_equal(found[i].found_in, want.found_in);
+			assert_int_equal(found[i].cycles, want.cycles);
+		}
+	}
+	free(own);
+	free(shared);
+	free(naive);
+}
+
+static void batches(void **state)
+{
+	struct latency_config config = three_levels(1000);
+
+	(void)state;
+	batches_against_lists(&config, (unsigned[]){ 8, 32, 64 }, (unsigned[]){ 2, 4, 16 });
+	config.table_share_permille = 250;
+	batches_against_lists(&config, (unsigned[]){ 8, 32, 64 }, (unsigned[]){ 1, 1, 4 });
+	config.table_share_permille = 1000;
+	config.level[0] = (struct latency_level){ 6 * 64 * 3, 3, 4 };
+	config.level[2] = (struct latency_level){ 100 * 64 * 11, 11, 90 };
+	batches_against_lists(&config, (unsigned[]){ 6, 32, 100 }, (unsigned[]){ 3, 4, 11 });
+	config.level[0] = (struct latency_level){ 2 * 64, 2, 4 };
+	batches_against_lists(&config, (unsigned[]){ 1, 32, 100 }, (unsigned[]){ 2, 4, 11 });
+}
+
+static void batches_of_missing_levels(void **state)
+{
+	(void)state;
+	for (unsigned present = 0; present < 8; present++) {
+		struct latency_config config = three_levels(500);
+		unsigned sets[3] = { 8, 32, 64 };
+
+		for (unsigned i = 0; i < 3; i++)
+			if (!(present >> i & 1))
+				config.level[i].size_bytes = sets[i] = 0;
+		batches_against_lists(&config, sets, (unsigned[]){ 1, 2, 8 });
+	}
+}
+
 static void fixed_model(void **state)
 {
 	struct latency_config config = three_levels(1000);
@@ -191,9 +269,14 @@ static void fixed_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(three_levels_of_lines),  cmocka_unit_test(share_of_ways),
-		cmocka_unit_test(missing_levels),	  cmocka_unit_test(odd_sizes),
-		cmocka_unit_test(lines_and_cacheability), cmocka_unit_test(fixed_model),
+		cmocka_unit_test(three_levels_of_lines),
+		cmocka_unit_test(share_of_ways),
+		cmocka_unit_test(missing_levels),
+		cmocka_unit_test(odd_sizes),
+		cmocka_unit_test(lines_and_cacheability),
+		cmocka_unit_test(batches),
+		cmocka_unit_test(batches_of_missing_levels),
+		cmocka_unit_test(fixed_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

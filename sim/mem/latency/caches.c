@@ -11,19 +11,22 @@
 
 enum { LINE_BITS = 6, LEVELS = 3 };
 
+#define LINE_FREE UINT64_MAX
+
 struct level {
-	uint64_t sets, set_mask; /* set_mask = sets - 1 */
-	bool masked;		 /* sets is a power of two: set_mask chooses one */
-	uint32_t ways;
-	size_t first; /* of its tags */
+	uint64_t *tag; /* ways of each set, most recently used first: line number or LINE_FREE */
+	uint64_t sets;
+	uint64_t set_mask; /* sets - 1 if sets is a power of two, which saves a division; else 0 */
+	uint64_t ways;
 	struct latency_result hit;
 };
 
 struct caches {
-	struct level level[LEVELS]; /* those there are, `levels` in number */
-	int levels;
-	uint32_t dram_cycles;
-	uint64_t tag[]; /* line number + 1, most recently used first in each set; 0 = free */
+	struct level *end;	    /* of those there are */
+	struct level level[LEVELS]; /* in the order in which they are asked */
+	struct latency_result miss;
+	bool first_masked; /* there is a first level, and set_mask & line is its set */
+	uint64_t tag[];
 };
 
 /* 0: no such level. */
@@ -53,37 +56,48 @@ static void init(void *state, const struct latency_config *config)
 	struct caches *caches = state;
 	size_t first = 0;
 
-	memset(caches, 0, state_bytes(config));
-	caches->dram_cycles = config->dram_cycles;
+	memset(caches, 0xff, state_bytes(config));
+	caches->end = caches->level;
+	caches->miss = (struct latency_result){ config->dram_cycles, FOUND_DRAM };
 	for (int i = 0; i < LEVELS; i++) {
 		const uint64_t sets = level_sets(&config->level[i]);
 
 		if (!sets)
 			continue;
-		struct level *level = &caches->level[caches->levels++];
+		struct level *level = caches->end++;
 
 		*level = (struct level){
+			.tag = caches->tag + first,
 			.sets = sets,
-			.set_mask = sets - 1,
-			.masked = (sets & (sets - 1)) == 0,
+			.set_mask = sets & (sets - 1) ? 0 : sets - 1,
 			.ways = table_ways(config, &config->level[i]),
-			.first = first,
 			.hit = { .cycles = config->level[i].hit_cycles,
 				 .found_in = (enum found_in)i },
 		};
 		first += sets * level->ways;
 	}
+	caches->first_masked = caches->end != caches->level &&
+			       caches->level[0].set_mask == caches->level[0].sets - 1;
 }
 
-/* Look `line` up in a set and make it the most recent; a miss drops the oldest. */
-static inline bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
+static inline uint64_t *set_of(const struct level *level, uint64_t line)
 {
-	uint64_t carried = line;
+	const uint64_t set = __builtin_expect(level->set_mask != 0, 1) ? line & level->set_mask
+								       : line % level->sets;
 
-	for (const uint64_t *end = set + ways; set < end; set++) {
-		const uint64_t old = *set;
+	return level->tag + set * level->ways;
+}
 
-		*set = carried;
+/* Another line than set[0] becomes the most recent; a miss drops the oldest. */
+static inline bool set_shift(uint64_t *set, uint64_t ways, uint64_t line)
+{
+	uint64_t carried = set[0];
+
+	set[0] = line;
+	for (uint64_t i = 1; i < ways; i++) {
+		const uint64_t old = set[i];
+
+		set[i] = carried;
 		if (old == line)
 			return true;
 		carried = old;
@@ -91,67 +105,95 @@ static inline bool set_access(uint64_t *set, uint32_t ways, uint64_t line)
 	return false;
 }
 
-static inline uint64_t set_of(const struct level *level, uint64_t line)
+/* From `level` on. NULL: in none of them. */
+static inline const struct latency_result *look_up(const struct level *level,
+						   const struct level *end, uint64_t line)
 {
-	return level->masked ? line & level->set_mask : line % level->sets;
-}
+	for (; level < end; level++) {
+		uint64_t *set = set_of(level, line);
 
-/* Through levels `first` to end - 1, those there are. */
-static inline struct latency_result look_up(struct caches *caches, pa_t pa, int first, int end)
-{
-	const uint64_t line = (pa.v >> LINE_BITS) + 1;
-
-	for (int i = first; i < end; i++) {
-		const struct level *level = &caches->level[i];
-		uint64_t *set = caches->tag + level->first + set_of(level, line) * level->ways;
-
-		if (set_access(set, level->ways, line))
-			return level->hit;
+		if (set[0] == line || set_shift(set, level->ways, line))
+			return &level->hit;
 	}
-	return (struct latency_result){ .cycles = caches->dram_cycles, .found_in = FOUND_DRAM };
+	return NULL;
 }
 
 static struct latency_result read_caches(void *state, pa_t pa, bool cacheable)
 {
-	struct caches *caches = state;
+	const struct caches *caches = state;
+	const struct latency_result *found = NULL;
 
-	return look_up(caches, pa, 0, cacheable ? caches->levels : 0);
+	if (cacheable)
+		found = look_up(caches->level, caches->end, pa.v >> LINE_BITS);
+	return found ? *found : caches->miss;
 }
 
 /* Tags are many: those of all reads are on their way before the first look-up. */
 static void read_soon(const void *state, const struct latency_query *query, uint32_t n)
 {
 	const struct caches *caches = state;
-	const struct level *level = &caches->level[0];
 
-	for (uint32_t i = 0; caches->levels && i < n; i++) {
-		const uint64_t line = (query[i].pa.v >> LINE_BITS) + 1;
+	for (uint32_t i = 0; caches->end != caches->level && i < n; i++)
+		__builtin_prefetch(set_of(caches->level, query[i].pa.v >> LINE_BITS));
+}
 
-		__builtin_prefetch(caches->tag + level->first + set_of(level, line) * level->ways);
+/* Own levels from `level` on, then those that all share. */
+static __attribute__((noinline)) const struct latency_result *
+look_further(const struct caches *own, const struct level *level, const struct caches *shared,
+	     uint64_t line)
+{
+	const struct latency_result *hit = look_up(level, own->end, line);
+
+	if (!hit)
+		hit = look_up(shared->level, shared->end, line);
+	return hit ? hit : &shared->miss;
+}
+
+static void read_each(const struct caches *own, const struct caches *shared,
+		      const struct latency_query *query, uint32_t n, struct latency_result *found)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		found[i] = shared->miss;
+		if (query[i].cacheable)
+			found[i] =
+				*look_further(own, own->level, shared, query[i].pa.v >> LINE_BITS);
 	}
 }
 
+/* Most reads find their line in the first level, where it was used last of its set. */
 static void read_all(void *own, void *shared, const struct latency_query *query, uint32_t n,
 		     struct latency_result *found)
 {
-	struct caches *private = own, *common = shared;
+	const struct caches *private = own, *common = shared;
+	const struct level first = private->level[0];
 
-	read_soon(common, query, n);
+	if (!private->first_masked) {
+		read_each(private, common, query, n, found);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
-		const struct latency_query *q = &query[i];
+		const uint64_t line = query[i].pa.v >> LINE_BITS;
+		uint64_t *set = first.tag + (line & first.set_mask) * first.ways;
 
-		found[i] = look_up(private, q->pa, 0, q->cacheable ? private->levels : 0);
-		if (found[i].found_in == FOUND_DRAM)
-			found[i] = look_up(common, q->pa, 0, q->cacheable ? common->levels : 0);
+		if (!query[i].cacheable)
+			found[i] = common->miss;
+		else if (set[0] == line || set_shift(set, first.ways, line))
+			found[i] = first.hit;
+		else
+			found[i] = *look_further(private, private->level + 1, common, line);
 	}
 }
 
 static struct latency_result guest_access(void *state, pa_t pa, enum latency_side side)
 {
-	struct caches *caches = state;
-	const bool l1d = caches->levels && caches->level[0].hit.found_in == FOUND_L1D;
+	const struct caches *caches = state;
+	const struct level *first = caches->level;
+	const struct latency_result *found;
 
-	return look_up(caches, pa, l1d && side == LATENCY_FETCH, caches->levels);
+	if (side == LATENCY_FETCH && first < caches->end && first->hit.found_in == FOUND_L1D)
+		first++;
+	found = look_up(first, caches->end, pa.v >> LINE_BITS);
+	return found ? *found : caches->miss;
 }
 
 static uint32_t cycles_of(const struct latency_config *config, enum found_in found)
