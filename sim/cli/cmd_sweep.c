@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -253,6 +254,18 @@ static enum exit_status prepare(const struct sweep_args *arguments, struct plan 
 	return status;
 }
 
+/* Each trace of a sweep stays open, and each worker has two pipes: the usual limit of 1024 is
+ * little. */
+static void allow_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int run(int argc, char **argv)
 {
 	struct sweep_args arguments = { 0 };
@@ -263,6 +276,7 @@ static int run(int argc, char **argv)
 	int status;
 
 	sweep_args_parse(&arguments, argc, argv);
+	allow_open_files();
 	plan = load_plan(&arguments, &diag);
 	if (plan && prepare(&arguments, plan, &find, &diag) == STATUS_OK)
 		database = database_path(&arguments, plan, &diag);
