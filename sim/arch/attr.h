@@ -104,11 +104,12 @@ static inline uint8_t attr_apply_fwb(uint8_t s1, unsigned memattr)
 /* S2CombineS1Shareability; the reserved value 1 counts as non-shareable. */
 static inline uint8_t attr_combine_sh(uint8_t s1, uint8_t s2)
 {
-	if (s1 == SH_OUTER || s2 == SH_OUTER)
-		return SH_OUTER;
-	if (s1 == SH_INNER || s2 == SH_INNER)
-		return SH_INNER;
-	return SH_NON;
+	enum { N = SH_NON, O = SH_OUTER, I = SH_INNER };
+	static const uint8_t combined[4][4] = {
+		{ N, N, O, I }, { N, N, O, I }, { O, O, O, O }, { I, I, O, I }
+	};
+
+	return combined[s1 & 3][s2 & 3];
 }
 
 /* EffectiveShareability: Device and Non-cacheable memory is outer shareable. */

@@ -99,16 +99,27 @@ static inline uint64_t desc_put_address(const struct desc_format *f, uint64_t ad
 	return (address & f->address_mask) | (address >> f->high_to & f->high_mask) << f->high_from;
 }
 
+/* Does a descriptor read at `level` (-1..3) lead to another table? */
+static inline bool desc_is_table(uint64_t desc, int level)
+{
+	return level < 3 && (desc & (DESC_TABLE | DESC_VALID)) == (DESC_TABLE | DESC_VALID);
+}
+
+/* Is it a leaf? A block at a level without blocks is none, and invalid. */
+static inline bool desc_is_leaf(const struct desc_format *f, uint64_t desc, int level)
+{
+	if (level == 3)
+		return (desc & (DESC_TABLE | DESC_VALID)) == (DESC_TABLE | DESC_VALID);
+	return (desc & (DESC_TABLE | DESC_VALID)) == DESC_VALID && level >= f->min_block_level;
+}
+
 enum desc_kind { DESC_KIND_INVALID, DESC_KIND_TABLE, DESC_KIND_LEAF };
 
-/* What a descriptor read at `level` (-1..3) is. A block at a level without blocks is invalid. */
 static inline enum desc_kind desc_kind(const struct desc_format *f, uint64_t desc, int level)
 {
-	if (!(desc & DESC_VALID))
-		return DESC_KIND_INVALID;
-	if (desc & DESC_TABLE)
-		return level < 3 ? DESC_KIND_TABLE : DESC_KIND_LEAF;
-	return level < 3 && level >= f->min_block_level ? DESC_KIND_LEAF : DESC_KIND_INVALID;
+	if (desc_is_table(desc, level))
+		return DESC_KIND_TABLE;
+	return desc_is_leaf(f, desc, level) ? DESC_KIND_LEAF : DESC_KIND_INVALID;
 }
 
 /* Can a leaf be at this level? */

@@ -161,6 +161,7 @@ void phys_reset(struct phys_mem *mem)
 		private->used--;
 	}
 	mem->abort_ranges = 0;
+	mem->replaced++;
 }
 
 bool phys_add_abort_range(struct phys_mem *mem, pa_t first, pa_t end)
@@ -261,6 +262,7 @@ bool phys_map_page(struct phys_mem *mem, pa_t pa, uint64_t *words)
 
 	if (slot->key != 0) {
 		release_page(mem->private, slot->words);
+		mem->replaced++;
 		slot->words = words;
 	} else if (!fill_slot(mem, slot, page, words)) {
 		return false;
@@ -278,6 +280,7 @@ void phys_free_page(struct phys_mem *mem, pa_t pa)
 	if (slot->key == 0)
 		return;
 	tell(mem, PHYS_FREED, pa, 0);
+	mem->replaced++;
 	release_page(mem->private, slot->words);
 	mem->private->used--;
 	/* Close the gap: each later page of the run moves back if its own place is not behind it.

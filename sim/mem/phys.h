@@ -40,6 +40,7 @@ struct phys_mem {
 	unsigned hash_shift;	 /* 64 - log2 of the number of buckets */
 	size_t slot_mask;
 	unsigned abort_ranges;
+	uint64_t replaced; /* so many times phys_words() of some page became others */
 	struct phys_private *private;
 	struct phys_watch watch;
 	struct near_entries *near; /* mem/near.h */

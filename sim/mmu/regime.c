@@ -5,6 +5,7 @@
 
 #include "arch/attr.h"
 #include "arch/geometry.h"
+#include "mmu/walk.h"
 
 static bool bit(uint64_t reg, unsigned n)
 {
@@ -75,11 +76,53 @@ static void set_granule(struct regime_stage *s, const struct arch_cpu *cpu, enum
 	s->nt_fault = cpu->bbm > 0 && cpu->nt_block == NT_FAULT;
 }
 
+/* Stage-1 permissions but for PAN (AArch64_S1DirectBasePermissions). */
+static uint8_t s1_perms(uint64_t desc, bool wxn)
+{
+	const bool writable = !(desc & S1_AP_RO);
+	uint8_t perms = writable ? PERM_R1 | PERM_W1 : PERM_R1;
+
+	if (desc & S1_AP_EL0)
+		perms |= writable ? PERM_R0 | PERM_W0 : PERM_R0;
+	/* What EL0 can write, EL1 cannot execute. */
+	if (!(desc & S1_PXN) && !(perms & PERM_W0))
+		perms |= PERM_X1;
+	if (!(desc & S1_UXN))
+		perms |= PERM_X0;
+	if (wxn && (perms & PERM_W1))
+		perms &= (uint8_t)~PERM_X1;
+	if (wxn && (perms & PERM_W0))
+		perms &= (uint8_t)~PERM_X0;
+	return perms;
+}
+
+/* Stage-2 permissions (AArch64_S2DirectBasePermissions); execution does not need read. */
+static uint8_t s2_perms(uint64_t desc, bool xnx)
+{
+	static const uint8_t execute[] = { PERM_X1 | PERM_X0, PERM_X0, 0, PERM_X1 };
+	const unsigned xn = (unsigned)(desc >> S2_XN_SHIFT & 3);
+	uint8_t perms = execute[xnx ? xn : xn & 2];
+
+	if (desc & S2_AP_R)
+		perms |= PERM_R1 | PERM_R0;
+	if (desc & S2_AP_W)
+		perms |= PERM_W1 | PERM_W0;
+	return perms;
+}
+
+/* A descriptor with the bits that regime_perms_index() makes `index` of. */
+static uint64_t perms_desc(unsigned index)
+{
+	return (uint64_t)(index & 12) << 51 | (uint64_t)(index & 3) << 6;
+}
+
 /* The start level is known: base address, and whether it can be reached. */
 static void set_base(struct regime_stage *s, const struct arch_cpu *cpu, bool ds, unsigned ps,
 		     uint64_t ttbr)
 {
 	s->oa_bits = (uint8_t)output_size_bits(cpu, s->format.granule, ps);
+	s->start_shift = (uint8_t)level_shift(s->format.granule, s->start_level);
+	s->oa_excess = ~low_mask(s->oa_bits);
 	s->base = table_base(cpu, s, ds, ps, ttbr);
 	s->setup_fault = s->base >> s->oa_bits ? FAULT_ADDRESS_SIZE : FAULT_NONE;
 }
@@ -119,17 +162,22 @@ static void decode_s1_half(struct regime *r, const struct arch_cpu *cpu, unsigne
 	s->walk_attr = r->s1_dcache ? attr_from_rgn((unsigned)bits(tcr, at + 9, at + 8),
 						    (unsigned)bits(tcr, at + 11, at + 10))
 				    : ATTR_NORMAL_NC;
+	s->walk_cacheable = attr_is_write_back(s->walk_attr);
 	s->epd = bit(tcr, at + 7);
 	s->cnp = cpu->cnp && bit(ttbr, 0);
 	s->e0pd = cpu->e0pd && bit(tcr, 55 + half);
 	s->tbi = bit(tcr, 37 + half);
 	s->tbid = cpu->pauth && bit(tcr, 51 + half);
 	s->hpd = cpu->hpds && bit(tcr, 41 + half);
+	for (unsigned i = 0; i < 16; i++)
+		s->perms[i] = s1_perms(perms_desc(i), r->wxn);
 	s->setup_fault = FAULT_TRANSLATION;
+	s->closed = true;
 	if (!input_size(cpu, 1, ds, (unsigned)bits(tcr, at + 5, at), s))
 		return;
 	s->start_level = (int8_t)(3 - (s->ia_bits - 1 - (int)granule) / s->stride_bits);
 	set_base(s, cpu, ds, ps, ttbr);
+	s->closed = s->setup_fault != FAULT_NONE || s->epd || s->e0pd;
 }
 
 static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct mmu_regs *regs)
@@ -154,10 +202,17 @@ static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct
 	s->walk_attr = s->disable_cache ? ATTR_NORMAL_NC
 					: attr_from_rgn((unsigned)bits(vtcr, 9, 8),
 							(unsigned)bits(vtcr, 11, 10));
+	s->walk_cacheable = attr_is_write_back(s->walk_attr);
 	s->cnp = cpu->cnp && bit(regs->vttbr_el2, 0);
 	s->xnx = cpu->xnx;
 	s->fwb = cpu->fwb && bit(hcr, 46);
 	s->protect_walk = bit(hcr, 2) && !bit(hcr, 27);
+	for (unsigned i = 0; i < 16; i++)
+		s->perms[i] = s2_perms(perms_desc(i), s->xnx);
+	for (unsigned i = 0; i < 16; i++)
+		for (unsigned use = 0; use < USES; use++)
+			s->s2_attr[use][i] =
+				regime_s2_used(s, attr_from_s2(i), (enum regime_use)use);
 	s->setup_fault = FAULT_TRANSLATION;
 	if (!input_size(cpu, 2, ds, (unsigned)bits(vtcr, 5, 0), s))
 		return;
@@ -165,6 +220,20 @@ static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct
 	if (geometry_s2_check(cpu, granule, ds, s->ia_bits, s->start_level) != GEOMETRY_OK)
 		return;
 	set_base(s, cpu, ds, ps, regs->vttbr_el2);
+}
+
+/* What MAIR's attributes are, and what of them SCTLR.C and .I leave (the end of
+ * AArch64_S1Translate). */
+static void decode_mair(struct regime *r, uint64_t mair)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		const uint8_t attr = attr_from_mair(mair, i);
+		const bool device = attr_is_device(attr);
+
+		r->s1_attr[i] = attr;
+		r->s1_data_attr[i] = device || r->s1_dcache ? attr : ATTR_NORMAL_NC;
+		r->s1_fetch_attr[i] = device || !r->s1_icache ? ATTR_NORMAL_NC : attr;
+	}
 }
 
 static void decode_common(struct regime *r, const struct arch_cpu *cpu, uint64_t sctlr,
@@ -204,8 +273,8 @@ void regime_init(struct regime *regime, const struct arch_cpu *cpu, const struct
 
 	memset(regime, 0, sizeof(*regime));
 	regime->kind = kind;
-	regime->mair = host ? regs->mair_el2 : regs->mair_el1;
 	decode_common(regime, cpu, sctlr, regs);
+	decode_mair(regime, host ? regs->mair_el2 : regs->mair_el1);
 	decode_asid(regime, cpu, tcr, ttbr0, ttbr1);
 	decode_s1_half(regime, cpu, 0, tcr, sctlr, ttbr0);
 	decode_s1_half(regime, cpu, 1, tcr, sctlr, ttbr1);

@@ -2,38 +2,161 @@
 /*
  * One loop walks both stages. Stage 1 differs in that each of its descriptors is located through
  * stage 2; everything else that differs is in struct regime_stage and in the functions that turn a
- * leaf into permissions and attributes (walk_leaf.c).
+ * leaf into permissions and attributes (walk_leaf.h).
+ *
+ * A replay may spend half its time here, so what all walks do is kept apart from what few do. The
+ * latter are functions that take copies: a variable whose address is known to somebody else cannot
+ * stay in a register.
  */
 #include "mmu/walk.h"
 
 #include "mmu/walk_hints.h"
 #include "mmu/walk_leaf.h"
 
-/* Compiled once for each stage, so that `stage` costs nothing at run time. */
+/* Compiled once for each stage and purpose, so that these cost nothing at run time. */
 #define PER_STAGE static inline __attribute__((always_inline))
+/* One of these, with all registers to itself. */
+#define STAGE static __attribute__((noinline))
+#define RARE  static __attribute__((cold, noinline))
 
 static const struct walk_hooks no_hooks;
 
-static bool s2_translate(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf);
+static bool s2_locate(struct walk *w, const struct regime_stage *s1, uint64_t ipa, int level,
+		      enum walk_purpose purpose, struct walk_leaf *leaf);
 
-/* Record a fault; returns false, for callers to return in turn. */
-static bool fail(struct walk *w, int stage, const struct walk_request *rq, enum fault_type type,
-		 int level)
+RARE void record_fault(struct walk *w, int stage, uint64_t ia, enum walk_purpose purpose,
+		       enum fault_type type, int level)
 {
 	w->out->fault.type = type;
 	w->out->fault.stage = (int8_t)stage;
 	w->out->fault.level = (int8_t)level;
-	w->out->fault.s1ptw = stage == 2 && rq->purpose != WALK_FOR_ACCESS;
-	w->out->fault.ipa = stage == 2 ? rq->ia : 0;
+	w->out->fault.s1ptw = stage == 2 && purpose != WALK_FOR_ACCESS;
+	w->out->fault.ipa = stage == 2 ? ia : 0;
+}
+
+/* Returns false, for callers to return in turn. */
+PER_STAGE bool fail(struct walk *w, const int stage, const struct walk_request *rq,
+		    enum fault_type type, int level)
+{
+	record_fault(w, stage, rq->ia, rq->purpose, type, level);
 	return false;
 }
 
-/* `final`: of stage 2, for the final IPA. */
-static inline void log_read(struct walk_log *log, unsigned row, bool final, pa_t pa, bool cacheable)
+/* ---- one descriptor ------------------------------------------------------------------------ */
+
+static inline void log_read(struct walk_log *log, struct latency_query query)
 {
-	if (log->reads == WALK_READS_MOST)
+	const uint32_t n = log->reads;
+
+	if (n == WALK_READS_MOST)
 		return;
-	log->query[log->reads++] = (struct latency_query){ pa, cacheable, (uint8_t)row, final };
+	log->query[n] = query;
+	log->reads = n + 1;
+}
+
+PER_STAGE struct latency_query query_of(const int stage, const struct walk_request *rq,
+					const struct walk_entry *entry)
+{
+	return (struct latency_query){ .pa = entry->pa,
+				       .cacheable = entry->cacheable,
+				       .row = (uint8_t)walk_row(stage, entry->level),
+				       .final = stage == 2 && rq->purpose == WALK_FOR_ACCESS };
+}
+
+/* Tell whoever wants to know of a read. */
+static void report_read(const struct walk *w, int stage, uint64_t ia, struct latency_query query,
+			uint64_t desc, bool update)
+{
+	const struct walk_read read = { .pa = query.pa,
+					.desc = desc,
+					.ia = ia,
+					.stage = (int8_t)stage,
+					.level = (int8_t)walk_row_level(stage, query.row),
+					.for_level = w->for_level,
+					.cacheable = query.cacheable,
+					.update = update };
+
+	if (w->hooks->log)
+		log_read(w->hooks->log, query);
+	else if (w->hooks->read)
+		w->hooks->read(w->hooks->ctx, &read);
+}
+
+static const uint64_t never_written[512];
+
+/* The words of the page of pa. */
+static inline const uint64_t *look_up(const struct phys_mem *mem, pa_t pa)
+{
+	const uint64_t *words = phys_words(mem, pa);
+
+	return words ? words : never_written;
+}
+
+/* The same where `hint` does not know them, but should from now on. */
+STAGE const uint64_t *look_up_anew(const struct phys_mem *mem, struct walk_hint *hint, pa_t pa)
+{
+	const uint64_t *words = look_up(mem, pa);
+
+	if (words != never_written)
+		*hint = (struct walk_hint){ walk_hint_key(pa), words };
+	return words;
+}
+
+RARE uint64_t swapped(uint64_t desc)
+{
+	return __builtin_bswap64(desc);
+}
+
+/* The descriptor at pa, in the page of these words. */
+static inline uint64_t load(const struct regime_stage *st, const uint64_t *words, pa_t pa)
+{
+	const uint64_t desc = words[pa.v >> 3 & 511];
+
+	return st->big_endian ? swapped(desc) : desc;
+}
+
+PER_STAGE const uint64_t *words_of(const struct walk *w, const struct regime_stage *st,
+				   const int stage, const struct walk_request *rq,
+				   const struct walk_entry *entry)
+{
+	struct walk_hint *hint = entry->level == 3 && rq->purpose == WALK_FOR_ACCESS
+					 ? walk_hint(w->hints, stage, rq->ia, st->granule_bits)
+					 : &w->hints->upper[stage - 1][entry->level + 1];
+
+	return hint->key == walk_hint_key(entry->pa) ? hint->words
+						     : look_up_anew(w->mem, hint, entry->pa);
+}
+
+/* fetch() with all that may happen at a read. */
+RARE bool fetch_watched(struct walk *w, const struct regime_stage *st, int stage, uint64_t ia,
+			enum walk_purpose purpose, struct latency_query query, uint64_t *desc)
+{
+	const struct walk_request rq = { .ia = ia, .purpose = purpose };
+
+	if (w->mem->abort_ranges && phys_aborts(w->mem, query.pa))
+		return fail(w, stage, &rq, FAULT_EXTERNAL_WALK, walk_row_level(stage, query.row));
+	*desc = load(st, look_up(w->mem, query.pa), query.pa);
+	report_read(w, stage, ia, query, *desc, false);
+	return true;
+}
+
+/* Read entry->desc. */
+PER_STAGE bool fetch(struct walk *w, const struct regime_stage *st, const int stage,
+		     const struct walk_request *rq, struct walk_entry *entry)
+{
+	const struct latency_query query = query_of(stage, rq, entry);
+
+	if (!w->log) {
+		uint64_t desc;
+
+		if (!fetch_watched(w, st, stage, rq->ia, rq->purpose, query, &desc))
+			return false;
+		entry->desc = desc;
+		return true;
+	}
+	entry->desc = load(st, words_of(w, st, stage, rq, entry), entry->pa);
+	log_read(w->log, query);
+	return true;
 }
 
 /* Almost all tables are write-back with both hints; the rest is for the function to say. */
@@ -42,184 +165,186 @@ static inline bool is_cacheable(uint8_t attr)
 	return attr == ATTR_NORMAL_WB || attr_is_write_back(attr);
 }
 
-static inline void report_read(const struct walk *w, int stage, const struct walk_request *rq,
-			       const struct walk_entry *entry, bool update)
-{
-	const bool cacheable = is_cacheable(entry->attr);
-
-	if (w->hooks->log) {
-		log_read(w->hooks->log, walk_row(stage, entry->level),
-			 stage == 2 && w->for_level == WALK_FOR_FINAL, entry->pa, cacheable);
-		return;
-	}
-	if (!w->hooks->read)
-		return;
-	struct walk_read read = { .pa = entry->pa,
-				  .desc = entry->desc,
-				  .ia = rq->ia,
-				  .stage = (int8_t)stage,
-				  .level = entry->level,
-				  .for_level = w->for_level,
-				  .cacheable = cacheable,
-				  .update = update };
-
-	w->hooks->read(w->hooks->ctx, &read);
-}
-
-/* The word at pa, among those of its page (NULL: never written). */
-static inline uint64_t word_of(const struct regime_stage *st, const uint64_t *words, pa_t pa)
-{
-	uint64_t desc = words ? words[pa.v >> 3 & 511] : 0;
-
-	return st->big_endian ? __builtin_bswap64(desc) : desc;
-}
-
-static inline uint64_t load(const struct walk *w, const struct regime_stage *st, pa_t pa)
-{
-	return word_of(st, phys_words(w->mem, pa), pa);
-}
-
-/*
- * Physical address and attributes of the entry at entry->address. A point of a stage-1 walk cache
- * serves only if one stage-2 leaf maps the whole table.
- */
+/* Physical address and attributes of the entry at entry->address. */
 PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int stage,
-		      const struct walk_point *at, bool resumed, struct walk_entry *entry)
+		      struct walk_entry *entry)
 {
-	struct walk_request rq;
 	struct walk_leaf leaf;
 
+	entry->pa = pa_of(entry->address);
+	entry->attr = st->walk_attr;
+	entry->cacheable = st->walk_cacheable;
 	entry->s2_bits = 0;
-	if (stage == 2 || !w->regime->s2_on) {
-		entry->pa = pa_of(entry->address);
-		entry->attr = st->walk_attr;
+	if (stage == 2 || !w->regime->s2_on)
 		return true;
-	}
-	if (resumed && at->table_s2_bits >= st->granule_bits) {
-		entry->pa = pa_of(at->table_pa.v | (entry->address & low_mask(st->granule_bits)));
-		entry->attr = at->table_attr;
-		return true;
-	}
-	rq = (struct walk_request){ .ia = entry->address,
-				    .purpose = WALK_FOR_TABLE_READ,
-				    .s1_attr = st->walk_attr,
-				    .s1_sh = st->sh };
-	w->for_level = at->level;
-	if (!s2_translate(w, &rq, &leaf))
+	if (!s2_locate(w, st, entry->address, entry->level, WALK_FOR_TABLE_READ, &leaf))
 		return false;
-	w->for_level = WALK_FOR_FINAL;
 	entry->pa = pa_of(leaf.address);
 	entry->attr = leaf.attr;
+	entry->cacheable = is_cacheable(leaf.attr);
 	entry->s2_bits = leaf.size_bits;
 	return true;
 }
 
-PER_STAGE bool fetch(struct walk *w, const struct regime_stage *st, const int stage,
-		     const struct walk_request *rq, struct walk_entry *entry)
+/*
+ * The same for the first entry behind what a walk cache knew. A point of the stage-1 cache serves
+ * only if one stage-2 leaf maps the whole table.
+ */
+PER_STAGE bool locate_known(struct walk *w, const struct regime_stage *st, const int stage,
+			    const struct walk_point *known, struct walk_entry *entry)
 {
-	const uint64_t *words;
-
-	if (w->mem->abort_ranges && phys_aborts(w->mem, entry->pa))
-		return fail(w, stage, rq, FAULT_EXTERNAL_WALK, entry->level);
-	words = phys_words(w->mem, entry->pa);
-	entry->desc = word_of(st, words, entry->pa);
-	/* Tables of the last level are many; the others stay in the host's caches anyway. */
-	if (w->hooks->hints && entry->level == 3 && w->for_level == WALK_FOR_FINAL)
-		*walk_hint(w->hooks->hints, stage, rq->ia, st->granule_bits) = words;
-	report_read(w, stage, rq, entry, false);
+	if (stage == 2 || !w->regime->s2_on || known->table_s2_bits < st->granule_bits)
+		return locate(w, st, stage, entry);
+	entry->pa =
+		pa_of(known->table_pa.v | (entry->address & walk_offset_mask(st->granule_bits)));
+	entry->attr = known->table_attr;
+	entry->cacheable = is_cacheable(known->table_attr);
+	entry->s2_bits = 0;
 	return true;
 }
 
-/* Tell the walk caches about the table that holds `entry`. */
-static void learn_table(const struct walk *w, const struct regime_stage *st, int stage, uint64_t ia,
-			const struct walk_point *at, const struct walk_entry *entry)
-{
-	struct walk_point point = *at;
+/* ---- walk caches --------------------------------------------------------------------------- */
 
-	point.leaf = false;
-	point.table_pa = pa_of(entry->pa.v & ~low_mask(st->granule_bits));
-	point.table_s2_bits = entry->s2_bits;
-	point.table_attr = entry->attr;
-	w->hooks->learn(w->hooks->ctx, stage, ia, &point);
-}
-
-/*
- * Bits of IA below those that the table at `level` resolves. Concatenated start tables resolve
- * more bits than one table.
- */
-static inline unsigned entry_shift(const struct regime_stage *st, int level)
-{
-	return st->granule_bits + (unsigned)(3 - level) * st->stride_bits;
-}
-
-static inline uint64_t index_mask(const struct regime_stage *st, int level)
-{
-	return level == st->start_level ? ~UINT64_C(0) : st->index_mask;
-}
-
-/* Do walk caches take part in the translation? */
+/* Do they take part in the translation? */
 static inline bool is_served(const struct walk *w, int stage, const struct walk_request *rq)
 {
 	return stage == 1 || !(w->hooks->unserved >> rq->purpose & 1);
 }
 
+PER_STAGE bool probe(const struct walk *w, const int stage, const struct walk_request *rq,
+		     enum walk_caches caches, struct walk_point *known)
+{
+	return caches == WALK_CACHES && w->hooks->probe && is_served(w, stage, rq) &&
+	       w->hooks->probe(w->hooks->ctx, stage, rq->ia, known);
+}
+
+/* Do they want to hear of this table or leaf? */
+PER_STAGE bool is_wanted(const struct walk *w, const int stage, const struct walk_request *rq,
+			 int level, enum walk_wanted what)
+{
+	const struct walk_unwanted *unwanted = &w->hooks->unwanted[stage - 1];
+
+	if ((what == WALK_TABLES ? unwanted->tables : unwanted->leaves) >> (level + 1) & 1)
+		return false;
+	return w->hooks->learn && is_served(w, stage, rq);
+}
+
+RARE void learn(const struct walk *w, int stage, uint64_t ia, struct walk_point point)
+{
+	w->hooks->learn(w->hooks->ctx, stage, ia, &point);
+}
+
+/* Tell them about the table that holds `entry`. */
+PER_STAGE void learn_table(const struct walk *w, const struct regime_stage *st, const int stage,
+			   const struct walk_request *rq, const struct walk_leaf *leaf,
+			   const struct walk_entry *entry)
+{
+	if (is_wanted(w, stage, rq, entry->level, WALK_TABLES))
+		learn(w, stage, rq->ia,
+		      (struct walk_point){
+			      .level = (int8_t)entry->level,
+			      .leaf = false,
+			      .table = entry->table,
+			      .table_pa = pa_of(entry->pa.v & ~low_mask(st->granule_bits)),
+			      .hierarchy = leaf->hierarchy,
+			      .table_s2_bits = entry->s2_bits,
+			      .table_attr = entry->attr,
+		      });
+}
+
+PER_STAGE void learn_leaf(const struct walk *w, const int stage, const struct walk_request *rq,
+			  const struct walk_leaf *leaf)
+{
+	if (!leaf->cached && is_wanted(w, stage, rq, leaf->level, WALK_LEAVES))
+		learn(w, stage, rq->ia,
+		      (struct walk_point){
+			      .level = (int8_t)leaf->level,
+			      .leaf = true,
+			      .desc = leaf->desc,
+			      .hierarchy = leaf->hierarchy,
+		      });
+}
+
+/* ---- one stage ----------------------------------------------------------------------------- */
+
+/* Bits of IA below those that the table at `level` resolves. */
+static inline unsigned entry_shift(const struct regime_stage *st, int level)
+{
+	return st->granule_bits + (unsigned)(3 - level) * st->stride_bits;
+}
+
+/*
+ * Where the descent begins: at the first entry that is to be read, or at the leaf if a walk cache
+ * has it. *shift: bits of IA below those that the table resolves.
+ */
+PER_STAGE bool begin(struct walk *w, const struct regime_stage *st, const int stage,
+		     const struct walk_request *rq, enum walk_caches caches, struct walk_leaf *leaf,
+		     struct walk_entry *entry, unsigned *shift)
+{
+	const uint64_t ia = rq->ia & st->ia_mask;
+	struct walk_point known;
+	uint64_t index;
+
+	leaf->cached = false;
+	leaf->hierarchy = 0;
+	if (!probe(w, stage, rq, caches, &known)) {
+		/* Concatenated start tables have all that is left of the IA as their index. */
+		*shift = st->start_shift;
+		entry->level = st->start_level;
+		entry->table = st->base;
+		entry->address = st->base + (ia >> *shift << 3);
+		return locate(w, st, stage, entry);
+	}
+	*shift = entry_shift(st, known.level);
+	*entry = (struct walk_entry){ .level = known.level };
+	leaf->hierarchy = known.hierarchy;
+	leaf->cached = known.leaf;
+	leaf->desc = known.desc;
+	if (known.leaf)
+		return true;
+	index = ia >> *shift;
+	if (known.level != st->start_level)
+		index &= st->index_mask;
+	entry->table = known.table;
+	entry->address = known.table + (index << 3);
+	return locate_known(w, st, stage, &known, entry);
+}
+
 /*
  * Descend to the leaf descriptor of rq->ia, and to its `entry` unless a walk cache gave it.
- * Invariant: `at` names the table to read next, reached through descriptors that were all valid and
+ * Invariant: `entry` is in a table that was reached through descriptors that were all valid and
  * within the output address size.
  */
 PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int stage,
 		       const struct walk_request *rq, enum walk_caches caches,
 		       struct walk_leaf *leaf, struct walk_entry *entry)
 {
-	uint64_t ia = rq->ia & st->ia_mask;
-	struct walk_point at = { .level = st->start_level, .table = st->base };
 	unsigned shift;
-	uint64_t mask;
-	const bool served = is_served(w, stage, rq);
-	bool resumed = caches == WALK_CACHES && w->hooks->probe && served &&
-		       w->hooks->probe(w->hooks->ctx, stage, rq->ia, &at);
-	bool learn = false;
 
-	leaf->cached = resumed && at.leaf;
-	shift = entry_shift(st, at.level);
-	leaf->size_bits = (uint8_t)shift;
-	leaf->level = at.level;
-	leaf->hierarchy = at.hierarchy;
-	if (leaf->cached) {
-		leaf->desc = at.desc;
-		return true;
-	}
-	mask = index_mask(st, at.level);
-	for (;;) {
-		entry->level = at.level;
-		entry->address = at.table | (ia >> shift & mask) << 3;
-		if (!locate(w, st, stage, &at, resumed, entry))
-			return false;
-		if (learn)
-			learn_table(w, st, stage, rq->ia, &at, entry);
+	if (!begin(w, st, stage, rq, caches, leaf, entry, &shift))
+		return false;
+	while (!leaf->cached) {
 		if (!fetch(w, st, stage, rq, entry))
 			return false;
-		if (desc_kind(&st->format, entry->desc, at.level) != DESC_KIND_TABLE)
+		leaf->desc = entry->desc;
+		if (!desc_is_table(entry->desc, entry->level))
 			break;
-		at.table = desc_address(&st->format, entry->desc);
-		if (at.table >> st->oa_bits)
-			return fail(w, stage, rq, FAULT_ADDRESS_SIZE, at.level);
+		entry->table = desc_address(&st->format, entry->desc);
+		if (entry->table & st->oa_excess)
+			return fail(w, stage, rq, FAULT_ADDRESS_SIZE, entry->level);
 		if (stage == 1 && !st->hpd)
-			at.hierarchy |= (uint8_t)(entry->desc >> S1_HIERARCHY_SHIFT & 15);
-		at.level++;
+			leaf->hierarchy |= (uint8_t)(entry->desc >> S1_HIERARCHY_SHIFT & 15);
+		entry->level++;
 		shift -= st->stride_bits;
-		mask = st->index_mask;
-		resumed = false;
-		learn = w->hooks->learn && served &&
-			!(w->hooks->unwanted[stage - 1].tables >> (at.level + 1) & 1);
+		entry->address = entry->table + ((rq->ia >> shift & st->index_mask) << 3);
+		if (!locate(w, st, stage, entry))
+			return false;
+		learn_table(w, st, stage, rq, leaf, entry);
 	}
-	leaf->desc = entry->desc;
-	leaf->level = at.level;
+	leaf->level = entry->level;
 	leaf->size_bits = (uint8_t)shift;
-	leaf->hierarchy = at.hierarchy;
-	if (desc_kind(&st->format, entry->desc, at.level) == DESC_KIND_INVALID)
-		return fail(w, stage, rq, FAULT_TRANSLATION, at.level);
+	if (!leaf->cached && !desc_is_leaf(&st->format, leaf->desc, leaf->level))
+		return fail(w, stage, rq, FAULT_TRANSLATION, leaf->level);
 	return true;
 }
 
@@ -228,7 +353,7 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 			   const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum fault_type fault = FAULT_NONE;
-	const uint64_t offset_mask = low_mask(leaf->size_bits);
+	const uint64_t offset_mask = walk_offset_mask(leaf->size_bits);
 	const uint64_t base = desc_address(&st->format, leaf->desc) & ~offset_mask;
 
 	leaf->address = base | (rq->ia & offset_mask);
@@ -240,7 +365,7 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 		fault = FAULT_TRANSLATION;
 	else if (leaf->level < 3 && (leaf->desc & DESC_NT) && st->nt_fault)
 		fault = FAULT_TRANSLATION;
-	else if (base >> st->oa_bits) /* of the leaf: it faults as a whole or not at all */
+	else if (base & st->oa_excess) /* of the leaf: it faults as a whole or not at all */
 		fault = FAULT_ADDRESS_SIZE;
 	else if (!(leaf->desc & DESC_AF) && (!st->hw_af || w->access->speculative))
 		fault = FAULT_ACCESS_FLAG;
@@ -250,131 +375,114 @@ PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const 
 }
 
 /*
- * Write `desc` over the leaf descriptor, as one atomic compare and swap. For stage 1 that is a
- * second stage-2 translation of its IPA, which needs write permission there. The swap can be lost:
- * when tables of both stages share memory, that stage-2 translation may have changed the word.
+ * Write `desc` over the leaf descriptor `was`, as one atomic compare and swap. For stage 1
+ * that is a second stage-2 translation of its IPA, which needs write permission there. The swap can
+ * be lost: when tables of both stages share memory, that stage-2 translation may have changed the
+ * word.
  */
-PER_STAGE bool write_back(struct walk *w, const struct regime_stage *st, const int stage,
-			  const struct walk_request *rq, struct walk_leaf *leaf,
-			  struct walk_entry *entry, uint64_t desc, bool *lost)
+RARE enum walk_outcome write_back(struct walk *w, const struct regime_stage *st, int stage,
+				  uint64_t ia, uint64_t address, struct latency_query query,
+				  uint64_t was, uint64_t desc)
 {
-	struct walk_request update = { .ia = entry->address,
-				       .purpose = WALK_FOR_TABLE_UPDATE,
-				       .s1_attr = st->walk_attr,
-				       .s1_sh = st->sh };
 	struct walk_leaf target;
+	uint64_t found;
 
 	if (stage == 1 && w->regime->s2_on) {
-		w->for_level = leaf->level;
-		if (!s2_translate(w, &update, &target))
-			return false;
-		w->for_level = WALK_FOR_FINAL;
-		entry->pa = pa_of(target.address);
+		if (!s2_locate(w, st, address, walk_row_level(stage, query.row),
+			       WALK_FOR_TABLE_UPDATE, &target))
+			return WALK_FAULTED;
+		query.pa = pa_of(target.address);
 	}
-	entry->desc = load(w, st, entry->pa);
-	report_read(w, stage, rq, entry, true);
-	*lost = entry->desc != leaf->desc;
-	if (*lost)
-		return true;
+	found = load(st, look_up(w->mem, query.pa), query.pa);
+	report_read(w, stage, ia, query, found, true);
+	if (found != was)
+		return WALK_AGAIN;
 	/* The page holds a valid descriptor, so the write needs no memory and cannot fail. */
-	phys_write64(w->mem, entry->pa, st->big_endian ? __builtin_bswap64(desc) : desc);
-	leaf->desc = desc;
-	return true;
+	phys_write64(w->mem, query.pa, st->big_endian ? swapped(desc) : desc);
+	return WALK_DONE;
+}
+
+/* Find the leaf, check it in the architected order, set access flag and dirty state. */
+PER_STAGE enum walk_outcome attempt(struct walk *w, const struct regime_stage *st, const int stage,
+				    const struct walk_request *rq, enum walk_caches caches,
+				    struct walk_leaf *leaf)
+{
+	struct walk_entry entry;
+	enum fault_type fault;
+	uint64_t updated;
+
+	if (!descend(w, st, stage, rq, caches, leaf, &entry))
+		return WALK_FAULTED;
+	if (!accept_leaf(w, st, stage, rq, leaf))
+		return WALK_FAULTED;
+	fault = stage == 1 ? walk_s1_check(w, st, leaf) : walk_s2_check(w, st, rq, leaf);
+	if (fault != FAULT_NONE) {
+		fail(w, stage, rq, fault, leaf->level);
+		return WALK_FAULTED;
+	}
+	updated = walk_updated(w, st, stage, rq, leaf->desc);
+	if (updated == leaf->desc)
+		return WALK_DONE;
+	/* A cached leaf that needs an update is read again. */
+	if (leaf->cached)
+		return WALK_AGAIN;
+	leaf->desc = updated;
+	return write_back(w, st, stage, rq->ia, entry.address, query_of(stage, rq, &entry),
+			  entry.desc, updated);
 }
 
 /*
- * Translate rq->ia by one stage: find the leaf, check it in the architected order, set access flag
- * and dirty state. A lost swap starts again; it ends because each loss follows an update of a
- * stage-2 descriptor, which only ever sets bits.
+ * Translate rq->ia by one stage. A lost swap starts again; it ends because each loss follows an
+ * update of a stage-2 descriptor, which only ever sets bits.
  */
-PER_STAGE bool stage_translate(struct walk *w, const struct regime_stage *st, const int stage,
-			       const struct walk_request *rq, struct walk_leaf *leaf)
+PER_STAGE bool translate(struct walk *w, const struct regime_stage *st, const int stage,
+			 const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum walk_caches caches = WALK_CACHES;
+	enum walk_outcome outcome;
 
-	for (;;) {
-		struct walk_entry entry = { 0 };
-		enum fault_type fault;
-		uint64_t desc;
-		bool lost;
-
-		if (!descend(w, st, stage, rq, caches, leaf, &entry))
-			return false;
-		if (!accept_leaf(w, st, stage, rq, leaf))
-			return false;
-		fault = stage == 1 ? walk_s1_check(w, st, leaf) : walk_s2_check(w, st, rq, leaf);
-		if (fault != FAULT_NONE)
-			return fail(w, stage, rq, fault, leaf->level);
-		desc = walk_updated(w, st, stage, rq, leaf->desc);
-		if (desc == leaf->desc)
-			break;
-		/* A cached leaf that needs an update is read again. */
-		if (!leaf->cached) {
-			if (!write_back(w, st, stage, rq, leaf, &entry, desc, &lost))
-				return false;
-			if (!lost)
-				break;
-		}
+	do {
+		outcome = attempt(w, st, stage, rq, caches, leaf);
 		caches = WALK_NO_CACHES;
-	}
-	if (w->hooks->learn && !leaf->cached && is_served(w, stage, rq) &&
-	    !(w->hooks->unwanted[stage - 1].leaves >> (leaf->level + 1) & 1)) {
-		/* All fields, so that the compiler does not clear it first. */
-		struct walk_point point = { .level = leaf->level,
-					    .leaf = true,
-					    .desc = leaf->desc,
-					    .table_pa = pa_of(0),
-					    .hierarchy = leaf->hierarchy,
-					    .table_s2_bits = 0,
-					    .table_attr = 0 };
-
-		w->hooks->learn(w->hooks->ctx, stage, rq->ia, &point);
-	}
+	} while (outcome == WALK_AGAIN);
+	if (outcome == WALK_FAULTED)
+		return false;
+	learn_leaf(w, stage, rq, leaf);
 	return true;
 }
 
-static bool s2_translate(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
+/* ---- both stages --------------------------------------------------------------------------- */
+
+PER_STAGE bool translate_s2(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	const struct regime_stage *st = &w->regime->s2;
-	struct walk_leaf found; /* not `leaf`, so that it stays in registers across the hooks */
 
 	/* An illegal set-up comes before IPAIsOutOfRange; a bad base after it. */
 	if (rq->ia >> st->ia_bits)
 		return fail(w, 2, rq, FAULT_TRANSLATION, 0);
 	if (st->setup_fault != FAULT_NONE)
 		return fail(w, 2, rq, st->setup_fault, 0);
-	if (!stage_translate(w, st, 2, rq, &found))
+	return translate(w, st, 2, rq, leaf);
+}
+
+/* Stage 2 of the IPA of a stage-1 descriptor at `level`. */
+STAGE bool s2_locate(struct walk *w, const struct regime_stage *s1, uint64_t ipa, int level,
+		     enum walk_purpose purpose, struct walk_leaf *leaf)
+{
+	const struct walk_request rq = {
+		.ia = ipa,
+		.purpose = purpose,
+		.s1_attr = s1->walk_attr,
+		.s1_sh = s1->sh,
+	};
+	struct walk_leaf found;
+
+	w->for_level = (int8_t)level;
+	if (!translate_s2(w, &rq, &found))
 		return false;
+	w->for_level = WALK_FOR_FINAL;
 	*leaf = found;
 	return true;
-}
-
-/* Stage 1 off: the VA is the IPA (AArch64_S1DisabledOutput). */
-static bool s1_flat(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
-{
-	*leaf = (struct walk_leaf){ .address = rq->ia, .perms = WALK_PERM_ALL };
-	walk_flat_attributes(w, leaf);
-	if (rq->ia >> w->regime->pa_bits)
-		return fail(w, 1, rq, FAULT_ADDRESS_SIZE, 0);
-	if (attr_is_device(leaf->attr) && walk_unaligned(w->access))
-		return fail(w, 1, rq, FAULT_ALIGNMENT, 0);
-	return true;
-}
-
-static bool s1_translate(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
-{
-	unsigned half = regime_half(w->access->va);
-	const struct regime_stage *st = &w->regime->s1[half];
-	uint64_t above;
-
-	if (st->setup_fault == FAULT_TRANSLATION)
-		return fail(w, 1, rq, FAULT_TRANSLATION, 0);
-	above = (half ? ~rq->ia : rq->ia) >> st->ia_bits;
-	if (above || st->epd || (st->e0pd && w->access->el == 0))
-		return fail(w, 1, rq, FAULT_TRANSLATION, 0);
-	if (st->setup_fault != FAULT_NONE)
-		return fail(w, 1, rq, st->setup_fault, 0);
-	return stage_translate(w, st, 1, rq, leaf);
 }
 
 /*
@@ -385,53 +493,123 @@ static uint8_t usable_span(const struct regime_stage *st, const struct walk_leaf
 {
 	if (leaf->span_bits == 0 || leaf->span_bits > st->ia_bits)
 		return leaf->size_bits;
-	if ((leaf->address ^ ia) & low_mask(leaf->span_bits))
+	if ((leaf->address ^ ia) & walk_offset_mask(leaf->span_bits))
 		return leaf->size_bits;
 	return leaf->span_bits;
 }
 
-void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct access *access,
-	      const struct walk_hooks *hooks, struct translation *out)
+/* Stage 2 of what stage 1 left in *out. */
+STAGE bool s2_final(struct walk *w, struct translation *out)
 {
-	struct walk w = { .regime = regime,
-			  .mem = mem,
-			  .access = access,
-			  .hooks = hooks ? hooks : &no_hooks,
-			  .out = out,
-			  .for_level = WALK_FOR_FINAL };
-	struct walk_request rq = { .purpose = WALK_FOR_ACCESS };
-	const struct regime_stage *s1 = &regime->s1[regime_half(access->va)];
-	struct walk_leaf leaf, final;
+	const struct regime_stage *st = &w->regime->s2;
+	const struct walk_request rq = {
+		.ia = out->ipa.v,
+		.purpose = WALK_FOR_ACCESS,
+		.s1_attr = out->attr,
+		.s1_sh = out->sh,
+	};
+	struct walk_leaf leaf;
 
-	*out = (struct translation){ .global = true };
-	rq.ia = regime_untag(regime, access->va, access->kind);
-	if (!(regime->s1_on ? s1_translate(&w, &rq, &leaf) : s1_flat(&w, &rq, &leaf)))
-		return;
+	if (!translate_s2(w, &rq, &leaf))
+		return false;
+	out->pa = pa_of(leaf.address);
+	out->s2_bits = leaf.size_bits;
+	out->s2_span_bits = usable_span(st, &leaf, rq.ia);
+	out->perms &= leaf.perms;
+	out->attr = leaf.attr;
+	out->sh = leaf.sh;
+	out->dirty_clear |= walk_dirty_clear(st, 2, leaf.desc);
+	return true;
+}
+
+/* Stage 1 off: the VA is the IPA (AArch64_S1DisabledOutput). */
+STAGE bool s1_flat(struct walk *w, uint64_t va, struct translation *out)
+{
+	const struct walk_request rq = { .ia = va, .purpose = WALK_FOR_ACCESS };
+	struct walk_leaf leaf;
+
+	walk_flat_attributes(w, &leaf);
+	out->ipa = ipa_of(va);
+	out->pa = pa_of(va);
+	out->perms = WALK_PERM_ALL;
+	out->attr = leaf.attr;
+	out->sh = leaf.sh;
+	if (va >> w->regime->pa_bits)
+		return fail(w, 1, &rq, FAULT_ADDRESS_SIZE, 0);
+	if (attr_is_device(leaf.attr) && walk_unaligned(w->access))
+		return fail(w, 1, &rq, FAULT_ALIGNMENT, 0);
+	return true;
+}
+
+/* Is it for the set-up alone to refuse the access, before any read? */
+RARE enum fault_type s1_refusal(const struct walk *w, const struct regime_stage *st,
+				bool out_of_range)
+{
+	if (st->setup_fault == FAULT_TRANSLATION)
+		return FAULT_TRANSLATION;
+	if (out_of_range || st->epd || (st->e0pd && w->access->el == 0))
+		return FAULT_TRANSLATION;
+	return st->setup_fault;
+}
+
+STAGE bool s1_translate(struct walk *w, const struct regime_stage *st, uint64_t va,
+			struct translation *out)
+{
+	const struct walk_request rq = { .ia = va, .purpose = WALK_FOR_ACCESS };
+	const bool out_of_range = (regime_half(w->access->va) ? ~va : va) >> st->ia_bits;
+	struct walk_leaf leaf;
+
+	if (out_of_range || st->closed) {
+		const enum fault_type refusal = s1_refusal(w, st, out_of_range);
+
+		if (refusal != FAULT_NONE)
+			return fail(w, 1, &rq, refusal, 0);
+	}
+	if (!translate(w, st, 1, &rq, &leaf))
+		return false;
 	out->ipa = ipa_of(leaf.address);
 	out->pa = pa_of(leaf.address);
 	out->perms = leaf.perms;
 	out->attr = leaf.attr;
 	out->sh = leaf.sh;
-	if (regime->s1_on) {
-		out->s1_bits = leaf.size_bits;
-		out->s1_span_bits = usable_span(s1, &leaf, rq.ia);
-		out->global = !(leaf.desc & S1_NG);
-		out->dirty_clear = walk_dirty_clear(s1, 1, leaf.desc);
-	}
-	if (regime->s2_on && !access->stage1_only) {
-		rq = (struct walk_request){ .ia = leaf.address,
-					    .purpose = WALK_FOR_ACCESS,
-					    .s1_attr = leaf.attr,
-					    .s1_sh = leaf.sh };
-		if (!s2_translate(&w, &rq, &final))
-			return;
-		out->pa = pa_of(final.address);
-		out->s2_bits = final.size_bits;
-		out->s2_span_bits = usable_span(&regime->s2, &final, rq.ia);
-		out->perms &= final.perms;
-		out->attr = final.attr;
-		out->sh = final.sh;
-		out->dirty_clear = out->dirty_clear || walk_dirty_clear(&regime->s2, 2, final.desc);
-	}
+	out->s1_bits = leaf.size_bits;
+	out->s1_span_bits = usable_span(st, &leaf, va);
+	out->global = !(leaf.desc & S1_NG);
+	out->dirty_clear = walk_dirty_clear(st, 1, leaf.desc);
+	return true;
+}
+
+/* The log if reads can go into it without further ado. */
+static inline struct walk_log *plain_log(const struct phys_mem *mem, const struct walk_hooks *hooks)
+{
+	if (!hooks->hints || mem->abort_ranges)
+		return NULL;
+	walk_hints_renew(hooks->hints, mem);
+	return hooks->log;
+}
+
+void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct access *access,
+	      const struct walk_hooks *hooks, struct translation *out)
+{
+	const uint64_t va = regime_untag(regime, access->va, access->kind);
+	const struct regime_stage *s1 = &regime->s1[regime_half(access->va)];
+	struct walk w;
+
+	if (!hooks)
+		hooks = &no_hooks;
+	w = (struct walk){ .regime = regime,
+			   .mem = mem,
+			   .access = access,
+			   .hooks = hooks,
+			   .log = plain_log(mem, hooks),
+			   .hints = hooks->hints,
+			   .out = out,
+			   .needed = walk_needed(access),
+			   .for_level = WALK_FOR_FINAL };
+	*out = (struct translation){ .global = true };
+	if (!(regime->s1_on ? s1_translate(&w, s1, va, out) : s1_flat(&w, va, out)))
+		return;
+	if (regime->s2_on && !access->stage1_only && !s2_final(&w, out))
+		return;
 	out->sh = attr_effective_sh(out->attr, out->sh);
 }

@@ -79,6 +79,12 @@ static inline unsigned walk_row(int stage, int level)
 	return (unsigned)(5 * (stage - 1) + level + 1);
 }
 
+/* The level of such a row. */
+static inline int walk_row_level(int stage, uint8_t row)
+{
+	return row - 5 * (stage - 1) - 1;
+}
+
 /* The reads of a walk for those who look at them only behind it, all at once. */
 struct walk_log {
 	uint32_t reads; /* the walk adds to them */

@@ -1,35 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where tables of the last level lie in the host's memory, so that the descriptors of walks to come
- * can be on their way into its caches. A hint that is out of date fetches in vain: no result
- * depends on one.
+ * Where tables lie in the host's memory. Walks then need not look up the page of each descriptor,
+ * and descriptors of walks to come can be on their way into the host's caches. Only time depends
+ * on what is remembered.
  */
 #ifndef TWOSTAGE_MMU_WALK_HINTS_H
 #define TWOSTAGE_MMU_WALK_HINTS_H
+
+#include <string.h>
 
 #include "mem/phys.h"
 
 enum {
 	WALK_HINTS = 4096, /* of each stage; a power of two */
+	WALK_HINT_LEVELS = 5,
 	HINT_INDEX_BITS = PHYS_PAGE_BITS - 3,
 };
 
-struct walk_hints {
-	/* By stage, and by the input addresses whose descriptors share a page: its words. */
-	const uint64_t *words[2][WALK_HINTS];
+/* A page of the simulated memory and its words. */
+struct walk_hint {
+	uint64_t key; /* page number + 1; 0: none */
+	const uint64_t *words;
 };
 
-static inline const uint64_t **walk_hint(struct walk_hints *hints, int stage, uint64_t ia,
-					 unsigned granule_bits)
+struct walk_hints {
+	uint64_t replaced; /* as in struct phys_mem; all is forgotten when that is another one */
+	/* Tables of the last level are many: by stage, and by the input addresses whose descriptors
+	 * share a page. */
+	struct walk_hint last[2][WALK_HINTS];
+	/* The one read last, by stage and level + 1. */
+	struct walk_hint upper[2][WALK_HINT_LEVELS];
+};
+
+/* To be called before a walk: pages may have been freed since the last one. */
+static inline void walk_hints_renew(struct walk_hints *hints, const struct phys_mem *mem)
 {
-	return &hints->words[stage - 1][ia >> (granule_bits + HINT_INDEX_BITS) & (WALK_HINTS - 1)];
+	if (hints->replaced == mem->replaced)
+		return;
+	memset(hints, 0, sizeof(*hints));
+	hints->replaced = mem->replaced;
 }
 
-/* Where the descriptor of ia is thought to be; NULL: not known. */
+static inline uint64_t walk_hint_key(pa_t pa)
+{
+	return (pa.v >> PHYS_PAGE_BITS) + 1;
+}
+
+static inline struct walk_hint *walk_hint(struct walk_hints *hints, int stage, uint64_t ia,
+					  unsigned granule_bits)
+{
+	return &hints->last[stage - 1][ia >> (granule_bits + HINT_INDEX_BITS) & (WALK_HINTS - 1)];
+}
+
+/* Where the descriptor of ia is thought to be; NULL: not known. It may be out of date. */
 static inline const uint64_t *walk_hint_word(struct walk_hints *hints, int stage, uint64_t ia,
 					     unsigned granule_bits)
 {
-	const uint64_t *words = *walk_hint(hints, stage, ia, granule_bits);
+	const uint64_t *words = walk_hint(hints, stage, ia, granule_bits)->words;
 
 	return words ? &words[ia >> granule_bits & low_mask(HINT_INDEX_BITS)] : NULL;
 }

@@ -12,12 +12,21 @@
 #include "mmu/walk.h"
 
 #define S1_HIERARCHY_SHIFT 59 /* walk_point.hierarchy holds descriptor bits [62:59] */
-#define HIERARCHY(bit)	   ((uint8_t)((bit) >> S1_HIERARCHY_SHIFT))
 
 #define WALK_PERM_ALL (PERM_R1 | PERM_W1 | PERM_X1 | PERM_R0 | PERM_W0 | PERM_X0)
 
 /* What the walk caches may give: anything, or (when a leaf must be read again) nothing. */
 enum walk_caches { WALK_CACHES, WALK_NO_CACHES };
+
+/* What an attempt at a translation came to. */
+enum walk_outcome {
+	WALK_DONE,
+	WALK_FAULTED,
+	WALK_AGAIN, /* the leaf was not what memory holds */
+};
+
+/* What walk caches learn. */
+enum walk_wanted { WALK_TABLES, WALK_LEAVES };
 
 /* What one stage is asked. */
 struct walk_request {
@@ -28,11 +37,13 @@ struct walk_request {
 
 /* One descriptor in memory. */
 struct walk_entry {
-	uint64_t address; /* stage 1: IPA */
+	uint64_t table;	  /* as the descriptor above has it */
+	uint64_t address; /* in the table; stage 1: IPA */
 	pa_t pa;
 	uint64_t desc;
-	int8_t level;
-	uint8_t attr;	 /* of the read */
+	int level;
+	uint8_t attr; /* of the read */
+	bool cacheable;
 	uint8_t s2_bits; /* log2 of the stage-2 leaf that maps it; 0: none */
 };
 
@@ -40,7 +51,7 @@ struct walk_entry {
 struct walk_leaf {
 	uint64_t desc;
 	uint64_t address; /* output address of the whole request */
-	int8_t level;
+	int level;
 	uint8_t size_bits, span_bits; /* span 0: no contiguous hint */
 	uint8_t hierarchy;
 	uint8_t perms, attr, sh;
@@ -52,16 +63,25 @@ struct walk {
 	struct phys_mem *mem;
 	const struct access *access;
 	const struct walk_hooks *hooks;
+	/* Of the hooks, if all that a read takes is an entry in the log; else NULL. */
+	struct walk_log *log;
+	struct walk_hints *hints; /* with the log */
 	struct translation *out;
+	uint8_t needed; /* the one permission that the access needs */
 	int8_t for_level;
 };
+
+/* The bits of an address within 2^n bytes, n < 64. */
+static inline uint64_t walk_offset_mask(unsigned n)
+{
+	return ~(~UINT64_C(0) << n);
+}
 
 static inline bool walk_unaligned(const struct access *access)
 {
 	return access->kind != ACCESS_FETCH && (access->va.v & low_mask(access->size_log2));
 }
 
-/* The one permission that the access needs. */
 static inline uint8_t walk_needed(const struct access *access)
 {
 	static const uint8_t needed[] = {
@@ -92,9 +112,14 @@ static inline bool walk_dirty_clear(const struct regime_stage *st, int stage, ui
 static inline uint64_t walk_updated(const struct walk *w, const struct regime_stage *st, int stage,
 				    const struct walk_request *rq, uint64_t desc)
 {
-	bool writes = rq->purpose == WALK_FOR_TABLE_UPDATE ||
-		      (rq->purpose == WALK_FOR_ACCESS && w->access->kind == ACCESS_STORE &&
-		       !w->access->at);
+	bool writes;
+
+	/* The common case. */
+	if ((desc & DESC_AF) && !st->hw_dirty)
+		return desc;
+	writes = rq->purpose == WALK_FOR_TABLE_UPDATE ||
+		 (rq->purpose == WALK_FOR_ACCESS && w->access->kind == ACCESS_STORE &&
+		  !w->access->at);
 
 	if (st->hw_af)
 		desc |= DESC_AF;
@@ -103,52 +128,41 @@ static inline uint64_t walk_updated(const struct walk *w, const struct regime_st
 	return desc;
 }
 
-/* Stage-1 permissions but for PAN (AArch64_S1DirectBasePermissions). */
-static inline uint8_t walk_s1_perms(const struct regime *regime, const struct regime_stage *st,
-				    const struct walk_leaf *leaf)
+/*
+ * A stage-1 leaf as it would grant without the tables above it what it grants below them, and once
+ * hardware has set the dirty state that it manages.
+ */
+static inline uint64_t walk_s1_granted(const struct regime_stage *st, const struct walk_leaf *leaf)
 {
-	uint8_t tables = leaf->hierarchy;
-	bool writable = (!(leaf->desc & S1_AP_RO) || walk_dbm(st, leaf->desc)) &&
-			!(tables & HIERARCHY(S1_TABLE_RO));
-	bool el0 = (leaf->desc & S1_AP_EL0) && !(tables & HIERARCHY(S1_TABLE_NO_EL0));
-	uint8_t perms = PERM_R1;
+	const uint64_t tables = (uint64_t)leaf->hierarchy << S1_HIERARCHY_SHIFT;
+	uint64_t desc = leaf->desc;
 
-	if (writable)
-		perms |= PERM_W1;
-	if (el0)
-		perms |= writable ? PERM_R0 | PERM_W0 : PERM_R0;
-	/* What EL0 can write, EL1 cannot execute. */
-	if (!(leaf->desc & S1_PXN) && !(tables & HIERARCHY(S1_TABLE_PXN)) && !(perms & PERM_W0))
-		perms |= PERM_X1;
-	if (!(leaf->desc & S1_UXN) && !(tables & HIERARCHY(S1_TABLE_UXN)))
-		perms |= PERM_X0;
-	if (regime->wxn && (perms & PERM_W1))
-		perms &= (uint8_t)~PERM_X1;
-	if (regime->wxn && (perms & PERM_W0))
-		perms &= (uint8_t)~PERM_X0;
-	return perms;
+	if (walk_dbm(st, desc))
+		desc &= ~S1_AP_RO;
+	if (!tables)
+		return desc;
+	if (tables & S1_TABLE_RO)
+		desc |= S1_AP_RO;
+	if (tables & S1_TABLE_NO_EL0)
+		desc &= ~S1_AP_EL0;
+	if (tables & S1_TABLE_PXN)
+		desc |= S1_PXN;
+	if (tables & S1_TABLE_UXN)
+		desc |= S1_UXN;
+	return desc;
 }
 
 /*
  * PAN: privileged data accesses may not touch what EL0 may read or write, nor with EPAN what it
  * may execute. AT S1E1R and its like do not look at PSTATE.PAN.
  */
-static inline bool walk_pan_faults(const struct walk *w, const struct walk_leaf *leaf)
+static inline bool walk_pan_faults(const struct walk *w, uint64_t granted, uint8_t perms)
 {
 	const struct access *access = w->access;
-	bool executable = !(leaf->desc & S1_UXN) && !(leaf->hierarchy & HIERARCHY(S1_TABLE_UXN));
 
 	if (!w->regime->pan || access->kind == ACCESS_FETCH || access->el == 0 || access->at)
 		return false;
-	return (leaf->perms & (PERM_R0 | PERM_W0)) || (w->regime->epan && executable);
-}
-
-/* Attributes of stage 1 as they go to stage 2 (the end of AArch64_S1Translate). */
-static inline uint8_t walk_s1_output_attr(const struct walk *w, uint8_t attr)
-{
-	if (w->access->kind == ACCESS_FETCH)
-		return attr_is_device(attr) || !w->regime->s1_icache ? ATTR_NORMAL_NC : attr;
-	return attr_is_device(attr) || w->regime->s1_dcache ? attr : ATTR_NORMAL_NC;
+	return (perms & (PERM_R0 | PERM_W0)) || (w->regime->epan && !(granted & S1_UXN));
 }
 
 /* Alignment and permission of a stage-1 leaf; sets perms, attr, sh. */
@@ -156,65 +170,79 @@ static inline enum fault_type walk_s1_check(const struct walk *w, const struct r
 					    struct walk_leaf *leaf)
 {
 	const struct regime *regime = w->regime;
-	uint8_t attr = attr_from_mair(regime->mair, (unsigned)bits(leaf->desc, 4, 2));
-	bool fetch = w->access->kind == ACCESS_FETCH;
+	const unsigned index = (unsigned)bits(leaf->desc, 4, 2);
+	const uint64_t granted = walk_s1_granted(st, leaf);
+	const bool fetch = w->access->kind == ACCESS_FETCH;
 
-	leaf->perms = walk_s1_perms(regime, st, leaf);
+	leaf->perms = st->perms[regime_perms_index(granted)];
 	leaf->sh = st->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
-	leaf->attr = walk_s1_output_attr(w, attr);
-	if (attr_is_device(attr) && walk_unaligned(w->access))
-		return FAULT_ALIGNMENT;
-	if (fetch && attr_is_device(attr) && regime->fetch_device_faults)
-		return FAULT_PERMISSION;
-	if (!(leaf->perms & walk_needed(w->access)) || walk_pan_faults(w, leaf))
+	leaf->attr = fetch ? regime->s1_fetch_attr[index] : regime->s1_data_attr[index];
+	if (attr_is_device(regime->s1_attr[index])) {
+		if (walk_unaligned(w->access))
+			return FAULT_ALIGNMENT;
+		if (fetch && regime->fetch_device_faults)
+			return FAULT_PERMISSION;
+	}
+	if (!(leaf->perms & w->needed) || walk_pan_faults(w, granted, leaf->perms))
 		return FAULT_PERMISSION;
 	return FAULT_NONE;
 }
 
-/* Stage-2 permissions (AArch64_S2DirectBasePermissions); execution does not need read. */
-static inline uint8_t walk_s2_perms(const struct regime_stage *st, uint64_t desc)
+/* A stage-2 leaf once hardware has set the dirty state that it manages. */
+static inline uint64_t walk_s2_granted(const struct regime_stage *st, uint64_t desc)
 {
-	static const uint8_t execute[] = { PERM_X1 | PERM_X0, PERM_X0, 0, PERM_X1 };
-	unsigned xn = (unsigned)(desc >> S2_XN_SHIFT & 3);
-	uint8_t perms = execute[st->xnx ? xn : xn & 2];
-
-	if (desc & S2_AP_R)
-		perms |= PERM_R1 | PERM_R0;
-	if ((desc & S2_AP_W) || walk_dbm(st, desc))
-		perms |= PERM_W1 | PERM_W0;
-	return perms;
+	return walk_dbm(st, desc) ? desc | S2_AP_W : desc;
 }
 
-/* Attributes of both stages (the end of AArch64_S2Translate). Returns those of stage 2 alone. */
-static inline uint8_t walk_s2_attributes(const struct walk *w, const struct regime_stage *st,
-					 const struct walk_request *rq, struct walk_leaf *leaf)
+/* What the memory is read for. */
+static inline enum regime_use walk_use(const struct walk *w, const struct walk_request *rq)
 {
-	unsigned memattr = (unsigned)bits(leaf->desc, 5, 2);
-	bool fetch = rq->purpose == WALK_FOR_ACCESS && w->access->kind == ACCESS_FETCH;
-	uint8_t sh = st->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
-	uint8_t own = st->fwb ? attr_apply_fwb(rq->s1_attr, memattr) : attr_from_s2(memattr);
-	uint8_t used = own;
+	if (rq->purpose != WALK_FOR_ACCESS)
+		return USE_TABLE;
+	return w->access->kind == ACCESS_FETCH ? USE_FETCH : USE_DATA;
+}
 
-	if (attr_is_device(own)) {
-		/* Fetches and walks through Device memory are Non-cacheable, not Device. */
-		if (fetch || rq->purpose != WALK_FOR_ACCESS)
-			used = ATTR_NORMAL_NC;
-	} else if (fetch ? st->disable_fetch_cache : st->disable_cache) {
-		used = ATTR_NORMAL_NC;
-	}
+/* HCR_EL2.FWB: attributes of both stages. Not inline, as most cores do without. */
+static __attribute__((noinline)) bool walk_forced_attr(const struct regime_stage *st,
+						       uint8_t s1_attr, unsigned memattr,
+						       enum regime_use use, uint8_t *attr)
+{
+	const uint8_t own = attr_apply_fwb(s1_attr, memattr);
+
+	*attr = regime_s2_used(st, own, use);
+	return attr_is_device(own);
+}
+
+/* Attributes of both stages (the end of AArch64_S2Translate). Is it Device by stage 2 alone? */
+static inline bool walk_s2_attributes(const struct walk *w, const struct regime_stage *st,
+				      const struct walk_request *rq, struct walk_leaf *leaf)
+{
+	const unsigned memattr = (unsigned)bits(leaf->desc, 5, 2);
+	const enum regime_use use = walk_use(w, rq);
+	const uint8_t sh = st->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
+	uint8_t attr;
+	bool device;
+
 	leaf->sh = attr_combine_sh(rq->s1_sh, sh);
-	leaf->attr = st->fwb ? used : attr_combine(rq->s1_attr, used);
-	return own;
+	if (st->fwb) {
+		device = walk_forced_attr(st, rq->s1_attr, memattr, use, &attr);
+		leaf->attr = attr;
+		return device;
+	}
+	leaf->attr = st->s2_attr[use][memattr];
+	if (leaf->attr != rq->s1_attr)
+		leaf->attr = attr_combine(rq->s1_attr, leaf->attr);
+	return memattr < 4;
 }
 
 /* Alignment and permission of a stage-2 leaf; sets perms, attr, sh. */
 static inline enum fault_type walk_s2_check(const struct walk *w, const struct regime_stage *st,
 					    const struct walk_request *rq, struct walk_leaf *leaf)
 {
-	uint8_t needed = walk_needed(w->access);
-	bool device = attr_is_device(walk_s2_attributes(w, st, rq, leaf));
+	uint8_t needed = w->needed;
+	const bool device = walk_s2_attributes(w, st, rq, leaf);
 
-	leaf->perms = walk_s2_perms(st, leaf->desc);
+	leaf->perms = st->perms[regime_perms_index(walk_s2_granted(st, leaf->desc))];
 	if (rq->purpose != WALK_FOR_ACCESS) {
 		needed = rq->purpose == WALK_FOR_TABLE_READ ? PERM_R1 : PERM_R1 | PERM_W1;
 		if (device && st->protect_walk)
