@@ -10,14 +10,8 @@
  */
 #include "mmu/walk.h"
 
-#include "mmu/walk_hints.h"
 #include "mmu/walk_leaf.h"
-
-/* Compiled once for each stage and purpose, so that these cost nothing at run time. */
-#define PER_STAGE static inline __attribute__((always_inline))
-/* One of these, with all registers to itself. */
-#define STAGE static __attribute__((noinline))
-#define RARE  static __attribute__((cold, noinline))
+#include "mmu/walk_read.h"
 
 static const struct walk_hooks no_hooks;
 
@@ -43,121 +37,6 @@ PER_STAGE bool fail(struct walk *w, const int stage, const struct walk_request *
 }
 
 /* ---- one descriptor ------------------------------------------------------------------------ */
-
-static inline void log_read(struct walk_log *log, struct latency_query query)
-{
-	const uint32_t n = log->reads;
-
-	if (n == WALK_READS_MOST)
-		return;
-	log->query[n] = query;
-	log->reads = n + 1;
-}
-
-PER_STAGE struct latency_query query_of(const int stage, const struct walk_request *rq,
-					const struct walk_entry *entry)
-{
-	return (struct latency_query){ .pa = entry->pa,
-				       .cacheable = entry->cacheable,
-				       .row = (uint8_t)walk_row(stage, entry->level),
-				       .final = stage == 2 && rq->purpose == WALK_FOR_ACCESS };
-}
-
-/* Tell whoever wants to know of a read. */
-static void report_read(const struct walk *w, int stage, uint64_t ia, struct latency_query query,
-			uint64_t desc, bool update)
-{
-	const struct walk_read read = { .pa = query.pa,
-					.desc = desc,
-					.ia = ia,
-					.stage = (int8_t)stage,
-					.level = (int8_t)walk_row_level(stage, query.row),
-					.for_level = w->for_level,
-					.cacheable = query.cacheable,
-					.update = update };
-
-	if (w->hooks->log)
-		log_read(w->hooks->log, query);
-	else if (w->hooks->read)
-		w->hooks->read(w->hooks->ctx, &read);
-}
-
-static const uint64_t never_written[512];
-
-/* The words of the page of pa. */
-static inline const uint64_t *look_up(const struct phys_mem *mem, pa_t pa)
-{
-	const uint64_t *words = phys_words(mem, pa);
-
-	return words ? words : never_written;
-}
-
-/* The same where `hint` does not know them, but should from now on. */
-STAGE const uint64_t *look_up_anew(const struct phys_mem *mem, struct walk_hint *hint, pa_t pa)
-{
-	const uint64_t *words = look_up(mem, pa);
-
-	if (words != never_written)
-		*hint = (struct walk_hint){ walk_hint_key(pa), words };
-	return words;
-}
-
-RARE uint64_t swapped(uint64_t desc)
-{
-	return __builtin_bswap64(desc);
-}
-
-/* The descriptor at pa, in the page of these words. */
-static inline uint64_t load(const struct regime_stage *st, const uint64_t *words, pa_t pa)
-{
-	const uint64_t desc = words[pa.v >> 3 & 511];
-
-	return st->big_endian ? swapped(desc) : desc;
-}
-
-PER_STAGE const uint64_t *words_of(const struct walk *w, const struct regime_stage *st,
-				   const int stage, const struct walk_request *rq,
-				   const struct walk_entry *entry)
-{
-	struct walk_hint *hint = entry->level == 3 && rq->purpose == WALK_FOR_ACCESS
-					 ? walk_hint(w->hints, stage, rq->ia, st->granule_bits)
-					 : &w->hints->upper[stage - 1][entry->level + 1];
-
-	return hint->key == walk_hint_key(entry->pa) ? hint->words
-						     : look_up_anew(w->mem, hint, entry->pa);
-}
-
-/* fetch() with all that may happen at a read. */
-RARE bool fetch_watched(struct walk *w, const struct regime_stage *st, int stage, uint64_t ia,
-			enum walk_purpose purpose, struct latency_query query, uint64_t *desc)
-{
-	const struct walk_request rq = { .ia = ia, .purpose = purpose };
-
-	if (w->mem->abort_ranges && phys_aborts(w->mem, query.pa))
-		return fail(w, stage, &rq, FAULT_EXTERNAL_WALK, walk_row_level(stage, query.row));
-	*desc = load(st, look_up(w->mem, query.pa), query.pa);
-	report_read(w, stage, ia, query, *desc, false);
-	return true;
-}
-
-/* Read entry->desc. */
-PER_STAGE bool fetch(struct walk *w, const struct regime_stage *st, const int stage,
-		     const struct walk_request *rq, struct walk_entry *entry)
-{
-	const struct latency_query query = query_of(stage, rq, entry);
-
-	if (!w->log) {
-		uint64_t desc;
-
-		if (!fetch_watched(w, st, stage, rq->ia, rq->purpose, query, &desc))
-			return false;
-		entry->desc = desc;
-		return true;
-	}
-	entry->desc = load(st, words_of(w, st, stage, rq, entry), entry->pa);
-	log_read(w->log, query);
-	return true;
-}
 
 /* Almost all tables are write-back with both hints; the rest is for the function to say. */
 static inline bool is_cacheable(uint8_t attr)
@@ -325,7 +204,7 @@ PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int 
 		return false;
 	while (!leaf->cached) {
 		if (!fetch(w, st, stage, rq, entry))
-			return false;
+			return fail(w, stage, rq, FAULT_EXTERNAL_WALK, entry->level);
 		leaf->desc = entry->desc;
 		if (!desc_is_table(entry->desc, entry->level))
 			break;
