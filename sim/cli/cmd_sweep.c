@@ -108,10 +108,11 @@ static int run_sweep(const struct sweep_args *arguments, struct plan *plan, cons
 
 	if (sweep_place_open(&place, arguments, plan, database, &diag) != STATUS_OK)
 		return output_diag(&diag);
-	sweep_place_narrow(&place, &options);
 	interrupt_catch();
 	progress_init(&context.progress, "points");
-	status = sweep_run(plan, place.db, &options, &summary, &diag);
+	status = sweep_place_narrow(&place, plan, &options, &diag);
+	if (status == STATUS_OK)
+		status = sweep_run(plan, place.db, &options, &summary, &diag);
 	progress_clear(&context.progress);
 	print_summary(arguments, plan, &summary, db_path(place.db));
 	if (sweep_place_close(&place, &diag) != STATUS_OK && status == STATUS_OK)

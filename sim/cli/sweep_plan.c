@@ -84,8 +84,7 @@ static void print_sources(const struct forecast *forecast)
 		comma = ",";
 	}
 	if (n_guessed)
-		printf("%s for %zu at %d million records a second", comma, n_guessed,
-		       FORECAST_RECORDS_PER_SECOND / 1000000);
+		printf("%s for %zu guessed from records and keys of the trace", comma, n_guessed);
 	putchar('\n');
 	if (forecast->n_probes)
 		printf("  probed just now: %zu of %zu groups, %.1f million records, %s\n",

@@ -14,8 +14,9 @@ static enum exit_status no_memory(struct diag *diag)
 	return diag_set(diag, STATUS_INTERNAL, "out of memory");
 }
 
-enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const char *database,
-			   unsigned n_default, struct diag *diag)
+/* The slices as the folder says. */
+static enum exit_status find_slices(struct slices *slices, const struct plan *plan,
+				    const char *database, struct diag *diag)
 {
 	unsigned n;
 	enum exit_status status = slices_find(plan, database, &n, diag);
@@ -23,11 +24,11 @@ enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const
 	*slices = (struct slices){ 0 };
 	if (status != STATUS_OK)
 		return status;
-	if (n == 0 && n_default == 0)
+	if (n == 0)
 		return diag_set(diag, STATUS_NO_INPUT,
 				"%s.slices: no slices of this sweep; run --slice or --slurm first",
 				database);
-	return slices_cut(slices, plan, n ? n : n_default, database, diag);
+	return slices_cut(slices, plan, n, database, diag);
 }
 
 static enum exit_status open_shard(struct sweep_place *place, const struct sweep_args *arguments,
@@ -68,13 +69,15 @@ enum exit_status sweep_place_open(struct sweep_place *place, const struct sweep_
 	return status;
 }
 
-void sweep_place_narrow(const struct sweep_place *place, struct sweep_options *options)
+enum exit_status sweep_place_narrow(struct sweep_place *place, struct plan *plan,
+				    struct sweep_options *options, struct diag *diag)
 {
 	options->base = place->base;
 	if (!place->slices.first)
-		return;
+		return STATUS_OK;
 	options->first = place->slices.first[place->slice];
 	options->end = place->slices.first[place->slice + 1];
+	return slices_arrange(&place->slices, plan, diag);
 }
 
 enum exit_status sweep_place_close(struct sweep_place *place, struct diag *diag)
@@ -90,7 +93,7 @@ enum exit_status sweep_merge(const struct plan *plan, const char *database, size
 			     struct diag *diag)
 {
 	struct slices slices;
-	enum exit_status status = sweep_cut(&slices, plan, database, 0, diag);
+	enum exit_status status = find_slices(&slices, plan, database, diag);
 	struct db *db = NULL;
 	uint64_t n_new;
 
@@ -158,7 +161,8 @@ int sweep_status(const struct sweep_args *arguments, const struct plan *plan, co
 	struct db *base = NULL;
 	size_t n_done = 0;
 
-	if (sweep_cut(&slices, plan, database, 0, &diag) == STATUS_OK &&
+	if (find_slices(&slices, plan, database, &diag) == STATUS_OK &&
+	    slices_check(&slices, &diag) == STATUS_OK &&
 	    db_open_existing(database, &base, &diag) == STATUS_OK) {
 		if (arguments->json) {
 			printf("{\"schema\":1,\"params\":{\"sweep\":");

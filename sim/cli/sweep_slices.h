@@ -20,15 +20,11 @@ struct sweep_place {
 /* Nothing is open after a failure. */
 enum exit_status sweep_place_open(struct sweep_place *place, const struct sweep_args *arguments,
 				  const struct plan *plan, const char *database, struct diag *diag);
-/* Of a slice, only its points. */
-void sweep_place_narrow(const struct sweep_place *place, struct sweep_options *options);
+/* Of a slice, only its points; the plan is brought into the order of slices. */
+enum exit_status sweep_place_narrow(struct sweep_place *place, struct plan *plan,
+				    struct sweep_options *options, struct diag *diag);
 /* As db_close(). */
 enum exit_status sweep_place_close(struct sweep_place *place, struct diag *diag);
-
-/* Cut as the folder of slices says, or into `n_default` if it is not there; n_default 0: it must be
- * there. */
-enum exit_status sweep_cut(struct slices *slices, const struct plan *plan, const char *database,
-			   unsigned n_default, struct diag *diag);
 
 /* Merge the shards into the database. *n_missing: points that nobody has run yet. */
 enum exit_status sweep_merge(const struct plan *plan, const char *database, size_t *n_missing,

@@ -18,6 +18,8 @@
 enum {
 	/* Slurm's default MaxArraySize is 1001, and array indices are less than it. */
 	TASKS_MAX = 1000,
+	/* Processor time after which no further group is probed. */
+	PROBE_MICROS = 3 * 1000 * 1000,
 	/* How often a slice that gets no further is submitted. */
 	TRIES_MAX = 3,
 	/* Slices whose failure is told. */
@@ -44,33 +46,46 @@ struct watch {
 	unsigned n_queued, n_complete, n_wanted, n_given_up;
 };
 
-static unsigned count_tasks(const struct sweep_args *arguments, const struct plan *plan)
+/* As the folder says; else as asked for, or by what the plan is expected to take. */
+static enum exit_status count_tasks(const struct sweep_args *arguments, const struct plan *plan,
+				    const char *database, struct db *base, unsigned *n_tasks,
+				    struct diag *diag)
 {
-	uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * FORECAST_RECORDS_PER_SECOND;
+	const uint64_t per_task = (uint64_t)arguments->task_minutes * 60 * 1000000;
+	struct forecast forecast = { 0 };
+	enum exit_status status = slices_find(plan, database, n_tasks, diag);
 	uint64_t n;
 
-	if (arguments->n_tasks)
-		return arguments->n_tasks;
-	n = slices_cost(plan) / per_task + 1;
+	if (status != STATUS_OK || *n_tasks)
+		return status;
+	*n_tasks = arguments->n_tasks;
+	if (*n_tasks)
+		return STATUS_OK;
+	status = forecast_make(&forecast, plan, base, 1, PROBE_MICROS, diag);
+	n = forecast.micros / per_task + 1;
 	if (n > plan->n_points)
 		n = plan->n_points;
-	return n < 1 ? 1 : n > TASKS_MAX ? TASKS_MAX : (unsigned)n;
+	*n_tasks = n < 1 ? 1 : n > TASKS_MAX ? TASKS_MAX : (unsigned)n;
+	forecast_free(&forecast);
+	return status;
 }
 
 static enum exit_status start(struct watch *watch, const struct sweep_args *arguments,
 			      const struct plan *plan, const char *database, struct diag *diag)
 {
 	struct slices *slices = &watch->slices;
-	enum exit_status status =
-		sweep_cut(slices, plan, database, count_tasks(arguments, plan), diag);
+	unsigned n_tasks = 0;
+	enum exit_status status = db_open_existing(database, &watch->base, diag);
 
+	if (status == STATUS_OK)
+		status = count_tasks(arguments, plan, database, watch->base, &n_tasks, diag);
+	if (status == STATUS_OK)
+		status = slices_cut(slices, plan, n_tasks, database, diag);
 	if (status == STATUS_OK && arguments->n_tasks && arguments->n_tasks != slices->n)
 		status = diag_set(diag, STATUS_BAD_INPUT, "%s: cut into %u slices, not %u",
 				  slices->folder, slices->n, arguments->n_tasks);
 	if (status == STATUS_OK)
 		status = slices_claim(slices, diag);
-	if (status == STATUS_OK)
-		status = db_open_existing(database, &watch->base, diag);
 	if (status != STATUS_OK)
 		return status;
 	watch->states = calloc(slices->n, sizeof(*watch->states));

@@ -225,14 +225,14 @@ static double share_replayed(const struct config *config)
 /* Of a point alone; `probe` may be NULL. A time that is far below the probe's is of one that
  * shared. */
 static uint64_t micros_alone(struct forecast *forecast, const struct forecast_times *known,
-			     const struct forecast_probe *probe, uint64_t n_records)
+			     const struct forecast_probe *probe, uint64_t guess)
 {
 	if (known->n_points && (!probe || known->most_micros >= probe->micros / 3)) {
 		forecast->n_measured++;
 		return known->most_micros;
 	}
 	if (!probe)
-		return n_records / (FORECAST_RECORDS_PER_SECOND / 1000000) + 1;
+		return guess;
 	forecast->n_probed++;
 	return probe->micros;
 }
@@ -241,7 +241,6 @@ static enum exit_status add_place(struct work *work, size_t i, const struct fore
 {
 	const struct schedule_place *place = &work->schedule.places[i];
 	const struct plan_point *point = &work->part.points[place->point];
-	const struct trace_reader *trace = work->plan->traces[point->trace].reader;
 	const enum share_depth depth = depth_of(work, i);
 	struct forecast *forecast = work->forecast;
 	double ratio = (double)(place[1].before - place->before) / (double)place->alone;
@@ -255,7 +254,7 @@ static enum exit_status add_place(struct work *work, size_t i, const struct fore
 	if (status != STATUS_OK)
 		return status;
 	plan_config(work->plan, point, &config);
-	alone = micros_alone(forecast, known, probe, trace_info(trace)->totals.records);
+	alone = micros_alone(forecast, known, probe, work->pages[point->trace].guess_micros);
 	alone = (uint64_t)((double)alone * share_replayed(&config));
 	if (point_is_alone(&config))
 		ratio = 1;

@@ -12,12 +12,6 @@
 #include "run/plan.h"
 #include "run/share.h"
 
-/*
- * What a processor replays of points that share nothing, where nothing was measured: from 1 million
- * records a second where each walks to 250 million where all hit the L1 TLBs.
- */
-enum { FORECAST_RECORDS_PER_SECOND = 20 * 1000 * 1000 };
-
 /* Of a point besides its simulated tables: tests/cli/memory.sh measures it. */
 #define FORECAST_POINT_BYTES (UINT64_C(64) << 20)
 
@@ -43,7 +37,8 @@ struct forecast {
 	/*
 	 * Where these come from: what the database says of points with the same trace and model, or
 	 * with the same trace (n_measured); a probe of a group of the trace (n_probed;
-	 * forecast_probe.h); or the rate above. What a point shares costs as in the probe.
+	 * forecast_probe.h); or a guess from the trace's blocks (forecast_pages.h). What a point
+	 * shares costs as in the probe, or as run/schedule.h has it.
 	 */
 	size_t n_measured, n_probed;
 	size_t n_probes; /* groups that were probed */

@@ -17,6 +17,9 @@ struct forecast_pages {
 	/* Simulated tables that a replay makes: a page of each stage for each 2 MiB of addresses
 	 * that the blocks have in them. */
 	uint64_t table_bytes;
+	/* What a point that shares nothing takes, if nothing is replayed to find out: from records
+	 * and the distinct keys of a block. Depends on the trace alone. */
+	uint64_t guess_micros;
 };
 
 /* From up to 64 blocks, spread evenly. */

@@ -59,7 +59,7 @@ static struct config config_of(const struct probing *probing, size_t place)
 
 /* Time of one point; 0: it failed. */
 static uint64_t run(struct probing *probing, struct share *share, size_t place,
-		    const struct trace_reader *trace, enum share_depth wanted)
+		    const struct trace_reader *trace, unsigned wanted)
 {
 	const struct config config = config_of(probing, place);
 	const uint64_t start = forecast_processor_nanos();
@@ -79,7 +79,7 @@ static uint64_t run(struct probing *probing, struct share *share, size_t place,
 static uint64_t run_alone(struct probing *probing, size_t place, const struct trace_reader *trace)
 {
 	struct share *share = share_create(0);
-	const uint64_t nanos = share ? run(probing, share, place, trace, SHARE_NOTHING) : 0;
+	const uint64_t nanos = share ? run(probing, share, place, trace, 0) : 0;
 
 	share_free(share);
 	return nanos;
@@ -181,7 +181,7 @@ static enum exit_status measure_sharing(struct probing *probing, size_t place, u
 	struct share *share = small_share(probing);
 	bool seen[SHARE_DEPTHS] = { false };
 
-	if (schedule_wanted(schedule, place) == SHARE_NOTHING) {
+	if (!schedule_wanted(schedule, place)) {
 		probing->probe->ratio[SHARE_NOTHING] = 1;
 		share_free(share);
 		return STATUS_OK;

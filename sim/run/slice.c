@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/forecast_pages.h"
 #include "run/point.h"
+#include "run/schedule.h"
+#include "run/slice_cut.h"
 #include "run/slice_plan.h"
 #include "run/sweep.h"
 
@@ -15,101 +18,107 @@ static enum exit_status no_memory(struct diag *diag)
 	return diag_set(diag, STATUS_INTERNAL, "out of memory");
 }
 
-/* In records; what a point costs besides is no more than one. */
-static uint64_t point_cost(const struct plan *plan, const struct plan_point *point)
+/* The cost of each place, of those that can be: the others are done at once, in any slice. */
+static void set_costs(const struct plan *plan, const struct schedule *schedule,
+		      const struct forecast_pages *pages, struct slice_cost *costs)
 {
-	struct config config;
+	enum share_depth shared = SHARE_DEPTHS - 1;
 
-	plan_config(plan, point, &config);
-	if (point_check(&config, NULL) != STATUS_OK)
-		return 1;
-	return 1 + trace_info(plan->traces[point->trace].reader)->totals.records;
-}
+	for (size_t i = 0; i < schedule->n; i++) {
+		const struct schedule_place *place = &schedule->places[i];
+		const struct plan_point *point = &plan->points[place->point];
+		const double ratio =
+			(double)(place[1].before - place->before) / (double)place->alone;
+		const uint64_t alone = pages[point->trace].guess_micros;
+		struct config config;
 
-uint64_t slices_cost(const struct plan *plan)
-{
-	uint64_t cost = 0;
-
-	for (size_t i = 0; i < plan->n_points; i++)
-		cost += point_cost(plan, &plan->points[i]);
-	return cost;
-}
-
-/*
- * The cut nearest to `target`, at point `i` where `before` is the cost of all in front of it; one
- * between two traces if it is less than a quarter of a slice away.
- */
-struct cut {
-	size_t at, at_trace;
-	uint64_t distance, distance_trace;
-};
-
-static uint64_t apart(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
-static void consider(struct cut *cut, const struct plan *plan, size_t i, uint64_t before,
-		     uint64_t target)
-{
-	uint64_t distance = apart(before, target);
-	bool between =
-		i == 0 || i == plan->n_points || plan->points[i].trace != plan->points[i - 1].trace;
-
-	if (distance < cut->distance) {
-		cut->distance = distance;
-		cut->at = i;
-	}
-	if (between && distance < cut->distance_trace) {
-		cut->distance_trace = distance;
-		cut->at_trace = i;
+		plan_config(plan, point, &config);
+		/* With the last possible one before it, it shares what all between them do. */
+		if (place->shared < shared)
+			shared = place->shared;
+		costs[i] = (struct slice_cost){ 1, 1, i ? 1 + shared : 0 };
+		if (i && plan->points[schedule->places[i - 1].point].trace != point->trace)
+			costs[i].bond = 0;
+		if (point_check(&config, NULL) != STATUS_OK)
+			continue;
+		costs[i].alone = 1 + alone;
+		costs[i].shared = shared == SHARE_NOTHING || point_is_alone(&config)
+					  ? costs[i].alone
+					  : 1 + (uint64_t)((double)alone * ratio);
+		shared = SHARE_DEPTHS - 1;
 	}
 }
 
-/* first[] from the cost in front of each point; the places of the cuts only go up. */
-static void place_cuts(struct slices *slices, const uint64_t *before)
+/* Of the traces that points are of. */
+static enum exit_status look_at_traces(const struct plan *plan, struct forecast_pages *pages,
+				       struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+
+	for (size_t i = 0; status == STATUS_OK && i < plan->n_traces; i++)
+		status = forecast_pages(plan->traces[i].reader, &pages[i], diag);
+	return status;
+}
+
+static enum exit_status cut(struct slices *slices, struct schedule *schedule, struct diag *diag)
 {
 	const struct plan *plan = slices->plan;
-	const uint64_t total = before[plan->n_points];
-	size_t begin = 0;
+	struct slice_cost *costs = calloc(plan->n_points + 1, sizeof(*costs));
+	struct forecast_pages *pages = calloc(plan->n_traces + 1, sizeof(*pages));
+	enum exit_status status = STATUS_OK;
 
-	for (unsigned k = 1; k < slices->n; k++) {
-		uint64_t width = total / slices->n;
-		uint64_t target = width * k + total % slices->n * k / slices->n;
-		struct cut cut = { begin, begin, UINT64_MAX, UINT64_MAX };
-
-		for (size_t i = begin; i <= plan->n_points; i++) {
-			consider(&cut, plan, i, before[i], target);
-			if (before[i] > target + width)
-				break;
-		}
-		slices->first[k] = cut.distance_trace < width / 4 ? cut.at_trace : cut.at;
-		begin = slices->first[k];
+	if (!costs || !pages)
+		status = no_memory(diag);
+	if (status == STATUS_OK)
+		status = look_at_traces(plan, pages, diag);
+	if (status == STATUS_OK)
+		status = schedule_init(schedule, plan, 0, plan->n_points, 1, diag);
+	if (status == STATUS_OK) {
+		set_costs(plan, schedule, pages, costs);
+		slice_cut(costs, plan->n_points, slices->n, slices->first);
+		for (size_t i = 0; i < plan->n_points; i++)
+			slices->order[i] = schedule->places[i].point;
 	}
-	slices->first[slices->n] = plan->n_points;
+	free(costs);
+	free(pages);
+	return status;
 }
 
 enum exit_status slices_cut(struct slices *slices, const struct plan *plan, unsigned n,
 			    const char *database, struct diag *diag)
 {
-	uint64_t *before = calloc(plan->n_points + 1, sizeof(*before));
+	struct schedule schedule = { 0 };
+	enum exit_status status;
 
 	*slices = (struct slices){ .plan = plan, .n = n };
 	slices->first = calloc((size_t)n + 1, sizeof(*slices->first));
+	slices->order = calloc(plan->n_points + 1, sizeof(*slices->order));
 	slices->folder = slice_plan_folder(database);
-	if (!before || !slices->first || !slices->folder) {
-		free(before);
+	if (!slices->order || !slices->first || !slices->folder)
 		return no_memory(diag);
+	status = cut(slices, &schedule, diag);
+	schedule_fini(&schedule);
+	return status;
+}
+
+enum exit_status slices_arrange(struct slices *slices, struct plan *plan, struct diag *diag)
+{
+	struct plan_point *points = calloc(plan->n_points + 1, sizeof(*points));
+
+	if (!points)
+		return no_memory(diag);
+	for (size_t i = 0; i < plan->n_points; i++) {
+		points[i] = plan->points[slices->order[i]];
+		slices->order[i] = i;
 	}
-	for (size_t i = 0; i < plan->n_points; i++)
-		before[i + 1] = before[i] + point_cost(plan, &plan->points[i]);
-	place_cuts(slices, before);
-	free(before);
+	free(plan->points);
+	plan->points = points;
 	return STATUS_OK;
 }
 
 void slices_free(struct slices *slices)
 {
+	free(slices->order);
 	free(slices->first);
 	free(slices->folder);
 	*slices = (struct slices){ 0 };
@@ -177,7 +186,7 @@ enum exit_status slices_done(const struct slices *slices, unsigned index, struct
 	*n_done = 0;
 	for (size_t i = slices->first[index];
 	     status == STATUS_OK && (shard || base) && i < slices->first[index + 1]; i++) {
-		const char *key = slices->plan->points[i].key;
+		const char *key = slices->plan->points[slices->order[i]].key;
 		int found = 0;
 
 		if (shard)

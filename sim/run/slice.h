@@ -19,30 +19,38 @@ enum { SLICES_MAX = 100 * 1000 };
 struct slices {
 	const struct plan *plan;
 	unsigned n;
-	size_t *first; /* n + 1 places: slice i has the points first[i] to first[i + 1] - 1 */
+	size_t *order; /* points of the plan, those that share most one after the other */
+	size_t *first; /* n + 1 places: slice i has the points order[first[i]] and so on, up to
+			  first[i + 1] - 1 */
 	char *folder;
 };
 
-/* Records of traces that all possible points together replay. */
-uint64_t slices_cost(const struct plan *plan);
-
 /*
- * Cut an expanded plan into `n` slices of about equal cost. It depends on the plan and `n` alone. A
- * cut between two traces is preferred to one nearby, because a slice opens its traces once. Some
- * slices are empty if there are more than points. slices_free() it, whatever is returned.
+ * Cut an expanded plan with open traces into `n` slices of about equal cost, in the order in which
+ * one worker would run it (run/schedule.h), so that what shares a replay is in one slice where that
+ * leaves no other slice with much more to do. It depends on the plan, the traces and `n` alone.
+ * Slices at the end are empty if fewer are as good. slices_free() it, whatever is returned.
  */
 enum exit_status slices_cut(struct slices *slices, const struct plan *plan, unsigned n,
 			    const char *database, struct diag *diag);
 void slices_free(struct slices *slices);
 
+/* Bring the plan's points into the order of its slices, for sweep_run(); order[i] is i then. */
+enum exit_status slices_arrange(struct slices *slices, struct plan *plan, struct diag *diag);
+
 /*
  * How many slices the folder of `database` was cut into; 0: nothing was cut yet. STATUS_BAD_INPUT
- * with the difference if that was another plan (spec, traces) or another engine.
+ * with the difference if that was another plan (spec, traces) or another engine. Which points are
+ * in which slice is not looked at: slices_check() does that.
  */
 enum exit_status slices_find(const struct plan *plan, const char *database, unsigned *n,
 			     struct diag *diag);
 
-/* Make the folder and its file `plan`; if there is one, it must say the same, as slices_find(). */
+/* Were the points cut in the same way there? Another build may cut otherwise. */
+enum exit_status slices_check(const struct slices *slices, struct diag *diag);
+
+/* Make the folder and its file `plan`; if there is one, it must say the same, as slices_find() and
+ * slices_check(). */
 enum exit_status slices_claim(const struct slices *slices, struct diag *diag);
 
 /* Path of the shard of slice `index`, counted from 0; to be freed. NULL: out of memory. */

@@ -56,8 +56,26 @@ static void write_keys(FILE *out, const struct plan *plan)
 	fprintf(out, "keys %016" PRIx64 "%016" PRIx64 "\n", hash.high64, hash.low64);
 }
 
-/* What the file must say; to be freed. */
-static char *plan_text(const struct plan *plan, unsigned n)
+/* Which points are in which slice. */
+static void write_cut(FILE *out, const struct slices *slices)
+{
+	const struct plan *plan = slices->plan;
+	XXH3_state_t *state = XXH3_createState();
+	uint64_t hash = 0;
+
+	if (state && XXH3_64bits_reset(state) == XXH_OK) {
+		for (unsigned k = 0; k <= slices->n; k++)
+			XXH3_64bits_update(state, &(uint64_t){ slices->first[k] }, 8);
+		for (size_t i = 0; i < plan->n_points; i++)
+			XXH3_64bits_update(state, plan->points[slices->order[i]].key, DB_KEY_TEXT);
+		hash = XXH3_64bits_digest(state);
+	}
+	XXH3_freeState(state);
+	fprintf(out, "cut %016" PRIx64 "\n", hash);
+}
+
+/* What the file must say; to be freed. Without `slices` all but how the plan was cut. */
+static char *plan_text(const struct plan *plan, unsigned n, const struct slices *slices)
 {
 	char *text = NULL;
 	size_t n_bytes = 0;
@@ -71,6 +89,8 @@ static char *plan_text(const struct plan *plan, unsigned n)
 			plan->traces[i].name.name);
 	fprintf(out, "points %zu\n", plan->n_points);
 	write_keys(out, plan);
+	if (slices)
+		write_cut(out, slices);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
@@ -115,6 +135,12 @@ static enum exit_status report(const char *path, const char *is, const char *exp
 	if (begins(is, "slices ") && begins(expected, "slices "))
 		return diag_set(diag, STATUS_BAD_INPUT, "%s: cut into %.20s slices, not %s", path,
 				is + 7, expected + 7);
+	if (begins(expected, "cut "))
+		return diag_set(
+			diag, STATUS_BAD_INPUT,
+			"%s: another build of this program cut the sweep into other slices; "
+			"keep what was run with --merge, then remove the folder",
+			path);
 	return diag_set(diag, STATUS_BAD_INPUT,
 			"%s: the spec has changed since the sweep was cut ('%.100s' is now "
 			"'%.100s'); %s",
@@ -126,7 +152,8 @@ static enum exit_status compare(const char *path, char *is, char *expected, stru
 	for (;;) {
 		const char *line = next_line(&is), *wanted = next_line(&expected);
 
-		if (!line && !wanted)
+		/* Not asked for, or not said before there was such a line. */
+		if (!wanted && (!line || begins(line, "cut ")))
 			return STATUS_OK;
 		if (!line || !wanted || strcmp(line, wanted) != 0)
 			return report(path, line ? line : "", wanted ? wanted : "", diag);
@@ -158,8 +185,8 @@ static enum exit_status read_text(const char *path, char **text, struct diag *di
 			form);
 }
 
-static enum exit_status read_and_compare(const struct plan *plan, const char *path, unsigned *n,
-					 struct diag *diag)
+static enum exit_status read_and_compare(const struct plan *plan, const struct slices *wanted,
+					 const char *path, unsigned *n, struct diag *diag)
 {
 	enum exit_status status;
 	unsigned n_wanted = *n;
@@ -175,7 +202,7 @@ static enum exit_status read_and_compare(const struct plan *plan, const char *pa
 		free(is);
 		return diag_set(diag, STATUS_BAD_INPUT, "%s: does not say how many slices", path);
 	}
-	expected = plan_text(plan, n_wanted ? n_wanted : *n);
+	expected = plan_text(plan, n_wanted ? n_wanted : *n, wanted);
 	status = expected ? compare(path, is, expected, diag) : no_memory(diag);
 	free(is);
 	free(expected);
@@ -190,7 +217,7 @@ enum exit_status slices_find(const struct plan *plan, const char *database, unsi
 	enum exit_status status;
 
 	*n = 0;
-	status = path ? read_and_compare(plan, path, n, diag) : no_memory(diag);
+	status = path ? read_and_compare(plan, NULL, path, n, diag) : no_memory(diag);
 	free(path);
 	free(folder);
 	return status;
@@ -232,7 +259,7 @@ static enum exit_status publish(const char *path, const char *text, struct diag 
 enum exit_status slices_claim(const struct slices *slices, struct diag *diag)
 {
 	char *path = plan_path(slices->folder);
-	char *text = plan_text(slices->plan, slices->n);
+	char *text = plan_text(slices->plan, slices->n, slices);
 	enum exit_status status = STATUS_OK;
 	unsigned n = slices->n;
 
@@ -243,8 +270,19 @@ enum exit_status slices_claim(const struct slices *slices, struct diag *diag)
 	else if (access(path, F_OK) != 0)
 		status = publish(path, text, diag);
 	if (status == STATUS_OK)
-		status = read_and_compare(slices->plan, path, &n, diag);
+		status = read_and_compare(slices->plan, slices, path, &n, diag);
 	free(path);
 	free(text);
+	return status;
+}
+
+enum exit_status slices_check(const struct slices *slices, struct diag *diag)
+{
+	char *path = plan_path(slices->folder);
+	unsigned n = slices->n;
+	enum exit_status status =
+		path ? read_and_compare(slices->plan, slices, path, &n, diag) : no_memory(diag);
+
+	free(path);
 	return status;
 }

@@ -49,6 +49,39 @@ expect 'tables after a merge' 0 '' cmp local.tables slices.tables
 expect 'a shard keeps the rollback journal' 0 '^delete$' sqlite3 n2.db.slices/slice-1.db 'PRAGMA journal_mode'
 expect 'slices cut between traces' 0 '^1$' sqlite3 n2.db.slices/slice-2.db 'SELECT count(DISTINCT trace) FROM point'
 
+# What shares a replay stays together: two L1 TLBs, which the spec has innermost, on three traces are six groups.
+printf 'name: groups\nmodels: neoverse-n1\ntraces: [t1.s2t, t2.s2t, t3.s2t]\naxes: { dram.latency_cycles: [100, 150, 200], tlb.l1d.entries: [16, 32] }\n' >g.yaml
+for n in 1 2 3 4 5 6 9 18 30; do
+	for i in $(seq $n); do
+		"$TWOSTAGE_FAST" sweep -j 1 -o g$n.db --slice "$i/$n" g.yaml >log 2>&1 || fail "slice $i/$n: $(cat log)"
+	done
+	# A point of two shards is counted twice, a group that is cut, too.
+	points=0 groups=0
+	for shard in g$n.db.slices/*.db; do
+		points=$((points + $(sqlite3 "$shard" 'SELECT count(*) FROM point')))
+		groups=$((groups + $(sqlite3 "$shard" 'SELECT count(DISTINCT trace || "tlb.l1d.entries") FROM point')))
+	done
+	expect "each point is in one of $n slices" 0 '' test $points -eq 18
+	[ $n -gt 4 ] || expect "groups in $n slices are whole" 0 '' test $groups -eq 6
+done
+"$TWOSTAGE_FAST" sweep -o whole.db g.yaml >/dev/null
+contents whole.db >whole
+for n in 2 30; do
+	"$TWOSTAGE_FAST" sweep -o g$n.db --merge g.yaml >/dev/null || fail "merge of $n slices of groups"
+	equal "groups in $n slices equal a local run" g$n.db
+done
+# Another build may cut otherwise; one from before plans said how they were cut has no such line.
+sed -i 's/^cut .*/cut 0123456789abcdef/' g2.db.slices/plan
+expect 'cut otherwise: task' 65 'g2.db.slices/plan: another build of this program cut the sweep into other slices; keep' "$TWOSTAGE" sweep -o g2.db --slice 1/2 g.yaml
+expect 'cut otherwise: status' 65 'other slices; keep' "$TWOSTAGE" sweep -o g2.db --status g.yaml
+expect 'cut otherwise: merge' 0 ' 0 not run' "$TWOSTAGE" sweep -o g2.db --merge g.yaml
+sed -i '/^cut/d' g30.db.slices/plan
+expect 'from before: task' 65 'other slices; keep' "$TWOSTAGE" sweep -o g30.db --slice 1/30 g.yaml
+rm g30.db
+expect 'from before: merge' 0 ' 0 not run' "$TWOSTAGE" sweep -o g30.db --merge g.yaml
+equal 'shards from before' g30.db
+contents local.db >whole
+
 # All at once, then some only, then the rest.
 for i in 1 2 3 4; do "$TWOSTAGE_FAST" sweep -j 1 -o once.db --slice $i/4 s.yaml >log$i 2>&1 & done
 wait
