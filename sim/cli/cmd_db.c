@@ -155,9 +155,10 @@ static int run_check(int argc, char **argv)
 				print_json_params(arguments.names[i], NULL);
 			else
 				printf("%s: ok, ", arguments.names[i]);
-			printf(arguments.json ? "{\"points\":%" PRIu64 "}}\n"
-					      : "%" PRIu64 " points\n",
-			       n_points);
+			if (arguments.json)
+				printf("{\"points\":%" PRIu64 "}}\n", n_points);
+			else
+				puts(output_count(n_points, "point", "points").text);
 		}
 		db_close(db, &diag);
 		if (diag.status != STATUS_OK && !status)
@@ -348,7 +349,8 @@ static int run_merge(int argc, char **argv)
 		if (db_merge(db, arguments.names[i], &n_new, &diag) != STATUS_OK)
 			break;
 		if (!arguments.json) {
-			printf("%s: %" PRIu64 " new points from %s\n", db_path(db), n_new,
+			printf("%s: %s from %s\n", db_path(db),
+			       output_count(n_new, "new point", "new points").text,
 			       arguments.names[i]);
 			continue;
 		}

@@ -171,9 +171,9 @@ static int check_model(const char *name, int json)
 			print_json(model, n);
 			printf("}\n");
 		} else {
-			printf("%s: ok, %zu values with a source, %zu assumed, %zu left at the "
-			       "default\n",
-			       model->name, n[ORIGIN_SOURCE], n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
+			printf("%s: ok, %s with a source, %zu assumed, %zu left at the default\n",
+			       model->name, output_count(n[ORIGIN_SOURCE], "value", "values").text,
+			       n[ORIGIN_ASSUMED], n[ORIGIN_DEFAULT]);
 		}
 	}
 	diag_place(&diag, "%s", model->files[0]->path);

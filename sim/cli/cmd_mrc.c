@@ -65,6 +65,23 @@ static uint64_t parse_number(const char **text)
 	return number;
 }
 
+/* Each once, however often it is named. */
+static void add_page_size(struct mrc_setup *setup, uint8_t bits)
+{
+	for (size_t i = 0; i < setup->page_sizes; i++)
+		if (setup->page_bits[i] == bits)
+			return;
+	setup->page_bits[setup->page_sizes++] = bits;
+}
+
+static void add_row(struct mrc_rows *rows, uint64_t entries)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->entries[i] == entries)
+			return;
+	rows->entries[rows->n++] = entries;
+}
+
 static void parse_page_sizes(struct mrc_setup *setup, const char *list, struct argp_state *state)
 {
 	setup->page_sizes = 0;
@@ -79,7 +96,7 @@ static void parse_page_sizes(struct mrc_setup *setup, const char *list, struct a
 				   list);
 		if (setup->page_sizes == MRC_PAGE_SIZES_MAX)
 			argp_error(state, "more than %d page sizes", MRC_PAGE_SIZES_MAX);
-		setup->page_bits[setup->page_sizes++] = (uint8_t)__builtin_ctzll(size);
+		add_page_size(setup, (uint8_t)__builtin_ctzll(size));
 		if (!*at)
 			return;
 	}
@@ -96,7 +113,7 @@ static void parse_rows(struct mrc_rows *rows, const char *list, struct argp_stat
 				   list);
 		if (rows->n == MRC_OUTPUT_ROWS_MAX)
 			argp_error(state, "more than %d sizes", MRC_OUTPUT_ROWS_MAX);
-		rows->entries[rows->n++] = entries;
+		add_row(rows, entries);
 		if (!*at)
 			return;
 	}

@@ -65,10 +65,11 @@ static void print_summary(const struct sweep_args *arguments, const struct plan 
 
 	if (!arguments->json) {
 		fprintf(arguments->csv ? stderr : stdout,
-			"%s: %zu points: %zu run, %zu impossible, %zu there already, %zu failed, "
+			"%s: %s: %zu run, %zu impossible, %zu there already, %zu failed, "
 			"%zu not run\n",
-			database, summary->n_points, summary->n_ok, summary->n_impossible,
-			summary->n_skipped, summary->n_failed, n_not_run);
+			database, output_count(summary->n_points, "point", "points").text,
+			summary->n_ok, summary->n_impossible, summary->n_skipped, summary->n_failed,
+			n_not_run);
 		return;
 	}
 	print_json_params(plan, database);

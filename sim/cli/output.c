@@ -204,3 +204,11 @@ const char *output_size(uint64_t bytes, char text[16])
 	snprintf(text, 16, "%" PRIu64 "%c", bytes, units[unit]);
 	return text;
 }
+
+struct output_count output_count(uint64_t n, const char *one, const char *many)
+{
+	struct output_count count;
+
+	snprintf(count.text, sizeof(count.text), "%" PRIu64 " %s", n, n == 1 ? one : many);
+	return count;
+}

@@ -28,6 +28,13 @@ void output_salvaged(const struct diag *damage);
 /* "512B", "16K", "4T": rounded down to a whole number of the largest unit. Returns text. */
 const char *output_size(uint64_t bytes, char text[16]);
 
+struct output_count {
+	char text[48];
+};
+
+/* "1 point", "2 points". */
+struct output_count output_count(uint64_t n, const char *one, const char *many);
+
 /* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
 void output_json_string(FILE *out, const char *text);
 

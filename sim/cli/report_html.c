@@ -123,8 +123,8 @@ void html_provenance(FILE *out, const struct points *points, const struct report
 		"; SQLite %s; %s. Database <code>",
 		sqlite3_libversion(), source->gnuplot_version);
 	html_text(out, source->db_path);
-	fprintf(out, "</code>: %zu points, %zu run and %zu impossible on their core",
-		points->n_rows, ok, points->n_rows - ok);
+	fprintf(out, "</code>: %s, %zu run and %zu impossible on their core",
+		output_count(points->n_rows, "point", "points").text, ok, points->n_rows - ok);
 	if (*source->last_point)
 		fprintf(out, "; last point of %s UTC", source->last_point);
 	fputs(". Models: ", out);

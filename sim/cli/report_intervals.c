@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output.h"
 #include "cli/report.h"
 
 /* Rows of a trace in the table and points of its curve; more intervals are joined. */
@@ -127,6 +128,7 @@ void figure_over_time(const struct points *points, struct table *table, FILE *fi
 			describe(table, before, table_rows(table), finding);
 	}
 	if (selection.left_out)
-		fprintf(finding, " %zu points with other settings are not shown.",
-			selection.left_out);
+		fprintf(finding, " %s with other settings %s not shown.",
+			output_count(selection.left_out, "point", "points").text,
+			selection.left_out == 1 ? "is" : "are");
 }

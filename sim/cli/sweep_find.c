@@ -9,9 +9,12 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "run/point.h"
 
 /* Behind the settings of a combination: state, value, figure, value beside it, figure. */
 enum { RESULT_COLUMNS = 5 };
+
+enum { REFUSALS_SHOWN = 8 };
 
 /* Names of enum find_state. */
 static const char *const states[] = {
@@ -176,6 +179,95 @@ static void write_json(const struct table *table)
 	fputs("],", stdout);
 }
 
+/* ---- values that cannot be ------------------------------------------------------------------ */
+
+/* A value of the axis that no core can have, with all that it was refused for alike. */
+struct refused {
+	char value[PARAM_TEXT_MAX];
+	struct diag why;
+	size_t n_searches;
+};
+
+struct refusals {
+	struct refused *refused;
+	size_t n;
+};
+
+static bool add_refusal(struct refusals *refusals, const char *value, const struct diag *why)
+{
+	struct refused *grown;
+
+	for (size_t i = 0; i < refusals->n; i++) {
+		struct refused *refused = &refusals->refused[i];
+
+		if (strcmp(refused->value, value) != 0 || strcmp(refused->why.text, why->text) != 0)
+			continue;
+		refused->n_searches++;
+		return true;
+	}
+	grown = reallocarray(refusals->refused, refusals->n + 1, sizeof(*grown));
+	if (!grown)
+		return false;
+	refusals->refused = grown;
+	grown += refusals->n++;
+	*grown = (struct refused){ .why = *why, .n_searches = 1 };
+	snprintf(grown->value, sizeof(grown->value), "%s", value);
+	return true;
+}
+
+/* A point of the plan belongs to one search. */
+static bool find_refusals(const struct plan *plan, const struct param *param,
+			  struct refusals *refusals)
+{
+	bool added = true;
+
+	*refusals = (struct refusals){ 0 };
+	for (size_t i = 0; added && i < plan->n_points; i++) {
+		struct diag why = DIAG_INIT;
+		char value[PARAM_TEXT_MAX];
+		struct config config;
+
+		plan_config(plan, &plan->points[i], &config);
+		if (point_check(&config, &why) == STATUS_OK)
+			continue;
+		params_format(&config, param, value);
+		added = add_refusal(refusals, value, &why);
+	}
+	return added;
+}
+
+static void write_refusals_text(const struct refusals *refusals, const struct param *param,
+				FILE *out)
+{
+	for (size_t i = 0; i < refusals->n && i < REFUSALS_SHOWN; i++) {
+		const struct refused *refused = &refusals->refused[i];
+
+		fprintf(out, "%s=%s cannot be in %s: %s\n", param->key, refused->value,
+			output_count(refused->n_searches, "search", "searches").text,
+			refused->why.text);
+	}
+	if (refusals->n > REFUSALS_SHOWN)
+		fprintf(out, "%s more cannot be; --json names them all\n",
+			output_count(refusals->n - REFUSALS_SHOWN, "value", "values").text);
+}
+
+static void write_refusals_json(const struct refusals *refusals)
+{
+	fputs("\"refused\":[", stdout);
+	for (size_t i = 0; i < refusals->n; i++) {
+		const struct refused *refused = &refusals->refused[i];
+
+		fputs(i ? ",{\"value\":" : "{\"value\":", stdout);
+		output_json_string(stdout, refused->value);
+		printf(",\"searches\":%zu,\"reason\":", refused->n_searches);
+		output_json_string(stdout, refused->why.text);
+		fputs("}", stdout);
+	}
+	fputs("],", stdout);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
 static void write_json_params(const struct sweep_args *arguments, const struct plan *plan,
 			      const char *database)
 {
@@ -190,39 +282,65 @@ static void write_json_params(const struct sweep_args *arguments, const struct p
 	printf("},");
 }
 
+static void print_json(const struct sweep_args *arguments, const struct plan *plan,
+		       const struct find *find, const char *database,
+		       const struct sweep_summary *summary, const struct table *table,
+		       const struct refusals *refusals)
+{
+	size_t n;
+
+	find_searches(find, &n);
+	write_json_params(arguments, plan, database);
+	write_json(table);
+	write_refusals_json(refusals);
+	printf("\"stats\":{\"searches\":%zu,\"points\":%zu,\"unfit\":%zu,\"run\":%zu,"
+	       "\"impossible\":%zu,\"skipped\":%zu,\"failed\":%zu}}\n",
+	       n, plan->n_points, find_impossible(find), summary->n_ok, summary->n_impossible,
+	       summary->n_skipped, summary->n_failed);
+}
+
+/* The summary goes to standard error where the table alone is wanted. */
+static int print_text(const struct sweep_args *arguments, const struct plan *plan,
+		      const struct find *find, const char *database,
+		      const struct sweep_summary *summary, const struct table *table,
+		      const struct refusals *refusals)
+{
+	FILE *out = arguments->csv ? stderr : stdout;
+	int status = STATUS_OK;
+	size_t n;
+
+	find_searches(find, &n);
+	fprintf(out,
+		"%s: %s among %s, %zu of which cannot be: %zu run, %zu impossible, %zu there "
+		"already, %zu failed\n",
+		database, output_count(n, "search", "searches").text,
+		output_count(plan->n_points, "point", "points").text, find_impossible(find),
+		summary->n_ok, summary->n_impossible, summary->n_skipped, summary->n_failed);
+	if (arguments->csv)
+		table_write_csv(table, stdout);
+	else
+		status = write_text(table);
+	write_refusals_text(refusals, find_param(find), out);
+	return status;
+}
+
 static int print(const struct sweep_args *arguments, const struct plan *plan,
 		 const struct find *find, const char *database, const struct sweep_summary *summary)
 {
 	const struct keys keys = keys_of(plan);
+	struct refusals refusals;
 	int status = STATUS_OK;
 	struct table table;
-	size_t n;
 
-	find_searches(find, &n);
 	table_init(&table);
 	fill(&table, plan, find, &keys);
-	if (table.failed) {
-		table_free(&table);
-		return output_error(STATUS_INTERNAL, "out of memory");
-	}
-	if (arguments->json) {
-		write_json_params(arguments, plan, database);
-		write_json(&table);
-		printf("\"stats\":{\"searches\":%zu,\"points\":%zu,\"unfit\":%zu,\"run\":%zu,"
-		       "\"impossible\":%zu,\"skipped\":%zu,\"failed\":%zu}}\n",
-		       n, plan->n_points, find_impossible(find), summary->n_ok,
-		       summary->n_impossible, summary->n_skipped, summary->n_failed);
-	} else {
-		fprintf(arguments->csv ? stderr : stdout,
-			"%s: %zu searches among %zu points, %zu of which cannot be: %zu run, %zu "
-			"impossible, %zu there already, %zu failed\n",
-			database, n, plan->n_points, find_impossible(find), summary->n_ok,
-			summary->n_impossible, summary->n_skipped, summary->n_failed);
-		if (arguments->csv)
-			table_write_csv(&table, stdout);
-		else
-			status = write_text(&table);
-	}
+	if (!find_refusals(plan, find_param(find), &refusals) || table.failed)
+		status = output_error(STATUS_INTERNAL, "out of memory");
+	else if (arguments->json)
+		print_json(arguments, plan, find, database, summary, &table, &refusals);
+	else
+		status = print_text(arguments, plan, find, database, summary, &table, &refusals);
+	free(refusals.refused);
 	table_free(&table);
 	return status;
 }

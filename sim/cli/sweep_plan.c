@@ -59,9 +59,10 @@ static void print_groups(const struct plan *plan, const struct forecast *forecas
 			for (unsigned depth = 0; depth < SHARE_DEPTHS; depth++)
 				n_shared[depth] += forecast->groups[i].n_shared[depth];
 		}
-		printf("%s: %zu points to run: %zu replay the trace, %zu the L1 TLBs' misses of "
+		printf("%s: %s to run: %zu replay the trace, %zu the L1 TLBs' misses of "
 		       "another, %zu also with its tables, %zu also with its walks\n",
-		       plan->traces[trace].name.name, n_points, n_shared[SHARE_NOTHING],
+		       plan->traces[trace].name.name,
+		       output_count(n_points, "point", "points").text, n_shared[SHARE_NOTHING],
 		       n_shared[SHARE_STREAM], n_shared[SHARE_MAP],
 		       n_shared[SHARE_WALKS] + n_shared[SHARE_PLACES]);
 	}
@@ -87,8 +88,8 @@ static void print_sources(const struct forecast *forecast)
 		printf("%s for %zu guessed from records and keys of the trace", comma, n_guessed);
 	putchar('\n');
 	if (forecast->n_probes)
-		printf("  probed just now: %zu of %zu groups, %.1f million records, %s\n",
-		       forecast->n_probes, forecast->n_groups,
+		printf("  probed just now: %zu of %s, %.1f million records, %s\n",
+		       forecast->n_probes, output_count(forecast->n_groups, "group", "groups").text,
 		       (double)forecast->probe_records / 1e6,
 		       duration(forecast->probe_micros, text));
 }
@@ -97,18 +98,19 @@ static void print_costs(const struct forecast *forecast)
 {
 	char all[32], wall[32], point[16], share[16], tables[16], worker[16];
 	const unsigned n = forecast->n_workers;
+	const struct output_count workers = output_count(n, "worker", "workers");
 
-	printf("time: about %s of processor time, %s with %u worker%s and a processor for each\n",
-	       duration(forecast->micros, all), duration(forecast->wall_micros, wall), n,
-	       n == 1 ? "" : "s");
+	printf("time: about %s of processor time, %s with %s and a processor for each\n",
+	       duration(forecast->micros, all), duration(forecast->wall_micros, wall),
+	       workers.text);
 	print_sources(forecast);
 	output_size(FORECAST_POINT_BYTES, point);
 	output_size(SWEEP_SHARE_BYTES, share);
 	output_size(forecast->table_bytes, tables);
 	output_size(forecast->worker_bytes * n, worker);
-	printf("memory: %s, %u worker%s x (at most %s a point, at most %s of recordings, about %s "
+	printf("memory: %s, %s x (at most %s a point, at most %s of recordings, about %s "
 	       "of simulated tables)\n",
-	       worker, n, n == 1 ? "" : "s", point, share, tables);
+	       worker, workers.text, point, share, tables);
 }
 
 static void print_text(const struct plan *plan, const struct forecast *forecast)
@@ -118,10 +120,11 @@ static void print_text(const struct plan *plan, const struct forecast *forecast)
 	print_groups(plan, forecast);
 	if (forecast->n_to_run)
 		print_costs(forecast);
-	printf("%zu points (%zu more were duplicates): %zu there already, %zu impossible, %zu to "
-	       "run, %" PRIu64 " accesses to replay\n",
-	       plan->n_points, plan->n_duplicates, forecast->n_done, forecast->n_impossible,
-	       forecast->n_to_run, forecast->accesses);
+	printf("%s (%zu more were duplicates): %zu there already, %zu impossible, %zu to run, %s "
+	       "to replay\n",
+	       output_count(plan->n_points, "point", "points").text, plan->n_duplicates,
+	       forecast->n_done, forecast->n_impossible, forecast->n_to_run,
+	       output_count(forecast->accesses, "access", "accesses").text);
 }
 
 static void print_json_point(const struct plan *plan, size_t i)

@@ -161,8 +161,9 @@ static enum exit_status submit(struct watch *watch, struct diag *diag)
 		again += watch->wanted[i] && watch->states[i].tries;
 		watch->states[i].tries += watch->wanted[i];
 	}
-	fprintf(stderr, "%s: %u of %u slices submitted as %s%s\n", watch->slices.folder,
-		watch->n_wanted, watch->slices.n, watch->name, again ? ", some of them again" : "");
+	fprintf(stderr, "%s: %u of %s submitted as %s%s\n", watch->slices.folder, watch->n_wanted,
+		output_count(watch->slices.n, "slice", "slices").text, watch->name,
+		again ? ", some of them again" : "");
 	return STATUS_OK;
 }
 
@@ -194,8 +195,9 @@ static void report_given_up(const struct watch *watch)
 			continue;
 		snprintf(path, sizeof(path), "%s/slice-%u.log", watch->slices.folder, i + 1);
 		last_line(path, text, sizeof(text));
-		output_error(STATUS_INTERNAL, "slice %u: %zu of %zu points after %u tries; %s: %s",
-			     i + 1, state->n_done, state->n_points, state->tries, path, text);
+		output_error(STATUS_INTERNAL, "slice %u: %zu of %s after %s; %s: %s", i + 1,
+			     state->n_done, output_count(state->n_points, "point", "points").text,
+			     output_count(state->tries, "try", "tries").text, path, text);
 	}
 	if (n_reported > REPORTED_MAX)
 		output_error(STATUS_INTERNAL, "%u more slices likewise; --status lists them",

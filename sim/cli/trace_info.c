@@ -143,13 +143,15 @@ static int check_trace(const struct trace_args *args, size_t i)
 {
 	struct trace_block block = { 0 };
 	struct diag diag = DIAG_INIT;
+	const struct trace_info *info;
 	uint64_t next_ordinal = 0;
 	int status;
 	struct trace_reader *reader = trace_args_open(args, i, TRACE_PAGE_RUNS, &status);
 
 	if (!reader)
 		return status;
-	for (uint64_t b = 0; b < trace_info(reader)->blocks && !diag.status; b++) {
+	info = trace_info(reader);
+	for (uint64_t b = 0; b < info->blocks && !diag.status; b++) {
 		if (trace_read_block(reader, b, COLUMN_ALL, &block, &diag) == STATUS_OK)
 			check_block(reader, b, &block, &next_ordinal, &diag);
 	}
@@ -157,10 +159,10 @@ static int check_trace(const struct trace_args *args, size_t i)
 	if (diag.status == STATUS_OK && args->json)
 		print_json(reader);
 	else if (diag.status == STATUS_OK)
-		printf("%s: ok, %" PRIu64 " blocks, %" PRIu64 " records, %" PRIu64 " accesses\n",
-		       args->paths[i], trace_info(reader)->blocks,
-		       trace_info(reader)->totals.records,
-		       trace_accesses(&trace_info(reader)->totals));
+		printf("%s: ok, %s, %s, %s\n", args->paths[i],
+		       output_count(info->blocks, "block", "blocks").text,
+		       output_count(info->totals.records, "record", "records").text,
+		       output_count(trace_accesses(&info->totals), "access", "accesses").text);
 	trace_close(reader);
 	return output_diag(&diag);
 }

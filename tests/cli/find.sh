@@ -54,6 +54,15 @@ expect 'where tables get a level' 0 '^neoverse-n1 +t1.s2t +edge +44 +0 +43 +1$' 
 	"$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=32..52' --where 'stage2_start_level < 1'
 expect 'which nothing is run for' 1 '' test -e none.db
 
+# Values that cannot be are named with their reasons, once for all searches.
+expect 'a refused value' 0 '^tlb.l2.entries=50 cannot be in 8 searches: .*tlb.l2' find -o found.db --find tlb.l2.entries --where 'walks < 1'
+expect 'of a search' 0 '^stage2.ipa_bits=50 cannot be in 1 search: ' "$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=32..50' --where 'stage2_start_level < 1'
+expect 'no possible value: why' 0 '^neoverse-n1 +t1.s2t +impossible +- +- +- +-$' "$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=50..52' --where 'stage2_start_level < 1'
+expect 'all of them' 0 '^3$' sh -c '"$TWOSTAGE" sweep -o none.db m.yaml --find stage2.ipa_bits=50..52 --where "stage2_start_level < 1" |
+	grep -c "^stage2.ipa_bits=5[012] cannot be in 1 search: stage 2 with 4K granule"'
+expect 'as JSON' 0 '^3 52 1$' sh -c '"$TWOSTAGE" sweep -o none.db --json m.yaml --find stage2.ipa_bits=50..52 --where "stage2_start_level < 1" |
+	jq -r "\"\(.refused | length) \(.refused[2].value) \(.refused[2].searches)\""'
+expect 'one search' 0 '^none.db: 1 search among 3 points, 3 of which' "$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=50..52' --where 'stage2_start_level < 1'
 expect 'one without the other' 64 'want each other' find --find tlb.l2.entries
 expect 'not in slices' 64 'runs here' find --find tlb.l2.entries --where 'walks < 1' --slice 1/2
 expect 'misspelt' 65 "^--where 'wolks < 1': error: .*did you mean 'walks'" find --find tlb.l2.entries --where 'wolks < 1'

@@ -63,7 +63,10 @@ done
 for list in 0 '' 1, -1 1,x 1e3; do
 	expect "sizes '$list'" 64 'expected numbers' mrc --sizes="$list" t.s2t
 done
-expect 'too many page sizes' 64 'more than 16 page sizes' mrc -p "$(yes 4K | head -n 17 | paste -sd,)" t.s2t
+expect 'too many page sizes' 64 'more than 16 page sizes' mrc -p 4K,8K,16K,32K,64K,128K,256K,512K,1M,2M,4M,8M,16M,32M,64M,128M,256M t.s2t
+mrc --csv -p 4K,2M --sizes 1,4 t.s2t >once.out
+mrc --csv -p 4K,2M,4K,2048K --sizes 1,4,1,4 t.s2t >twice.out
+expect 'what is named twice is printed once' 0 '' cmp once.out twice.out
 expect 'stream' 64 'expected data, fetch or all' mrc -t both t.s2t
 expect 'granule' 64 'expected 4K, 16K or 64K' mrc --granule=8K t.s2t
 expect 'full disk' 74 'No space left' sh -c '"$TWOSTAGE" mrc t.s2t >/dev/full'

@@ -13,7 +13,7 @@ name: slurm
 models: [neoverse-n1]
 traces: [t1.s2t, t2.s2t]
 axes:
-  stage2.ipa_bits: [36, 40, 44]
+  tlb.l1d.entries: [16, 32, 48]
 EOF
 mkdir bin queue
 # Tasks wait until there is a file `go`; each call of squeue is counted, and those in `fail` fail.
@@ -76,9 +76,9 @@ rm -f fail submitted
 : >go
 expect 'cut' 0 '' "$TWOSTAGE_FAST" sweep -o c.db --slice 1/3 s.yaml
 mkdir c.db.slices/slice-2.db-journal
-expect 'a slice that fails' 70 'slice 2: 0 of [0-9]+ points after 3 tries; .*slice-2.log: .*error: ' "$TWOSTAGE_FAST" sweep -o c.db --slurm s.yaml
+expect 'a slice that fails' 70 'slice 2: 0 of [0-9]+ points? after 3 tries; .*slice-2.log: .*error: ' "$TWOSTAGE_FAST" sweep -o c.db --slurm s.yaml
 expect 'a slice that fails: tries' 0 '^3$' sh -c 'wc -l <submitted'
-expect 'the rest is merged' 0 'ok, [1-5] points' "$TWOSTAGE_FAST" db check c.db
+expect 'the rest is merged' 0 'ok, [1-5] points?$' "$TWOSTAGE_FAST" db check c.db
 : >refuse
 expect 'sbatch refuses' 74 'sbatch failed' "$TWOSTAGE_FAST" sweep -o d.db --slurm s.yaml
 

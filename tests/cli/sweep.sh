@@ -141,7 +141,7 @@ expect 'after a full disk equals undisturbed' 0 '' cmp whole.csv full.csv
 expect 'export to a full disk: status 74' 0 '' test $? -eq 74
 
 # More traces than files may be open at first.
-expect 'many traces' 0 ' 1 points: 1 run' sh -c 'ulimit -S -n 20; for i in $(seq 40); do ln t1.s2t "many$i.s2t"; done
+expect 'many traces' 0 ' 1 point: 1 run' sh -c 'ulimit -S -n 20; for i in $(seq 40); do ln t1.s2t "many$i.s2t"; done
 	echo "{ name: many, models: neoverse-n1, traces: [$(seq -s, -f many%g.s2t 40)] }" >many.yaml; "$TWOSTAGE" sweep -o many.db many.yaml'
 
 # Specs that are wrong.
