@@ -210,13 +210,21 @@ void mmu_invalidate_ipa(struct mmu *mmu, uint32_t vcpu, uint16_t vmid, enum walk
 /* The same again. */
 void mmu_invalidate_again(struct mmu *mmu, const struct mmu_invalidation *what);
 
+/* An access to come. */
+struct mmu_ahead {
+	va_t va;
+	uint32_t vcpu;
+	const uint64_t
+		*s1_word; /* where its stage-1 descriptor is thought to be; NULL: not known */
+};
+
 /*
- * An access to va comes in some 50 ns or so: fetch the stage-1 descriptor that it may want into the
- * host's caches; and when that is there, the stage-2 descriptor and the set of the L2 TLB. Only
- * time depends on it.
+ * n accesses come in some 50 ns or so: find and fetch the stage-1 descriptors that they may want
+ * into the host's caches; and when these are there, the stage-2 descriptors and the sets of the L2
+ * TLB. Only time depends on it.
  */
-void mmu_fetch_stage1(const struct mmu *mmu, va_t va);
-void mmu_fetch_stage2(const struct mmu *mmu, uint32_t vcpu, va_t va);
+void mmu_fetch_stage1(const struct mmu *mmu, struct mmu_ahead *ahead, uint32_t n);
+void mmu_fetch_stage2(const struct mmu *mmu, const struct mmu_ahead *ahead, uint32_t n);
 
 /*
  * The guest's own access to the line of `pa` goes through the caches that walks read from. The

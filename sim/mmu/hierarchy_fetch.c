@@ -4,27 +4,38 @@
 #include "mmu/hierarchy.h"
 #include "mmu/walk_hints.h"
 
-void mmu_fetch_stage1(const struct mmu *mmu, va_t va)
+void mmu_fetch_stage1(const struct mmu *mmu, struct mmu_ahead *ahead, uint32_t n)
 {
-	const uint64_t *word = walk_hint_word(mmu->hints, 1, va.v, mmu->shape.s1_granule);
+	const enum granule granule = mmu->shape.s1_granule;
+	struct walk_hints *hints = mmu->hints;
 
-	if (word)
-		__builtin_prefetch(word);
+	for (uint32_t i = 0; i < n; i++) {
+		ahead[i].s1_word = walk_hint_word(hints, 1, ahead[i].va.v, granule);
+		if (ahead[i].s1_word)
+			__builtin_prefetch(ahead[i].s1_word);
+	}
 }
 
-void mmu_fetch_stage2(const struct mmu *mmu, uint32_t vcpu, va_t va)
+void mmu_fetch_stage2(const struct mmu *mmu, const struct mmu_ahead *ahead, uint32_t n)
 {
-	const uint64_t *word = walk_hint_word(mmu->hints, 1, va.v, mmu->shape.s1_granule);
-	uint64_t ipa;
+	const enum granule s1_granule = mmu->shape.s1_granule, s2_granule = mmu->shape.s2_granule;
+	const uint64_t offset = low_mask(s1_granule);
+	struct walk_hints *hints = mmu->hints;
 
-	if (mmu->vcpu[vcpu].l2->shape.sets)
-		tlb_host_prefetch(mmu->vcpu[vcpu].l2, va);
-	/* The words of a page stay readable as long as the memory exists. */
-	if (!word || !(*word & DESC_VALID))
-		return;
-	ipa = *word & low_mask(48) & ~low_mask(mmu->shape.s1_granule);
-	ipa |= va.v & low_mask(mmu->shape.s1_granule);
-	word = walk_hint_word(mmu->hints, 2, ipa, mmu->shape.s2_granule);
-	if (word)
-		__builtin_prefetch(word);
+	for (uint32_t i = 0; i < n; i++) {
+		/* The words of a page stay readable as long as the memory exists. */
+		const uint64_t desc = ahead[i].s1_word ? *ahead[i].s1_word : 0;
+		const struct tlb *l2 = mmu->vcpu[ahead[i].vcpu].l2;
+		const uint64_t *word;
+
+		if (l2->shape.sets)
+			tlb_host_prefetch(l2, ahead[i].va);
+		if (!(desc & DESC_VALID))
+			continue;
+		word = walk_hint_word(hints, 2,
+				      (desc & low_mask(48) & ~offset) | (ahead[i].va.v & offset),
+				      s2_granule);
+		if (word)
+			__builtin_prefetch(word);
+	}
 }

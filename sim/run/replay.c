@@ -116,15 +116,29 @@ enum exit_status replay_fault_status(struct replay *replay, uint32_t vm)
 			"a walk kept faulting after its fault was handled");
 }
 
+static const struct mmu_space *enter(struct replay *replay, const struct trace_key *key,
+				     uint32_t vm)
+{
+	const struct mmu_space *space =
+		vm_enter(replay->machine->vms[vm], key->vcpu, key->asid, replay->diag);
+	const bool entering_acts = vm_allocates_asids(replay->machine->vms[vm]);
+
+	replay->entered =
+		(struct replay_space){ entering_acts ? NULL : space, vm, (uint16_t)key->asid };
+	return space;
+}
+
 bool replay_request(struct replay *replay, const struct trace_key *key, struct mmu_request *request)
 {
+	const struct replay_space *entered = &replay->entered;
 	const uint32_t vm = replay_vm(replay, key);
+	const bool same = entered->space && entered->vm == vm && entered->asid == key->asid;
 
 	/* Not every trace says when a vCPU changes its VM. */
 	if (replay->machine->running[key->vcpu] != vm)
 		machine_run_vm(replay->machine, key->vcpu, vm);
 	*request = (struct mmu_request){
-		.space = vm_enter(replay->machine->vms[vm], key->vcpu, key->asid, replay->diag),
+		.space = same ? entered->space : enter(replay, key, vm),
 		.va = va_of(va_sign_extend(key->va)),
 		.kind = key->stream == STREAM_FETCH ? ACCESS_FETCH : ACCESS_LOAD,
 		.known_ipa = key->ipa,

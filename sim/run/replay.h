@@ -13,6 +13,9 @@
 
 struct sampler; /* run/sample.h */
 
+/* Records whose tables and TLB sets are fetched together (replay_ahead.c). */
+enum { REPLAY_BATCH = 16 };
+
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
 struct replay_hint {
 	uint32_t index; /* mmu_l1_index() of the slot */
@@ -32,6 +35,19 @@ struct replay_last {
 	uint32_t before; /* in the block before */
 };
 
+/* The address space of the key before, so that not every miss looks it up. */
+struct replay_space {
+	const struct mmu_space *space; /* NULL: not known, or to enter it does something */
+	uint32_t vm;
+	uint16_t asid;
+};
+
+/* Records to come that no L1 TLB seems to hold, for replay_look_ahead(). */
+struct replay_ahead {
+	struct mmu_ahead access[REPLAY_BATCH];
+	uint32_t n;
+};
+
 struct replay {
 	struct machine *machine;
 	struct mmu *mmu;	     /* the machine's */
@@ -39,16 +55,18 @@ struct replay {
 	struct host_session session; /* what the host does on its own */
 	bool scheduled;		     /* the session says which VM runs, not the trace */
 	bool runs;		     /* records stand for several accesses */
-	bool fast;		   /* LRU in both L1s and no store that matters: replay by hints */
-	bool track_stores;	   /* stores within runs matter */
-	bool lines;		   /* the guest's lines go through the caches */
-	bool has_instructions;	   /* the trace counts them; else each access is one */
-	uint64_t ordinal;	   /* of the record before, for the clock of the walkers */
-	unsigned columns;	   /* enum trace_column bits that blocks must have */
-	uint64_t clock;		   /* last LRU stamp given */
-	uint64_t tlbis;		   /* operations that all open runs know of */
-	struct replay_hint *hints; /* TRACE_BLOCK_RECORDS of them; fast only */
-	pa_t *line_pa;		   /* of each key that has a hint; `fast` with `lines` only */
+	bool fast;	       /* LRU in both L1s and no store that matters: replay by hints */
+	bool track_stores;     /* stores within runs matter */
+	bool lines;	       /* the guest's lines go through the caches */
+	bool has_instructions; /* the trace counts them; else each access is one */
+	uint64_t ordinal;      /* of the record before, for the clock of the walkers */
+	unsigned columns;      /* enum trace_column bits that blocks must have */
+	uint64_t clock;	       /* last LRU stamp given */
+	uint64_t tlbis;	       /* operations that all open runs know of */
+	struct replay_space entered;
+	struct replay_ahead ahead;
+	struct replay_hint *hints;   /* TRACE_BLOCK_RECORDS of them; fast only */
+	pa_t *line_pa;		     /* of each key that has a hint; `fast` with `lines` only */
 	struct replay_store *stores; /* per vCPU; track_stores only */
 	struct replay_last *last;    /* by 2 * vCPU + stream */
 	struct recorder *record;     /* hears of all; not owned; NULL: nobody does */

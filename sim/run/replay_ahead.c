@@ -20,39 +20,45 @@ static uint32_t batch_end(uint32_t first, uint32_t end)
 static void fetch_keys(const struct replay *replay, const struct trace_block *block, uint32_t first,
 		       uint32_t end)
 {
-	for (uint32_t i = first; i < batch_end(first, end); i++) {
+	const uint32_t last = batch_end(first, end);
+
+	for (uint32_t i = first; i < last; i++) {
 		__builtin_prefetch(&replay->hints[block->key[i]]);
 		__builtin_prefetch(&block->keys[block->key[i]]);
 	}
 }
 
-static void fetch_stage1(const struct replay *replay, const struct trace_block *block,
-			 uint32_t first, uint32_t end)
+/* Those that are not held, for the steps to come. */
+static void list_misses(struct replay *replay, const struct trace_block *block, uint32_t first,
+			uint32_t end)
 {
-	for (uint32_t i = first; i < batch_end(first, end); i++)
-		if (!seems_held(replay, &replay->hints[block->key[i]]))
-			mmu_fetch_stage1(replay->mmu,
-					 va_of(va_sign_extend(block->keys[block->key[i]].va)));
-}
+	const uint32_t last = batch_end(first, end);
+	uint32_t n = 0;
 
-static void fetch_stage2(const struct replay *replay, const struct trace_block *block,
-			 uint32_t first, uint32_t end)
-{
-	for (uint32_t i = first; i < batch_end(first, end); i++) {
-		const struct trace_key *key = &block->keys[block->key[i]];
+	for (uint32_t i = first; i < last; i++) {
+		const uint32_t index = block->key[i];
+		const struct trace_key *key = &block->keys[index];
 
-		if (!seems_held(replay, &replay->hints[block->key[i]]))
-			mmu_fetch_stage2(replay->mmu, key->vcpu, va_of(va_sign_extend(key->va)));
+		if (seems_held(replay, &replay->hints[index]))
+			continue;
+		replay->ahead.access[n].va = va_of(va_sign_extend(key->va));
+		replay->ahead.access[n++].vcpu = key->vcpu;
 	}
+	replay->ahead.n = n;
 }
 
-void replay_look_ahead(const struct replay *replay, const struct trace_block *block, uint32_t first,
+/* What the batch before has listed is one batch nearer by now. */
+void replay_look_ahead(struct replay *replay, const struct trace_block *block, uint32_t first,
 		       uint32_t end)
 {
+	struct replay_ahead *ahead = &replay->ahead;
+
 	if (end - first > 3 * REPLAY_BATCH)
 		fetch_keys(replay, block, first + 3 * REPLAY_BATCH, end);
-	if (end - first > 2 * REPLAY_BATCH)
-		fetch_stage1(replay, block, first + 2 * REPLAY_BATCH, end);
-	if (end - first > REPLAY_BATCH)
-		fetch_stage2(replay, block, first + REPLAY_BATCH, end);
+	mmu_fetch_stage2(replay->mmu, ahead->access, ahead->n);
+	ahead->n = 0;
+	if (end - first <= 2 * REPLAY_BATCH)
+		return;
+	list_misses(replay, block, first + 2 * REPLAY_BATCH, end);
+	mmu_fetch_stage1(replay->mmu, ahead->access, ahead->n);
 }

@@ -45,8 +45,7 @@ enum exit_status replay_untimed(struct replay *replay, const struct trace_block 
 				uint32_t first, uint32_t end);
 
 /* replay_ahead.c: records from `first` on are about to be made, REPLAY_BATCH of them first. */
-enum { REPLAY_BATCH = 16 };
-void replay_look_ahead(const struct replay *replay, const struct trace_block *block, uint32_t first,
+void replay_look_ahead(struct replay *replay, const struct trace_block *block, uint32_t first,
 		       uint32_t end);
 
 /* replay_clock.c: the same on the clock of the machine's walkers. */
