@@ -336,16 +336,8 @@ static bool alloc_run(struct frames *frames, unsigned size_bits, pa_t *out)
 	return true;
 }
 
-bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out)
+bool frames_alloc_piece(struct frames *frames, unsigned size_bits, pa_t *out)
 {
-	struct frames_run *run = &frames->run;
-
-	if (run->size_bits == size_bits && run->next < run->end) {
-		*out = pa_of(run->next);
-		run->next += UINT64_C(1) << size_bits;
-		frames->free_bytes -= UINT64_C(1) << size_bits;
-		return true;
-	}
 	return size_bits > FRAMES_REGION_BITS ? alloc_run(frames, size_bits, out)
 					      : alloc_in_region(frames, size_bits, out);
 }

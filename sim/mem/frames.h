@@ -62,11 +62,24 @@ struct frames {
 bool frames_init(struct frames *frames, const struct frames_setup *setup);
 void frames_fini(struct frames *frames);
 
+/* frames_alloc() where no run has such a frame. */
+bool frames_alloc_piece(struct frames *frames, unsigned size_bits, pa_t *out);
+
 /*
  * A frame of 2^size_bits bytes, 12 <= size_bits < 52. False: no free piece is large enough, or our
  * own memory ran out (then no_memory is set); nothing changed.
  */
-bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out);
+static inline bool frames_alloc(struct frames *frames, unsigned size_bits, pa_t *out)
+{
+	struct frames_run *run = &frames->run;
+
+	if (run->size_bits != size_bits || run->next == run->end)
+		return frames_alloc_piece(frames, size_bits, out);
+	*out = pa_of(run->next);
+	run->next += UINT64_C(1) << size_bits;
+	frames->free_bytes -= UINT64_C(1) << size_bits;
+	return true;
+}
 
 /*
  * Give back 2^size_bits bytes at pa, all of them taken by frames_alloc(): a frame, a naturally

@@ -185,17 +185,6 @@ enum kvm_errno kvm_mmu_add_slot(struct kvm_mmu *mmu, const struct kvm_slot_setup
 	return KVM_E_NONE;
 }
 
-struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa)
-{
-	for (unsigned i = 0; i < mmu->slots; i++) {
-		struct kvm_slot *slot = mmu->slot[i];
-
-		if (ipa >= slot->setup.base && ipa - slot->setup.base < slot->setup.bytes)
-			return slot;
-	}
-	return NULL;
-}
-
 bool kvm_mmu_touched(const struct kvm_mmu *mmu, uint64_t ipa)
 {
 	const struct kvm_slot *slot = kvm_mmu_slot_of(mmu, ipa);

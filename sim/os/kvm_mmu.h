@@ -170,7 +170,13 @@ void kvm_mmu_stale_fault(struct kvm_mmu *mmu, uint64_t ipa);
 enum kvm_access_result kvm_mmu_access(struct kvm_mmu *mmu, uint64_t ipa, enum access_kind kind);
 
 /* The slot that holds the IPA; NULL: none. */
-struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa);
+static inline struct kvm_slot *kvm_mmu_slot_of(const struct kvm_mmu *mmu, uint64_t ipa)
+{
+	for (unsigned i = 0; i < mmu->slots; i++)
+		if (ipa - mmu->slot[i]->setup.base < mmu->slot[i]->setup.bytes)
+			return mmu->slot[i];
+	return NULL;
+}
 
 /* Bytes of tables that only KVM's own walks use, none of them among pgt.tables. */
 uint64_t kvm_mmu_fake_bytes(const struct kvm_mmu *mmu);

@@ -147,7 +147,7 @@ static enum kvm_result map_page(struct kvm_pgtable *pgt, const struct map_data *
 }
 
 /* The same where the entry is near and nothing is mapped: it has nothing to break. */
-static bool map_near(struct kvm_pgtable *pgt, uint64_t page, const struct map_data *data)
+static bool map_near(struct kvm_pgtable *pgt, uint64_t page, pa_t pa, unsigned prot)
 {
 	const enum granule granule = pgt->setup.granule;
 	const uint64_t index = near_index(granule, page);
@@ -157,15 +157,16 @@ static bool map_near(struct kvm_pgtable *pgt, uint64_t page, const struct map_da
 	if (!near || near->words[index])
 		return false;
 	phys_put64(pgt->mem, near->words, near_pa(near, index),
-		   desc_leaf(&pgt->format, KVM_LAST_LEVEL, data->pa, data->attributes));
+		   desc_leaf(&pgt->format, KVM_LAST_LEVEL, pa.v & ~low_mask(granule),
+			     leaf_attributes(pgt, prot)));
 	pgt->fake_steps += pgt->fake_levels;
 	pgt->software_steps += pgt->fake_levels + (unsigned)(KVM_LEVELS - pgt->start_level);
 	pgt->counts.mapped[KVM_LAST_LEVEL]++;
 	return true;
 }
 
-enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes, pa_t pa,
-				unsigned prot, struct kvm_table_cache *cache, unsigned flags)
+static enum kvm_result map_range(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes, pa_t pa,
+				 unsigned prot, struct kvm_table_cache *cache, unsigned flags)
 {
 	const uint64_t page = ipa & ~low_mask(pgt->setup.granule);
 	struct map_data data = { .pa = pa.v & ~low_mask(pgt->setup.granule),
@@ -178,15 +179,23 @@ enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t 
 	int level;
 
 	visit.end = page + low_mask(pgt->setup.granule) + 1;
-	if (ipa + bytes <= visit.end && !(flags & KVM_WALK_SKIP_BBM_TLBI) &&
-	    map_near(pgt, page, &data))
-		return KVM_OK;
 	if (ipa + bytes <= visit.end && visit.end <= UINT64_C(1) << pgt->setup.ia_bits) {
 		visit.old = kvm_find_leaf(pgt, page, &level, &visit.entry);
 		if (level == KVM_LAST_LEVEL)
 			return map_page(pgt, &data, &visit);
 	}
 	return kvm_pgtable_walk(pgt, ipa, bytes, &walker);
+}
+
+enum kvm_result kvm_pgtable_map(struct kvm_pgtable *pgt, uint64_t ipa, uint64_t bytes, pa_t pa,
+				unsigned prot, struct kvm_table_cache *cache, unsigned flags)
+{
+	const uint64_t page_mask = low_mask(pgt->setup.granule);
+
+	if ((ipa & page_mask) + bytes <= page_mask + 1 && !(flags & KVM_WALK_SKIP_BBM_TLBI) &&
+	    map_near(pgt, ipa & ~page_mask, pa, prot))
+		return KVM_OK;
+	return map_range(pgt, ipa, bytes, pa, prot, cache, flags);
 }
 
 /* ---- unmap -------------------------------------------------------------------------------- */

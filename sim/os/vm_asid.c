@@ -37,24 +37,34 @@ static bool start(struct vm *vm, struct diag *diag)
 	return vm->running != NULL;
 }
 
-const struct mmu_space *vm_enter(struct vm *vm, uint32_t vcpu, uint16_t asid, struct diag *diag)
+/* The vCPU runs `space` from now on, by an ASID of this generation. */
+static void switch_to(struct vm *vm, uint32_t vcpu, struct space *space)
 {
-	const struct mmu_space *found = vm_space(vm, asid, diag);
 	const struct tlb_match all = { .scope = TLB_SCOPE_VMID, .context = { .vmid = vm->vmid } };
-	struct space *space = vm_find_space(vm, asid);
 
-	if (!found || !vm_allocates_asids(vm) || !vm->mmu)
-		return found;
-	if (!start(vm, diag))
-		return NULL;
-	if (vm->running[vcpu] == space)
-		return found;
 	vm->running[vcpu] = space;
 	if (id_alloc_enter(&vm->asids, vcpu, &space->id))
 		mmu_invalidate(vm->mmu, vcpu, &all, WALK_CACHE_STAGE1);
 	space->mmu.context.asid = id_alloc_index(&vm->asids, space->id);
 	space->regime.asid = space->mmu.context.asid;
-	return found;
+}
+
+const struct mmu_space *vm_enter(struct vm *vm, uint32_t vcpu, uint16_t asid, struct diag *diag)
+{
+	struct space *space = vm_find_space(vm, asid);
+
+	if (!space) {
+		if (!vm_space(vm, asid, diag))
+			return NULL;
+		space = vm_find_space(vm, asid);
+	}
+	if (!vm_allocates_asids(vm) || !vm->mmu)
+		return &space->mmu;
+	if (!start(vm, diag))
+		return NULL;
+	if (vm->running[vcpu] != space)
+		switch_to(vm, vcpu, space);
+	return &space->mmu;
 }
 
 void vm_fini_asids(struct vm *vm)
