@@ -176,7 +176,8 @@ static char *database_path(const struct sweep_args *arguments, const struct plan
 
 	if (arguments->database) {
 		path = strdup(arguments->database);
-	} else if (!arguments->dry_run && mkdir("results", 0777) != 0 && errno != EEXIST) {
+	} else if (!arguments->dry_run && arguments->mode != SWEEP_STATUS &&
+		   mkdir("results", 0777) != 0 && errno != EEXIST) {
 		diag_set(diag, STATUS_IO, "results: %s", strerror(errno));
 		return NULL;
 	} else if (asprintf(&path, "results/%s.db", plan->name) < 0) {

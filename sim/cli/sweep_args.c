@@ -198,7 +198,8 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 		{ "slice", KEY_SLICE, "I/N", 0,
 		  "run slice I of N into DATABASE.slices, for any scheduler", 1 },
 		{ "merge", KEY_MERGE, NULL, 0, "merge the slices into the database", 1 },
-		{ "status", KEY_STATUS, NULL, 0, "say how far the slices are", 1 },
+		{ "status", KEY_STATUS, NULL, 0,
+		  "say how far the slices are, or the database, and what is left", 1 },
 		{ "slurm", KEY_SLURM, NULL, 0,
 		  "run all slices as tasks of Slurm, those that failed again, and merge; what "
 		  "follows -- is given to sbatch",

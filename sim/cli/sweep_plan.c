@@ -33,8 +33,7 @@ static void print_point(const struct plan *plan, const struct forecast *forecast
 	       *reason.text ? ": " : "", reason.text);
 }
 
-/* "3.2 s", "15 min", "7.5 h" */
-static const char *duration(uint64_t micros, char text[32])
+const char *sweep_duration(uint64_t micros, char text[32])
 {
 	const double seconds = (double)micros / 1e6;
 
@@ -91,7 +90,7 @@ static void print_sources(const struct forecast *forecast)
 		printf("  probed just now: %zu of %s, %.1f million records, %s\n",
 		       forecast->n_probes, output_count(forecast->n_groups, "group", "groups").text,
 		       (double)forecast->probe_records / 1e6,
-		       duration(forecast->probe_micros, text));
+		       sweep_duration(forecast->probe_micros, text));
 }
 
 static void print_costs(const struct forecast *forecast)
@@ -101,7 +100,7 @@ static void print_costs(const struct forecast *forecast)
 	const struct output_count workers = output_count(n, "worker", "workers");
 
 	printf("time: about %s of processor time, %s with %s and a processor for each\n",
-	       duration(forecast->micros, all), duration(forecast->wall_micros, wall),
+	       sweep_duration(forecast->micros, all), sweep_duration(forecast->wall_micros, wall),
 	       workers.text);
 	print_sources(forecast);
 	output_size(FORECAST_POINT_BYTES, point);

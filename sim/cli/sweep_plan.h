@@ -2,6 +2,8 @@
 #ifndef TWOSTAGE_CLI_SWEEP_PLAN_H
 #define TWOSTAGE_CLI_SWEEP_PLAN_H
 
+#include <stdint.h>
+
 #include "cli/sweep_args.h"
 #include "run/plan.h"
 
@@ -11,5 +13,8 @@
  */
 int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,
 		     const char *database);
+
+/* "3.2 s", "15 min", "7.5 h". Returns text. */
+const char *sweep_duration(uint64_t micros, char text[32]);
 
 #endif

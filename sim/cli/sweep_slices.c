@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/sweep_slices.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "cli/output.h"
-#include "cli/slurm.h"
 
 static enum exit_status no_memory(struct diag *diag)
 {
 	return diag_set(diag, STATUS_INTERNAL, "out of memory");
 }
 
-/* The slices as the folder says. */
-static enum exit_status find_slices(struct slices *slices, const struct plan *plan,
-				    const char *database, struct diag *diag)
+enum exit_status sweep_find_slices(struct slices *slices, const struct plan *plan,
+				   const char *database, struct diag *diag)
 {
 	unsigned n;
 	enum exit_status status = slices_find(plan, database, &n, diag);
@@ -93,7 +86,7 @@ enum exit_status sweep_merge(const struct plan *plan, const char *database, size
 			     struct diag *diag)
 {
 	struct slices slices;
-	enum exit_status status = find_slices(&slices, plan, database, diag);
+	enum exit_status status = sweep_find_slices(&slices, plan, database, diag);
 	struct db *db = NULL;
 	uint64_t n_new;
 
@@ -105,77 +98,4 @@ enum exit_status sweep_merge(const struct plan *plan, const char *database, size
 		status = diag->status;
 	slices_free(&slices);
 	return status;
-}
-
-/* Unknown states are SLURM_GONE: without Slurm, or when it does not answer. */
-static enum slurm_task *read_queue(const struct slices *slices)
-{
-	enum slurm_task *tasks = calloc(slices->n, sizeof(*tasks));
-	char *name = slurm_job_name(slices);
-
-	if (tasks && name && slurm_queue(name, tasks, slices->n, NULL) != STATUS_OK)
-		memset(tasks, 0, slices->n * sizeof(*tasks));
-	free(name);
-	return tasks;
-}
-
-static enum exit_status print_slices(const struct slices *slices, struct db *base, int json,
-				     size_t *n_done, struct diag *diag)
-{
-	static const char *const states[] = { "not in the queue of Slurm", "pending", "running" };
-	enum slurm_task *tasks = read_queue(slices);
-	enum exit_status status = tasks ? STATUS_OK : no_memory(diag);
-	unsigned n_complete = 0;
-
-	if (json)
-		printf("\"slices\":[");
-	for (unsigned i = 0; status == STATUS_OK && i < slices->n; i++) {
-		size_t n_points = slices->first[i + 1] - slices->first[i], done;
-
-		status = slices_done(slices, i, base, &done, diag);
-		if (status != STATUS_OK)
-			break;
-		*n_done += done;
-		n_complete += done == n_points;
-		if (json)
-			printf("%s{\"slice\":%u,\"points\":%zu,\"done\":%zu,\"state\":\"%s\"}",
-			       i ? "," : "", i + 1, n_points, done, states[tasks[i]]);
-		else if (done < n_points)
-			printf("slice %u: %zu of %zu points, %s\n", i + 1, done, n_points,
-			       states[tasks[i]]);
-	}
-	free(tasks);
-	if (json)
-		printf("],\"stats\":{\"slices\":%u,\"complete\":%u,\"points\":%zu,\"done\":%zu}}\n",
-		       slices->n, n_complete, slices->plan->n_points, *n_done);
-	else if (status == STATUS_OK)
-		printf("%s: %u of %u slices complete, %zu of %zu points done\n", slices->folder,
-		       n_complete, slices->n, *n_done, slices->plan->n_points);
-	return status;
-}
-
-int sweep_status(const struct sweep_args *arguments, const struct plan *plan, const char *database)
-{
-	struct diag diag = DIAG_INIT;
-	struct slices slices;
-	struct db *base = NULL;
-	size_t n_done = 0;
-
-	if (find_slices(&slices, plan, database, &diag) == STATUS_OK &&
-	    slices_check(&slices, &diag) == STATUS_OK &&
-	    db_open_existing(database, &base, &diag) == STATUS_OK) {
-		if (arguments->json) {
-			printf("{\"schema\":1,\"params\":{\"sweep\":");
-			output_json_string(stdout, plan->name);
-			printf(",\"database\":");
-			output_json_string(stdout, database);
-			printf("},");
-		}
-		print_slices(&slices, base, arguments->json, &n_done, &diag);
-	}
-	db_close(base, NULL);
-	slices_free(&slices);
-	if (diag.status != STATUS_OK)
-		return output_diag(&diag);
-	return n_done == plan->n_points ? STATUS_OK : STATUS_INTERRUPTED;
 }

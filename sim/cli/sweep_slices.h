@@ -3,6 +3,8 @@
 #ifndef TWOSTAGE_CLI_SWEEP_SLICES_H
 #define TWOSTAGE_CLI_SWEEP_SLICES_H
 
+#include <stdbool.h>
+
 #include "base/diag.h"
 #include "cli/sweep_args.h"
 #include "run/plan.h"
@@ -30,7 +32,12 @@ enum exit_status sweep_place_close(struct sweep_place *place, struct diag *diag)
 enum exit_status sweep_merge(const struct plan *plan, const char *database, size_t *n_missing,
 			     struct diag *diag);
 
-/* Print how far the slices are. Status: 0 all points are there, STATUS_INTERRUPTED not yet. */
+/* The slices as the folder says; STATUS_NO_INPUT if it is not there. slices_free() them. */
+enum exit_status sweep_find_slices(struct slices *slices, const struct plan *plan,
+				   const char *database, struct diag *diag);
+
+/* sweep_status.c: print how far the slices are, or the database if there are none. Status: 0 all
+ * points are there, STATUS_INTERRUPTED not yet. */
 int sweep_status(const struct sweep_args *arguments, const struct plan *plan, const char *database);
 
 enum sweep_slurm_end {
@@ -39,6 +46,10 @@ enum sweep_slurm_end {
 	SWEEP_SLURM_INCOMPLETE, /* slices failed again and again; their reasons are printed */
 	SWEEP_SLURM_FAILED,	/* diag says why */
 };
+
+/* The last line that the tasks of slice `index`, counted from 0, wrote, and where; false: none. */
+bool slice_last_line(const struct slices *slices, unsigned index, char *path, size_t path_bytes,
+		     char *text, size_t text_bytes);
 
 /* sweep_slurm.c: submit, watch, submit again. */
 enum sweep_slurm_end sweep_slurm_run(const struct sweep_args *arguments, const struct plan *plan,

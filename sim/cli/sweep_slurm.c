@@ -117,17 +117,16 @@ static void stop(struct watch *watch)
 static enum exit_status look_at(struct watch *watch, unsigned i, struct diag *diag)
 {
 	struct slice_state *state = &watch->states[i];
-	enum exit_status status;
-	size_t n_done;
+	struct slice_progress progress;
+	enum exit_status status = slices_look(&watch->slices, i, watch->base, &progress, diag);
 
-	status = slices_done(&watch->slices, i, watch->base, &n_done, diag);
 	if (status != STATUS_OK)
 		return status;
-	state->n_points = watch->slices.first[i + 1] - watch->slices.first[i];
-	if (n_done > state->n_done)
+	state->n_points = progress.n_points;
+	if (progress.n_done > state->n_done)
 		state->tries = 0;
-	state->n_done = n_done;
-	state->complete = n_done == state->n_points;
+	state->n_done = progress.n_done;
+	state->complete = progress.n_done == progress.n_points;
 	watch->wanted[i] = !state->complete && state->tries < TRIES_MAX;
 	watch->n_given_up += !state->complete && !watch->wanted[i];
 	watch->n_wanted += watch->wanted[i];
@@ -167,22 +166,6 @@ static enum exit_status submit(struct watch *watch, struct diag *diag)
 	return STATUS_OK;
 }
 
-/* The last line that the slice's tasks wrote. */
-static void last_line(const char *path, char *text, size_t n_bytes)
-{
-	FILE *log = fopen(path, "r");
-	char line[512];
-
-	snprintf(text, n_bytes, "no output");
-	while (log && fgets(line, sizeof(line), log)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (*line)
-			snprintf(text, n_bytes, "%s", line);
-	}
-	if (log)
-		fclose(log);
-}
-
 static void report_given_up(const struct watch *watch)
 {
 	unsigned n_reported = 0;
@@ -193,8 +176,8 @@ static void report_given_up(const struct watch *watch)
 
 		if (state->complete || n_reported++ >= REPORTED_MAX)
 			continue;
-		snprintf(path, sizeof(path), "%s/slice-%u.log", watch->slices.folder, i + 1);
-		last_line(path, text, sizeof(text));
+		if (!slice_last_line(&watch->slices, i, path, sizeof(path), text, sizeof(text)))
+			snprintf(text, sizeof(text), "no output");
 		output_error(STATUS_INTERNAL, "slice %u: %zu of %s after %s; %s: %s", i + 1,
 			     state->n_done, output_count(state->n_points, "point", "points").text,
 			     output_count(state->tries, "try", "tries").text, path, text);

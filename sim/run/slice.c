@@ -60,6 +60,16 @@ static enum exit_status look_at_traces(const struct plan *plan, struct forecast_
 	return status;
 }
 
+/* Each slice begins with a point that is alone. */
+static void set_micros(struct slices *slices, const struct slice_cost *costs)
+{
+	for (size_t i = 0; i < slices->plan->n_points; i++)
+		slices->micros[i] = costs[i].shared;
+	for (unsigned k = 0; k < slices->n; k++)
+		if (slices->first[k] < slices->first[k + 1])
+			slices->micros[slices->first[k]] = costs[slices->first[k]].alone;
+}
+
 static enum exit_status cut(struct slices *slices, struct schedule *schedule, struct diag *diag)
 {
 	const struct plan *plan = slices->plan;
@@ -78,6 +88,7 @@ static enum exit_status cut(struct slices *slices, struct schedule *schedule, st
 		slice_cut(costs, plan->n_points, slices->n, slices->first);
 		for (size_t i = 0; i < plan->n_points; i++)
 			slices->order[i] = schedule->places[i].point;
+		set_micros(slices, costs);
 	}
 	free(costs);
 	free(pages);
@@ -93,8 +104,9 @@ enum exit_status slices_cut(struct slices *slices, const struct plan *plan, unsi
 	*slices = (struct slices){ .plan = plan, .n = n };
 	slices->first = calloc((size_t)n + 1, sizeof(*slices->first));
 	slices->order = calloc(plan->n_points + 1, sizeof(*slices->order));
+	slices->micros = calloc(plan->n_points + 1, sizeof(*slices->micros));
 	slices->folder = slice_plan_folder(database);
-	if (!slices->order || !slices->first || !slices->folder)
+	if (!slices->order || !slices->first || !slices->micros || !slices->folder)
 		return no_memory(diag);
 	status = cut(slices, &schedule, diag);
 	schedule_fini(&schedule);
@@ -120,6 +132,7 @@ void slices_free(struct slices *slices)
 {
 	free(slices->order);
 	free(slices->first);
+	free(slices->micros);
 	free(slices->folder);
 	*slices = (struct slices){ 0 };
 }
@@ -177,24 +190,56 @@ static enum exit_status open_shard(const struct slices *slices, unsigned index, 
 	return status;
 }
 
-enum exit_status slices_done(const struct slices *slices, unsigned index, struct db *base,
-			     size_t *n_done, struct diag *diag)
+/* What all points of a shard took. */
+static enum exit_status add_effort(struct db *shard, struct slice_progress *progress,
+				   struct diag *diag)
 {
+	sqlite3_stmt *query;
+	enum exit_status status =
+		db_prepare(shard, "SELECT total(wall_micros) FROM effort", &query, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	if (sqlite3_step(query) == SQLITE_ROW)
+		progress->micros = (uint64_t)sqlite3_column_double(query, 0);
+	else
+		status = db_failure(shard, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
+static enum exit_status look_at_point(const struct slices *slices, size_t i, struct db *shard,
+				      struct db *base, struct slice_progress *progress,
+				      struct diag *diag)
+{
+	const char *key = slices->plan->points[slices->order[i]].key;
+	enum exit_status status = STATUS_OK;
+	int in_shard = 0, in_base = 0;
+
+	if (shard)
+		status = db_has(shard, key, &in_shard, diag);
+	if (status == STATUS_OK && !in_shard && base)
+		status = db_has(base, key, &in_base, diag);
+	progress->n_done += in_shard || in_base;
+	if (in_shard)
+		progress->guessed_micros += slices->micros[i];
+	else if (!in_base)
+		progress->left_micros += slices->micros[i];
+	return status;
+}
+
+enum exit_status slices_look(const struct slices *slices, unsigned index, struct db *base,
+			     struct slice_progress *progress, struct diag *diag)
+{
+	const size_t first = slices->first[index], end = slices->first[index + 1];
 	struct db *shard;
 	enum exit_status status = open_shard(slices, index, &shard, diag);
 
-	*n_done = 0;
-	for (size_t i = slices->first[index];
-	     status == STATUS_OK && (shard || base) && i < slices->first[index + 1]; i++) {
-		const char *key = slices->plan->points[slices->order[i]].key;
-		int found = 0;
-
-		if (shard)
-			status = db_has(shard, key, &found, diag);
-		if (status == STATUS_OK && !found && base)
-			status = db_has(base, key, &found, diag);
-		*n_done += (size_t)found;
-	}
+	*progress = (struct slice_progress){ .n_points = end - first };
+	for (size_t i = first; status == STATUS_OK && i < end; i++)
+		status = look_at_point(slices, i, shard, base, progress, diag);
+	if (status == STATUS_OK && shard)
+		status = add_effort(shard, progress, diag);
 	db_close(shard, NULL);
 	return status;
 }

@@ -19,9 +19,10 @@ enum { SLICES_MAX = 100 * 1000 };
 struct slices {
 	const struct plan *plan;
 	unsigned n;
-	size_t *order; /* points of the plan, those that share most one after the other */
-	size_t *first; /* n + 1 places: slice i has the points order[first[i]] and so on, up to
-			  first[i + 1] - 1 */
+	size_t *order;	  /* points of the plan, those that share most one after the other */
+	size_t *first;	  /* n + 1 places: slice i has the points order[first[i]] and so on, up to
+			     first[i + 1] - 1 */
+	uint64_t *micros; /* of each of order[], as guessed for the cut */
 	char *folder;
 };
 
@@ -59,12 +60,17 @@ char *slices_shard(const struct slices *slices, unsigned index);
 /* Were all its points run by this engine? STATUS_BAD_INPUT if not. */
 enum exit_status slices_check_engine(struct db *shard, struct diag *diag);
 
-/*
- * How many points of slice `index` are in its shard or in `base`, which may be NULL. A shard that
- * is not there has none.
- */
-enum exit_status slices_done(const struct slices *slices, unsigned index, struct db *base,
-			     size_t *n_done, struct diag *diag);
+struct slice_progress {
+	size_t n_points;
+	size_t n_done; /* in its shard, or in the database */
+	/* Guesses for the points of the shard and for those still to be run, and what the former
+	 * took. */
+	uint64_t guessed_micros, left_micros, micros;
+};
+
+/* How far slice `index` is. `base` may be NULL; a shard that is not there has no points. */
+enum exit_status slices_look(const struct slices *slices, unsigned index, struct db *base,
+			     struct slice_progress *progress, struct diag *diag);
 
 /*
  * Copy all shards into `db` and name the sweep there. *n_new: points copied; *n_missing: points of

@@ -42,7 +42,7 @@ for n in 1 2 7 50; do
 	expect "merge of $n" 0 "^n$n.db: 36 points: 0 run, 0 impossible, 36 there" "$TWOSTAGE" sweep -o n$n.db --merge s.yaml
 	equal "$n slices equal a local run" n$n.db
 	expect "check of $n" 0 '' "$TWOSTAGE_FAST" db check n$n.db n$n.db.slices/*.db
-	expect "status of $n" 0 "^n$n.db.slices: $n of $n slices complete, 36 of 36 points" "$TWOSTAGE" sweep -o n$n.db --status s.yaml
+	expect "status of $n" 0 "^n$n.db.slices: $n of $n slices? complete, 36 of 36 points" "$TWOSTAGE" sweep -o n$n.db --status s.yaml
 done
 "$TWOSTAGE_FAST" sweep --csv -o n7.db --merge s.yaml >slices.tables 2>/dev/null
 expect 'tables after a merge' 0 '' cmp local.tables slices.tables
@@ -90,6 +90,20 @@ equal 'four tasks at once' once.db
 expect 'the first' 0 ' 0 failed' "$TWOSTAGE" sweep -o part.db --slice 2/3 s.yaml
 expect 'status of a part' 75 '^slice 1: 0 of [0-9]+ points' "$TWOSTAGE" sweep -o part.db --status s.yaml
 expect 'status as JSON' 0 '^1 36$' sh -c '"$TWOSTAGE" sweep -o part.db --status --json s.yaml | jq -r "[.stats.complete, .stats.points] | join(\" \")"'
+expect 'status: the whole, and what is left' 75 '^part.db.slices: 1 of 3 slices complete, [0-9]+ of 36 points done$' "$TWOSTAGE" sweep -o part.db --status s.yaml
+expect 'status: time' 75 '^left: about [0-9.]+ s of processor time, by what the points so far took$' "$TWOSTAGE" sweep -o part.db --status s.yaml
+# As much again for each point as those of the shard took on average, if all of them cost alike: here they do not quite.
+sqlite3 part.db.slices/slice-2.db 'UPDATE effort SET wall_micros = 60000000'
+expect 'status: by what was measured' 0 '^true$' sh -c '"$TWOSTAGE_FAST" sweep -o part.db --status --json s.yaml | jq ".stats | .left_micros > 60000000 and .left_micros < 60000000 * 2 * (.points - .done)"'
+expect 'status without slices' 75 '^no.db: 0 of 36 points done, no slices$' "$TWOSTAGE_FAST" sweep -o no.db --status s.yaml
+expect 'status without slices: time' 75 '^left: about [0-9.]+ s of processor time, [0-9.]+ s with 3 workers$' "$TWOSTAGE_FAST" sweep -j 3 -o no.db --status s.yaml
+expect 'which makes nothing' 1 '' sh -c '"$TWOSTAGE_FAST" sweep --status s.yaml; ls no.db no.db.slices results 2>/dev/null | grep .'
+expect 'status of a local run' 0 '^local.db: 36 of 36 points done, no slices$' "$TWOSTAGE" sweep -o local.db --status s.yaml
+mkdir foreign.db.slices
+echo hello >foreign.db.slices/notes
+expect 'status beside a folder of others' 75 '^foreign.db: 0 of 36 points done, no slices$' "$TWOSTAGE_FAST" sweep -o foreign.db --status s.yaml
+expect 'slices of which nothing is done are told together' 75 '^slices 1 to 3: 0 of 36 points' sh -c 'cp -r part.db.slices waiting.db.slices; rm waiting.db.slices/*.db; "$TWOSTAGE_FAST" sweep -o waiting.db --status s.yaml'
+expect 'a log of a task that ended' 75 '^slice 3: [0-9]+ of [0-9]+ points; its output ends: error: lost$' sh -c 'echo error: lost >part.db.slices/slice-3.log; "$TWOSTAGE_FAST" sweep -o part.db --status s.yaml; s=$?; rm part.db.slices/slice-3.log; exit $s'
 expect 'merge of a part' 75 ' [1-9][0-9]* not run' "$TWOSTAGE" sweep -o part.db --merge s.yaml
 rm part.db.slices/slice-2.db
 expect 'merged points need no shard' 0 ': 0 run, 0 impossible, [0-9]+ there already' "$TWOSTAGE" sweep -o part.db --slice 2/3 s.yaml
