@@ -268,54 +268,82 @@ uint32_t mmu_rewalk(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *re
 	return tlb_fill(l1, context, request->va, &leaf);
 }
 
-/* The levels below L1, for an access that missed it. */
-static uint32_t l1_miss(struct mmu *mmu, const struct mmu_request *request)
+/* A hit in L2 that is more than an entry to copy: `slot` may change hands before L1 is filled. */
+static __attribute__((noinline)) uint32_t move_up(struct mmu *mmu, struct mmu_vcpu *own,
+						  struct tlb *l1, const struct mmu_request *request,
+						  uint32_t slot)
 {
-	const struct tlb_context context = request->space->context;
-	struct mmu_vcpu *own = &mmu->vcpu[request->vcpu];
-	struct tlb *l1 = &own->l1[stream_of(request)], *l2 = own->l2;
+	struct tlb *l2 = own->l2;
+	struct tlb_leaf leaf = tlb_leaf_for(l2, slot, request->va);
+	struct mmu_request owned = *request;
+
+	owned.vcpu = own->index;
+	if (l2->leaf[slot].ahead)
+		take_ahead(mmu, l2, slot, request->va);
+	leaf.ahead = 0;
+	if (mmu->shape.inclusion == MMU_EXCLUSIVE && tlb_entry_bits(l1, &leaf) == leaf.size_bits)
+		tlb_drop(l2, slot);
+	if (l1->shape.prefetch)
+		mmu_prefetch(mmu, &owned, &leaf, MMU_MISSED_L1);
+	return tlb_fill(l1, request->space->context, request->va, &leaf);
+}
+
+static uint32_t l2_hit(struct mmu *mmu, struct mmu_vcpu *own, struct tlb *l1,
+		       const struct mmu_request *request, uint32_t slot)
+{
+	struct tlb *l2 = own->l2;
+	const struct tlb_leaf *leaf = &l2->leaf[slot];
+
+	mmu->stats.v[STAT_l2_tlb_hits]++;
+	if (own->pe)
+		mmu->stats.v[STAT_l2_common_hits] += leaf->filled_by != own->pe;
+	tlb_touch(l2, slot);
+	if (l2->held || leaf->ahead || l1->shape.prefetch || mmu->shape.inclusion == MMU_EXCLUSIVE)
+		slot = move_up(mmu, own, l1, request, slot);
+	else
+		slot = tlb_fill(l1, request->space->context, request->va, leaf);
+	if (!allows(&l1->leaf[slot], request->kind))
+		return mmu_rewalk(mmu, own->index, request, slot);
+	return slot;
+}
+
+static uint32_t l2_miss(struct mmu *mmu, struct mmu_vcpu *own, struct tlb *l1,
+			const struct mmu_request *request)
+{
+	struct mmu_request owned = *request;
 	enum mmu_fault_result result;
 	struct tlb_leaf leaf;
-	uint32_t slot;
+
+	owned.vcpu = own->index;
+	mmu->stats.v[STAT_l2_tlb_misses]++;
+	result = mmu_walk_for(mmu, &owned, &leaf);
+	if (result != MMU_FAULT_HANDLED)
+		return no_slot(mmu, result);
+	if (own->l2->shape.prefetch || l1->shape.prefetch)
+		mmu_prefetch(mmu, &owned, &leaf, MMU_MISSED_ALL);
+	return fill_levels(mmu, own, l1, &owned, &leaf);
+}
+
+/* The levels below L1, for an access that missed it. */
+static uint32_t l1_miss(struct mmu *mmu, struct mmu_vcpu *own, struct tlb *l1,
+			const struct mmu_request *request)
+{
+	struct tlb *l2 = own->l2;
+	uint32_t slot = TLB_NONE;
 
 	mmu->stats.v[l1 == &own->l1[MMU_FETCH] ? STAT_l1i_tlb_misses : STAT_l1d_tlb_misses]++;
-	slot = TLB_NONE;
 	if (l2->shape.sets) {
-		mmu_pass(mmu, request->vcpu, l2->shape.hit_cycles);
+		mmu_pass(mmu, own->index, l2->shape.hit_cycles);
 		slot = tlb_find(l2, mmu_l2_context(own, request), request->va);
 	}
 	if (mmu->shape.l2_serial) {
 		const uint64_t rehashes = tlb_rehashes(l2, slot);
 
 		mmu->stats.v[STAT_l2_rehashes] += rehashes;
-		mmu_pass(mmu, request->vcpu, rehashes * mmu->shape.l2_rehash_cycles);
+		mmu_pass(mmu, own->index, rehashes * mmu->shape.l2_rehash_cycles);
 	}
-	if (slot != TLB_NONE) {
-		mmu->stats.v[STAT_l2_tlb_hits]++;
-		if (own->pe)
-			mmu->stats.v[STAT_l2_common_hits] += l2->leaf[slot].filled_by != own->pe;
-		tlb_touch(l2, slot);
-		leaf = tlb_leaf_for(l2, slot, request->va);
-		if (l2->leaf[slot].ahead)
-			take_ahead(mmu, l2, slot, request->va);
-		leaf.ahead = 0;
-		if (mmu->shape.inclusion == MMU_EXCLUSIVE &&
-		    tlb_entry_bits(l1, &leaf) == leaf.size_bits)
-			tlb_drop(l2, slot);
-		if (l1->shape.prefetch)
-			mmu_prefetch(mmu, request, &leaf, MMU_MISSED_L1);
-		slot = tlb_fill(l1, context, request->va, &leaf);
-		if (!allows(&l1->leaf[slot], request->kind))
-			return mmu_rewalk(mmu, request->vcpu, request, slot);
-		return slot;
-	}
-	mmu->stats.v[STAT_l2_tlb_misses]++;
-	result = mmu_walk_for(mmu, request, &leaf);
-	if (result != MMU_FAULT_HANDLED)
-		return no_slot(mmu, result);
-	if (l2->shape.prefetch || l1->shape.prefetch)
-		mmu_prefetch(mmu, request, &leaf, MMU_MISSED_ALL);
-	return fill_levels(mmu, own, l1, request, &leaf);
+	return slot == TLB_NONE ? l2_miss(mmu, own, l1, request)
+				: l2_hit(mmu, own, l1, request, slot);
 }
 
 const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
@@ -340,15 +368,12 @@ const struct tlb_leaf *mmu_l2_answer(struct mmu *mmu, uint32_t vcpu,
 
 uint32_t mmu_access(struct mmu *mmu, uint32_t vcpu, const struct mmu_request *request)
 {
-	struct tlb *l1 = mmu_l1(mmu, vcpu, stream_of(request));
+	struct mmu_vcpu *own = &mmu->vcpu[vcpu];
+	struct tlb *l1 = &own->l1[stream_of(request)];
 	const uint32_t slot = tlb_find(l1, request->space->context, request->va);
-	struct mmu_request own;
 
-	if (slot == TLB_NONE) {
-		own = *request;
-		own.vcpu = vcpu;
-		return l1_miss(mmu, &own);
-	}
+	if (slot == TLB_NONE)
+		return l1_miss(mmu, own, l1, request);
 	tlb_touch(l1, slot);
 	if (l1->leaf[slot].ahead)
 		take_ahead(mmu, l1, slot, request->va);

@@ -181,11 +181,8 @@ void tlb_host_prefetch(const struct tlb *tlb, va_t va)
 		__builtin_prefetch(&tlb->stamp[first]);
 }
 
-uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)
+uint32_t tlb_rehashes_of_many(const struct tlb *tlb, uint32_t slot)
 {
-	/* The common case is one size: it needs no count. */
-	if (!(tlb->resident & (tlb->resident - 1)))
-		return 0;
 	if (slot == TLB_NONE)
 		return (uint32_t)__builtin_popcountll(tlb->resident) - 1;
 	return (uint32_t)__builtin_popcountll(tlb->resident & low_mask(tlb->tag[slot].key & 63));
@@ -208,8 +205,10 @@ static void count_out(struct tlb *tlb, const struct tlb_tag *tag)
 
 void tlb_drop(struct tlb *tlb, uint32_t slot)
 {
-	if (tlb->bucket)
+	if (tlb->bucket) {
 		index_remove(tlb, slot);
+		tlb->free_from = slot < tlb->free_from ? slot : tlb->free_from;
+	}
 	count_out(tlb, &tlb->tag[slot]);
 	tlb->tag[slot].key = KEY_INVALID;
 	tlb->generation[slot]++;
@@ -251,9 +250,12 @@ static uint32_t victim_of(struct tlb *tlb, uint32_t set)
 
 FORMED uint32_t free_slot(const struct tlb *tlb, uint32_t set)
 {
-	const uint32_t first = set * tlb->shape.ways, end = first + tlb->shape.ways;
+	const uint32_t end = (set + 1) * tlb->shape.ways;
 
-	for (uint32_t slot = first; slot < end && tlb->used < tlb->slots; slot++)
+	if (tlb->used == tlb->slots)
+		return TLB_NONE;
+	for (uint32_t slot = tlb->bucket ? tlb->free_from : set * tlb->shape.ways; slot < end;
+	     slot++)
 		if (tlb->tag[slot].key == KEY_INVALID)
 			return slot;
 	return TLB_NONE;
@@ -281,7 +283,9 @@ FORMED void replace(struct tlb *tlb, enum tlb_form form, uint32_t slot, struct t
 	const bool was_free = old.key == KEY_INVALID;
 
 	tlb->used += was_free;
-	if (chained && !was_free)
+	if (chained && was_free)
+		tlb->free_from = slot + 1;
+	else if (chained)
 		index_remove(tlb, slot);
 	tlb->tag[slot] = tag;
 	tlb->generation[slot]++;
@@ -375,22 +379,18 @@ FORMED uint32_t fill_slot(struct tlb *tlb, enum tlb_form form, uint32_t slot, st
 	return slot;
 }
 
-APART uint32_t fill_settled(struct tlb *tlb, struct tlb_tag tag, va_t va,
-			    const struct tlb_leaf *leaf)
-{
-	return fill_slot(tlb, TLB_CHAINS, lru_turns_settle(tlb->turns, tlb->stamp), tag, va, leaf);
-}
-
-APART uint32_t fill_in_chains(struct tlb *tlb, struct tlb_tag tag, va_t va,
-			      const struct tlb_leaf *leaf)
+APART uint32_t fill_found(struct tlb *tlb, struct tlb_tag tag, va_t va, const struct tlb_leaf *leaf)
 {
 	uint32_t slot = free_slot(tlb, 0);
 
 	if (slot == TLB_NONE)
-		slot = lru_turns_first(tlb->turns, tlb->stamp);
-	if (slot == TLB_NONE)
-		return fill_settled(tlb, tag, va, leaf);
+		slot = lru_turns_settle(tlb->turns, tlb->stamp);
 	return fill_slot(tlb, TLB_CHAINS, slot, tag, va, leaf);
+}
+
+APART uint32_t fill_first(struct tlb *tlb, struct tlb_tag tag, va_t va, const struct tlb_leaf *leaf)
+{
+	return fill_slot(tlb, TLB_CHAINS, lru_turns_way(tlb->turns), tag, va, leaf);
 }
 
 APART uint32_t fill_masked(struct tlb *tlb, struct tlb_tag tag, va_t va,
@@ -412,9 +412,13 @@ uint32_t tlb_fill(struct tlb *tlb, struct tlb_context context, va_t va, const st
 
 	if (!size_bits)
 		return TLB_NONE;
-	return tlb->fills == TLB_MASKED	  ? fill_masked(tlb, tag, va, leaf)
-	       : tlb->fills == TLB_CHAINS ? fill_in_chains(tlb, tag, va, leaf)
-					  : fill_any(tlb, tag, va, leaf);
+	if (tlb->fills == TLB_MASKED)
+		return fill_masked(tlb, tag, va, leaf);
+	if (tlb->fills == TLB_ANY)
+		return fill_any(tlb, tag, va, leaf);
+	if (tlb->used == tlb->slots && lru_turns_are_right(tlb->turns, tlb->stamp))
+		return fill_first(tlb, tag, va, leaf);
+	return fill_found(tlb, tag, va, leaf);
 }
 
 uint32_t tlb_renew(struct tlb *tlb, uint32_t slot, struct tlb_context context, va_t va,

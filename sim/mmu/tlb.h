@@ -93,6 +93,7 @@ struct tlb {
 	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
 	uint32_t *next;		 /* per slot: the next of its chain */
 	unsigned bucket_shift;	 /* 64 - log2 of their number */
+	uint32_t free_from;	 /* no slot before it is free */
 	uint32_t used;		 /* valid entries of all kinds */
 	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
 	uint32_t count[64];	 /* those by size */
@@ -139,7 +140,12 @@ static inline struct tlb_leaf tlb_leaf_for(const struct tlb *tlb, uint32_t slot,
  * Looked up with one page size after the other, the sizes that have entries in ascending order: how
  * many look-ups beyond the first it takes to find `slot`, or with TLB_NONE to find nothing.
  */
-uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot);
+uint32_t tlb_rehashes_of_many(const struct tlb *tlb, uint32_t slot);
+static inline uint32_t tlb_rehashes(const struct tlb *tlb, uint32_t slot)
+{
+	/* The common case is one size: it needs no count. */
+	return tlb->resident & (tlb->resident - 1) ? tlb_rehashes_of_many(tlb, slot) : 0;
+}
 
 static inline void tlb_touch(struct tlb *tlb, uint32_t slot)
 {

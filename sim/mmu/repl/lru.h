@@ -61,16 +61,19 @@ static inline uint64_t lru_turns_bytes(uint32_t ways)
 /* Of ways that were never used. */
 void lru_turns_init(struct lru_turns *turns, uint32_t ways);
 
-/* The way with the oldest stamp, all ways being in use; UINT32_MAX: lru_turns_settle() finds it. */
-static inline uint32_t lru_turns_first(const struct lru_turns *turns, const uint64_t *stamp)
+/* The way whose turn is the first, */
+static inline uint32_t lru_turns_way(const struct lru_turns *turns)
 {
-	const uint64_t turn = turns->turn[turns->first];
-	const uint32_t way = turn & 255;
-
-	return stamp[way] == turn >> 8 ? way : UINT32_MAX;
+	return turns->turn[turns->first] & 255;
 }
 
-/* The same where the first of the ring may have been used meanwhile. */
+/* and whether it is the one with the oldest stamp, all ways being in use. */
+static inline bool lru_turns_are_right(const struct lru_turns *turns, const uint64_t *stamp)
+{
+	return stamp[lru_turns_way(turns)] == turns->turn[turns->first] >> 8;
+}
+
+/* The way with the oldest stamp, be it the first of the ring or not; all ways being in use. */
 uint32_t lru_turns_settle(struct lru_turns *turns, const uint64_t *stamp);
 
 /* A way was filled. The newest stamp of all is its own; the victim's turn becomes the last. */
