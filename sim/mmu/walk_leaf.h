@@ -213,6 +213,11 @@ static __attribute__((noinline)) bool walk_forced_attr(const struct regime_stage
 	return attr_is_device(own);
 }
 
+static __attribute__((noinline)) uint8_t walk_combined_attr(uint8_t s1, uint8_t s2)
+{
+	return attr_combine(s1, s2);
+}
+
 /* Attributes of both stages (the end of AArch64_S2Translate). Is it Device by stage 2 alone? */
 static inline bool walk_s2_attributes(const struct walk *w, const struct regime_stage *st,
 				      const struct walk_request *rq, struct walk_leaf *leaf)
@@ -231,7 +236,7 @@ static inline bool walk_s2_attributes(const struct walk *w, const struct regime_
 	}
 	leaf->attr = st->s2_attr[use][memattr];
 	if (leaf->attr != rq->s1_attr)
-		leaf->attr = attr_combine(rq->s1_attr, leaf->attr);
+		leaf->attr = walk_combined_attr(rq->s1_attr, leaf->attr);
 	return memattr < 4;
 }
 

@@ -91,9 +91,10 @@ PER_STAGE const uint64_t *words_of(const struct walk *w, const struct regime_sta
 				   const int stage, const struct walk_request *rq,
 				   const struct walk_entry *entry)
 {
-	struct walk_hint *hint = entry->level == 3 && rq->purpose == WALK_FOR_ACCESS
-					 ? walk_hint(w->hints, stage, rq->ia, st->granule_bits)
-					 : &w->hints->upper[stage - 1][entry->level + 1];
+	struct walk_hint *hint =
+		entry->level == 3 && rq->purpose == WALK_FOR_ACCESS
+			? walk_hint(w->hints, stage, rq->ia, st->granule_bits)
+			: &w->hints->upper[stage - 1][(unsigned)(entry->level + 1)];
 
 	return hint->key == walk_hint_key(entry->pa) ? hint->words
 						     : look_up_anew(w->mem, hint, entry->pa);
