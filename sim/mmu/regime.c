@@ -158,6 +158,7 @@ static void decode_s1_half(struct regime *r, const struct arch_cpu *cpu, unsigne
 	s->hw_af = cpu->hw_af && bit(tcr, 39);
 	s->hw_dirty = s->hw_af && cpu->hw_dirty && bit(tcr, 40);
 	s->big_endian = bit(sctlr, 25);
+	s->usual = granule == GRANULE_4K && !ds && !s->big_endian;
 	s->sh = (uint8_t)bits(tcr, at + 13, at + 12);
 	s->walk_attr = r->s1_dcache ? attr_from_rgn((unsigned)bits(tcr, at + 9, at + 8),
 						    (unsigned)bits(tcr, at + 11, at + 10))
@@ -196,6 +197,7 @@ static void decode_s2(struct regime *r, const struct arch_cpu *cpu, const struct
 	s->hw_af = cpu->hw_af && bit(vtcr, 21);
 	s->hw_dirty = s->hw_af && cpu->hw_dirty && bit(vtcr, 22);
 	s->big_endian = bit(regs->sctlr_el2, 25);
+	s->usual = granule == GRANULE_4K && !ds && !s->big_endian;
 	s->sh = (uint8_t)bits(vtcr, 13, 12);
 	s->disable_cache = bit(hcr, 32);
 	s->disable_fetch_cache = bit(hcr, 33);

@@ -32,6 +32,7 @@ struct regime_stage {
 	uint64_t oa_excess;  /* all bits but oa_bits */
 	uint64_t base;	     /* of the start table(s), aligned */
 	struct desc_format format;
+	bool usual; /* 4 KiB granule, addresses of 48 bits in their place, little-endian */
 	bool hw_af, hw_dirty; /* HA, and HD with HA, in effect */
 	bool big_endian;      /* descriptors */
 	bool contiguous_fault, nt_fault;

@@ -10,6 +10,7 @@
  */
 #include "mmu/walk.h"
 
+#include "mmu/walk_known.h"
 #include "mmu/walk_leaf.h"
 #include "mmu/walk_read.h"
 
@@ -29,10 +30,10 @@ RARE void record_fault(struct walk *w, int stage, uint64_t ia, enum walk_purpose
 }
 
 /* Returns false, for callers to return in turn. */
-PER_STAGE bool fail(struct walk *w, const int stage, const struct walk_request *rq,
+PER_STAGE bool fail(struct walk *w, const struct walk_stage *s, const struct walk_request *rq,
 		    enum fault_type type, int level)
 {
-	record_fault(w, stage, rq->ia, rq->purpose, type, level);
+	record_fault(w, s->number, rq->ia, rq->purpose, type, level);
 	return false;
 }
 
@@ -45,18 +46,17 @@ static inline bool is_cacheable(uint8_t attr)
 }
 
 /* Physical address and attributes of the entry at entry->address. */
-PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int stage,
-		      struct walk_entry *entry)
+PER_STAGE bool locate(struct walk *w, const struct walk_stage *s, struct walk_entry *entry)
 {
 	struct walk_leaf leaf;
 
 	entry->pa = pa_of(entry->address);
-	entry->attr = st->walk_attr;
-	entry->cacheable = st->walk_cacheable;
+	entry->attr = s->st->walk_attr;
+	entry->cacheable = s->st->walk_cacheable;
 	entry->s2_bits = 0;
-	if (stage == 2 || !w->regime->s2_on)
+	if (s->number == 2 || !w->regime->s2_on)
 		return true;
-	if (!s2_locate(w, st, entry->address, entry->level, WALK_FOR_TABLE_READ, &leaf))
+	if (!s2_locate(w, s->st, entry->address, entry->level, WALK_FOR_TABLE_READ, &leaf))
 		return false;
 	entry->pa = pa_of(leaf.address);
 	entry->attr = leaf.attr;
@@ -69,112 +69,49 @@ PER_STAGE bool locate(struct walk *w, const struct regime_stage *st, const int s
  * The same for the first entry behind what a walk cache knew. A point of the stage-1 cache serves
  * only if one stage-2 leaf maps the whole table.
  */
-PER_STAGE bool locate_known(struct walk *w, const struct regime_stage *st, const int stage,
+PER_STAGE bool locate_known(struct walk *w, const struct walk_stage *s,
 			    const struct walk_point *known, struct walk_entry *entry)
 {
-	if (stage == 2 || !w->regime->s2_on || known->table_s2_bits < st->granule_bits)
-		return locate(w, st, stage, entry);
-	entry->pa =
-		pa_of(known->table_pa.v | (entry->address & walk_offset_mask(st->granule_bits)));
+	if (s->number == 2 || !w->regime->s2_on || known->table_s2_bits < s->granule_bits)
+		return locate(w, s, entry);
+	entry->pa = pa_of(known->table_pa.v | (entry->address & walk_offset_mask(s->granule_bits)));
 	entry->attr = known->table_attr;
 	entry->cacheable = is_cacheable(known->table_attr);
 	entry->s2_bits = 0;
 	return true;
 }
 
-/* ---- walk caches --------------------------------------------------------------------------- */
-
-/* Do they take part in the translation? */
-static inline bool is_served(const struct walk *w, int stage, const struct walk_request *rq)
-{
-	return stage == 1 || !(w->hooks->unserved >> rq->purpose & 1);
-}
-
-PER_STAGE bool probe(const struct walk *w, const int stage, const struct walk_request *rq,
-		     enum walk_caches caches, struct walk_point *known)
-{
-	return caches == WALK_CACHES && w->hooks->probe && is_served(w, stage, rq) &&
-	       w->hooks->probe(w->hooks->ctx, stage, rq->ia, known);
-}
-
-/* Do they want to hear of this table or leaf? */
-PER_STAGE bool is_wanted(const struct walk *w, const int stage, const struct walk_request *rq,
-			 int level, enum walk_wanted what)
-{
-	const struct walk_unwanted *unwanted = &w->hooks->unwanted[stage - 1];
-
-	if ((what == WALK_TABLES ? unwanted->tables : unwanted->leaves) >> (level + 1) & 1)
-		return false;
-	return w->hooks->learn && is_served(w, stage, rq);
-}
-
-RARE void learn(const struct walk *w, int stage, uint64_t ia, struct walk_point point)
-{
-	w->hooks->learn(w->hooks->ctx, stage, ia, &point);
-}
-
-/* Tell them about the table that holds `entry`. */
-PER_STAGE void learn_table(const struct walk *w, const struct regime_stage *st, const int stage,
-			   const struct walk_request *rq, const struct walk_leaf *leaf,
-			   const struct walk_entry *entry)
-{
-	if (is_wanted(w, stage, rq, entry->level, WALK_TABLES))
-		learn(w, stage, rq->ia,
-		      (struct walk_point){
-			      .level = (int8_t)entry->level,
-			      .leaf = false,
-			      .table = entry->table,
-			      .table_pa = pa_of(entry->pa.v & ~low_mask(st->granule_bits)),
-			      .hierarchy = leaf->hierarchy,
-			      .table_s2_bits = entry->s2_bits,
-			      .table_attr = entry->attr,
-		      });
-}
-
-PER_STAGE void learn_leaf(const struct walk *w, const int stage, const struct walk_request *rq,
-			  const struct walk_leaf *leaf)
-{
-	if (!leaf->cached && is_wanted(w, stage, rq, leaf->level, WALK_LEAVES))
-		learn(w, stage, rq->ia,
-		      (struct walk_point){
-			      .level = (int8_t)leaf->level,
-			      .leaf = true,
-			      .desc = leaf->desc,
-			      .hierarchy = leaf->hierarchy,
-		      });
-}
-
 /* ---- one stage ----------------------------------------------------------------------------- */
 
 /* Bits of IA below those that the table at `level` resolves. */
-static inline unsigned entry_shift(const struct regime_stage *st, int level)
+static inline unsigned entry_shift(const struct walk_stage *s, int level)
 {
-	return st->granule_bits + (unsigned)(3 - level) * st->stride_bits;
+	return s->granule_bits + (unsigned)(3 - level) * s->stride_bits;
 }
 
 /*
  * Where the descent begins: at the first entry that is to be read, or at the leaf if a walk cache
  * has it. *shift: bits of IA below those that the table resolves.
  */
-PER_STAGE bool begin(struct walk *w, const struct regime_stage *st, const int stage,
-		     const struct walk_request *rq, enum walk_caches caches, struct walk_leaf *leaf,
-		     struct walk_entry *entry, unsigned *shift)
+PER_STAGE bool begin(struct walk *w, const struct walk_stage *s, const struct walk_request *rq,
+		     enum walk_caches caches, struct walk_leaf *leaf, struct walk_entry *entry,
+		     unsigned *shift)
 {
-	const uint64_t ia = rq->ia & st->ia_mask;
+	const uint64_t ia = rq->ia & s->st->ia_mask;
 	struct walk_point known;
 	uint64_t index;
 
 	leaf->cached = false;
 	leaf->hierarchy = 0;
-	if (!probe(w, stage, rq, caches, &known)) {
+	if (!probe(w, s, rq, caches, &known)) {
 		/* Concatenated start tables have all that is left of the IA as their index. */
-		*shift = st->start_shift;
-		entry->level = st->start_level;
-		entry->table = st->base;
-		entry->address = st->base + (ia >> *shift << 3);
-		return locate(w, st, stage, entry);
+		*shift = s->st->start_shift;
+		entry->level = s->st->start_level;
+		entry->table = s->st->base;
+		entry->address = s->st->base + (ia >> *shift << 3);
+		return locate(w, s, entry);
 	}
-	*shift = entry_shift(st, known.level);
+	*shift = entry_shift(s, known.level);
 	*entry = (struct walk_entry){ .level = known.level };
 	leaf->hierarchy = known.hierarchy;
 	leaf->cached = known.leaf;
@@ -182,11 +119,11 @@ PER_STAGE bool begin(struct walk *w, const struct regime_stage *st, const int st
 	if (known.leaf)
 		return true;
 	index = ia >> *shift;
-	if (known.level != st->start_level)
-		index &= st->index_mask;
+	if (known.level != s->st->start_level)
+		index &= s->index_mask;
 	entry->table = known.table;
 	entry->address = known.table + (index << 3);
-	return locate_known(w, st, stage, &known, entry);
+	return locate_known(w, s, &known, entry);
 }
 
 /*
@@ -194,62 +131,61 @@ PER_STAGE bool begin(struct walk *w, const struct regime_stage *st, const int st
  * Invariant: `entry` is in a table that was reached through descriptors that were all valid and
  * within the output address size.
  */
-PER_STAGE bool descend(struct walk *w, const struct regime_stage *st, const int stage,
-		       const struct walk_request *rq, enum walk_caches caches,
-		       struct walk_leaf *leaf, struct walk_entry *entry)
+PER_STAGE bool descend(struct walk *w, const struct walk_stage *s, const struct walk_request *rq,
+		       enum walk_caches caches, struct walk_leaf *leaf, struct walk_entry *entry)
 {
 	unsigned shift;
 
-	if (!begin(w, st, stage, rq, caches, leaf, entry, &shift))
+	if (!begin(w, s, rq, caches, leaf, entry, &shift))
 		return false;
 	while (!leaf->cached) {
-		if (!fetch(w, st, stage, rq, entry))
-			return fail(w, stage, rq, FAULT_EXTERNAL_WALK, entry->level);
+		if (!fetch(w, s, rq, entry))
+			return fail(w, s, rq, FAULT_EXTERNAL_WALK, entry->level);
 		leaf->desc = entry->desc;
 		if (!desc_is_table(entry->desc, entry->level))
 			break;
-		entry->table = desc_address(&st->format, entry->desc);
-		if (entry->table & st->oa_excess)
-			return fail(w, stage, rq, FAULT_ADDRESS_SIZE, entry->level);
-		if (stage == 1 && !st->hpd)
+		entry->table = desc_address(&s->format, entry->desc);
+		if (entry->table & s->st->oa_excess)
+			return fail(w, s, rq, FAULT_ADDRESS_SIZE, entry->level);
+		if (s->number == 1 && !s->st->hpd)
 			leaf->hierarchy |= (uint8_t)(entry->desc >> S1_HIERARCHY_SHIFT & 15);
 		entry->level++;
-		shift -= st->stride_bits;
-		entry->address = entry->table + ((rq->ia >> shift & st->index_mask) << 3);
-		if (!locate(w, st, stage, entry))
+		shift -= s->stride_bits;
+		entry->address = entry->table + ((rq->ia >> shift & s->index_mask) << 3);
+		if (!locate(w, s, entry))
 			return false;
-		learn_table(w, st, stage, rq, leaf, entry);
+		learn_table(w, s, rq, leaf, entry);
 	}
 	leaf->level = entry->level;
 	leaf->size_bits = (uint8_t)shift;
-	if (!leaf->cached && !desc_is_leaf(&st->format, leaf->desc, leaf->level))
-		return fail(w, stage, rq, FAULT_TRANSLATION, leaf->level);
+	if (!leaf->cached && !desc_is_leaf(&s->format, leaf->desc, leaf->level))
+		return fail(w, s, rq, FAULT_TRANSLATION, leaf->level);
 	return true;
 }
 
 /* Is the leaf itself in order? Sets its output address. */
-PER_STAGE bool accept_leaf(struct walk *w, const struct regime_stage *st, const int stage,
+PER_STAGE bool accept_leaf(struct walk *w, const struct walk_stage *s,
 			   const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	enum fault_type fault = FAULT_NONE;
 	const uint64_t offset_mask = walk_offset_mask(leaf->size_bits);
-	const uint64_t base = desc_address(&st->format, leaf->desc) & ~offset_mask;
+	const uint64_t base = desc_address(&s->format, leaf->desc) & ~offset_mask;
 
 	leaf->address = base | (rq->ia & offset_mask);
 	leaf->span_bits = 0;
 	if (leaf->desc & DESC_CONTIGUOUS)
-		leaf->span_bits = (uint8_t)desc_contiguous_bits(st->format.granule, leaf->level);
+		leaf->span_bits = (uint8_t)desc_contiguous_bits(s->format.granule, leaf->level);
 
-	if (leaf->span_bits > st->ia_bits && st->contiguous_fault)
+	if (leaf->span_bits > s->st->ia_bits && s->st->contiguous_fault)
 		fault = FAULT_TRANSLATION;
-	else if (leaf->level < 3 && (leaf->desc & DESC_NT) && st->nt_fault)
+	else if (leaf->level < 3 && (leaf->desc & DESC_NT) && s->st->nt_fault)
 		fault = FAULT_TRANSLATION;
-	else if (base & st->oa_excess) /* of the leaf: it faults as a whole or not at all */
+	else if (base & s->st->oa_excess) /* of the leaf: it faults as a whole or not at all */
 		fault = FAULT_ADDRESS_SIZE;
-	else if (!(leaf->desc & DESC_AF) && (!st->hw_af || w->access->speculative))
+	else if (!(leaf->desc & DESC_AF) && (!s->st->hw_af || w->access->speculative))
 		fault = FAULT_ACCESS_FLAG;
 	if (fault != FAULT_NONE)
-		return fail(w, stage, rq, fault, leaf->level);
+		return fail(w, s, rq, fault, leaf->level);
 	return true;
 }
 
@@ -272,7 +208,7 @@ RARE enum walk_outcome write_back(struct walk *w, const struct regime_stage *st,
 			return WALK_FAULTED;
 		query.pa = pa_of(target.address);
 	}
-	found = load(st, look_up(w->mem, query.pa), query.pa);
+	found = load(look_up(w->mem, query.pa), query.pa, st->big_endian);
 	report_read(w, stage, ia, query, found, true);
 	if (found != was)
 		return WALK_AGAIN;
@@ -282,7 +218,7 @@ RARE enum walk_outcome write_back(struct walk *w, const struct regime_stage *st,
 }
 
 /* Find the leaf, check it in the architected order, set access flag and dirty state. */
-PER_STAGE enum walk_outcome attempt(struct walk *w, const struct regime_stage *st, const int stage,
+PER_STAGE enum walk_outcome attempt(struct walk *w, const struct walk_stage *s,
 				    const struct walk_request *rq, enum walk_caches caches,
 				    struct walk_leaf *leaf)
 {
@@ -290,23 +226,23 @@ PER_STAGE enum walk_outcome attempt(struct walk *w, const struct regime_stage *s
 	enum fault_type fault;
 	uint64_t updated;
 
-	if (!descend(w, st, stage, rq, caches, leaf, &entry))
+	if (!descend(w, s, rq, caches, leaf, &entry))
 		return WALK_FAULTED;
-	if (!accept_leaf(w, st, stage, rq, leaf))
+	if (!accept_leaf(w, s, rq, leaf))
 		return WALK_FAULTED;
-	fault = stage == 1 ? walk_s1_check(w, st, leaf) : walk_s2_check(w, st, rq, leaf);
+	fault = s->number == 1 ? walk_s1_check(w, s, leaf) : walk_s2_check(w, s, rq, leaf);
 	if (fault != FAULT_NONE) {
-		fail(w, stage, rq, fault, leaf->level);
+		fail(w, s, rq, fault, leaf->level);
 		return WALK_FAULTED;
 	}
-	updated = walk_updated(w, st, stage, rq, leaf->desc);
+	updated = walk_updated(w, s->st, s->number, rq, leaf->desc);
 	if (updated == leaf->desc)
 		return WALK_DONE;
 	/* A cached leaf that needs an update is read again. */
 	if (leaf->cached)
 		return WALK_AGAIN;
 	leaf->desc = updated;
-	return write_back(w, st, stage, rq->ia, entry.address, query_of(stage, rq, &entry),
+	return write_back(w, s->st, s->number, rq->ia, entry.address, query_of(s, rq, &entry),
 			  entry.desc, updated);
 }
 
@@ -314,34 +250,65 @@ PER_STAGE enum walk_outcome attempt(struct walk *w, const struct regime_stage *s
  * Translate rq->ia by one stage. A lost swap starts again; it ends because each loss follows an
  * update of a stage-2 descriptor, which only ever sets bits.
  */
-PER_STAGE bool translate(struct walk *w, const struct regime_stage *st, const int stage,
-			 const struct walk_request *rq, struct walk_leaf *leaf)
+PER_STAGE bool translate(struct walk *w, const struct walk_stage *s, const struct walk_request *rq,
+			 struct walk_leaf *leaf)
 {
 	enum walk_caches caches = WALK_CACHES;
 	enum walk_outcome outcome;
 
 	do {
-		outcome = attempt(w, st, stage, rq, caches, leaf);
+		outcome = attempt(w, s, rq, caches, leaf);
 		caches = WALK_NO_CACHES;
 	} while (outcome == WALK_AGAIN);
 	if (outcome == WALK_FAULTED)
 		return false;
-	learn_leaf(w, stage, rq, leaf);
+	learn_leaf(w, s, rq, leaf);
 	return true;
 }
 
 /* ---- both stages --------------------------------------------------------------------------- */
 
+/* The stages where their descriptors are not the usual ones. */
+STAGE bool s1_unusual(struct walk *w, const struct regime_stage *st, struct walk_request rq,
+		      struct walk_leaf *leaf)
+{
+	const struct walk_stage stage = walk_stage_of(st, 1);
+	struct walk_leaf found;
+
+	if (!translate(w, &stage, &rq, &found))
+		return false;
+	*leaf = found;
+	return true;
+}
+
+STAGE bool s2_unusual(struct walk *w, struct walk_request rq, struct walk_leaf *leaf)
+{
+	const struct walk_stage stage = walk_stage_of(&w->regime->s2, 2);
+	struct walk_leaf found;
+
+	if (!translate(w, &stage, &rq, &found))
+		return false;
+	*leaf = found;
+	return true;
+}
+
 PER_STAGE bool translate_s2(struct walk *w, const struct walk_request *rq, struct walk_leaf *leaf)
 {
 	const struct regime_stage *st = &w->regime->s2;
+	const struct walk_stage stage = walk_stage_usual(st, 2);
+	struct walk_leaf found;
 
 	/* An illegal set-up comes before IPAIsOutOfRange; a bad base after it. */
 	if (rq->ia >> st->ia_bits)
-		return fail(w, 2, rq, FAULT_TRANSLATION, 0);
+		return fail(w, &stage, rq, FAULT_TRANSLATION, 0);
 	if (st->setup_fault != FAULT_NONE)
-		return fail(w, 2, rq, st->setup_fault, 0);
-	return translate(w, st, 2, rq, leaf);
+		return fail(w, &stage, rq, st->setup_fault, 0);
+	if (st->usual)
+		return translate(w, &stage, rq, leaf);
+	if (!s2_unusual(w, *rq, &found))
+		return false;
+	*leaf = found;
+	return true;
 }
 
 /* Stage 2 of the IPA of a stage-1 descriptor at `level`. */
@@ -378,7 +345,7 @@ static uint8_t usable_span(const struct regime_stage *st, const struct walk_leaf
 }
 
 /* Stage 2 of what stage 1 left in *out. */
-STAGE bool s2_final(struct walk *w, struct translation *out)
+STAGE bool s2_access(struct walk *w, struct translation *out)
 {
 	const struct regime_stage *st = &w->regime->s2;
 	const struct walk_request rq = {
@@ -405,6 +372,7 @@ STAGE bool s2_final(struct walk *w, struct translation *out)
 STAGE bool s1_flat(struct walk *w, uint64_t va, struct translation *out)
 {
 	const struct walk_request rq = { .ia = va, .purpose = WALK_FOR_ACCESS };
+	const struct walk_stage stage = { .number = 1 };
 	struct walk_leaf leaf;
 
 	walk_flat_attributes(w, &leaf);
@@ -414,9 +382,9 @@ STAGE bool s1_flat(struct walk *w, uint64_t va, struct translation *out)
 	out->attr = leaf.attr;
 	out->sh = leaf.sh;
 	if (va >> w->regime->pa_bits)
-		return fail(w, 1, &rq, FAULT_ADDRESS_SIZE, 0);
+		return fail(w, &stage, &rq, FAULT_ADDRESS_SIZE, 0);
 	if (attr_is_device(leaf.attr) && walk_unaligned(w->access))
-		return fail(w, 1, &rq, FAULT_ALIGNMENT, 0);
+		return fail(w, &stage, &rq, FAULT_ALIGNMENT, 0);
 	return true;
 }
 
@@ -431,20 +399,35 @@ RARE enum fault_type s1_refusal(const struct walk *w, const struct regime_stage 
 	return st->setup_fault;
 }
 
-STAGE bool s1_translate(struct walk *w, const struct regime_stage *st, uint64_t va,
-			struct translation *out)
+PER_STAGE bool translate_s1(struct walk *w, const struct regime_stage *st,
+			    const struct walk_request *rq, struct walk_leaf *leaf)
 {
-	const struct walk_request rq = { .ia = va, .purpose = WALK_FOR_ACCESS };
-	const bool out_of_range = (regime_half(w->access->va) ? ~va : va) >> st->ia_bits;
-	struct walk_leaf leaf;
+	const bool out_of_range = (regime_half(w->access->va) ? ~rq->ia : rq->ia) >> st->ia_bits;
+	const struct walk_stage stage = walk_stage_usual(st, 1);
+	struct walk_leaf found;
 
 	if (out_of_range || st->closed) {
 		const enum fault_type refusal = s1_refusal(w, st, out_of_range);
 
 		if (refusal != FAULT_NONE)
-			return fail(w, 1, &rq, refusal, 0);
+			return fail(w, &stage, rq, refusal, 0);
 	}
-	if (!translate(w, st, 1, &rq, &leaf))
+	if (st->usual)
+		return translate(w, &stage, rq, leaf);
+	if (!s1_unusual(w, st, *rq, &found))
+		return false;
+	*leaf = found;
+	return true;
+}
+
+/* Stage 1 of the access. What it gives goes to *out. */
+STAGE bool s1_access(struct walk *w, const struct regime_stage *st, uint64_t va,
+		     struct translation *out)
+{
+	const struct walk_request rq = { .ia = va, .purpose = WALK_FOR_ACCESS };
+	struct walk_leaf leaf;
+
+	if (!translate_s1(w, st, &rq, &leaf))
 		return false;
 	out->ipa = ipa_of(leaf.address);
 	out->pa = pa_of(leaf.address);
@@ -486,9 +469,9 @@ void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct ac
 			   .needed = walk_needed(access),
 			   .for_level = WALK_FOR_FINAL };
 	*out = (struct translation){ .global = true };
-	if (!(regime->s1_on ? s1_translate(&w, s1, va, out) : s1_flat(&w, va, out)))
+	if (!(regime->s1_on ? s1_access(&w, s1, va, out) : s1_flat(&w, va, out)))
 		return;
-	if (regime->s2_on && !access->stage1_only && !s2_final(&w, out))
+	if (regime->s2_on && !access->stage1_only && !s2_access(&w, out))
 		return;
 	out->sh = attr_effective_sh(out->attr, out->sh);
 }

@@ -11,6 +11,12 @@
 #include "mmu/regime.h"
 #include "mmu/walk.h"
 
+/* Compiled once for each stage and purpose, so that these cost nothing at run time. */
+#define PER_STAGE static inline __attribute__((always_inline))
+/* One of these, with all registers to itself. */
+#define STAGE static __attribute__((noinline))
+#define RARE  static __attribute__((cold, noinline))
+
 #define S1_HIERARCHY_SHIFT 59 /* walk_point.hierarchy holds descriptor bits [62:59] */
 
 #define WALK_PERM_ALL (PERM_R1 | PERM_W1 | PERM_X1 | PERM_R0 | PERM_W0 | PERM_X0)
@@ -27,6 +33,39 @@ enum walk_outcome {
 
 /* What walk caches learn. */
 enum walk_wanted { WALK_TABLES, WALK_LEAVES };
+
+/* A stage, with what the walk of a table wants to know of its descriptors most often. */
+struct walk_stage {
+	const struct regime_stage *st;
+	int number; /* 1 or 2 */
+	unsigned granule_bits, stride_bits;
+	uint64_t index_mask;
+	struct desc_format format;
+	bool big_endian, sh_from_regs;
+};
+
+static inline struct walk_stage walk_stage_of(const struct regime_stage *st, int number)
+{
+	return (struct walk_stage){ .st = st,
+				    .number = number,
+				    .granule_bits = st->granule_bits,
+				    .stride_bits = st->stride_bits,
+				    .index_mask = st->index_mask,
+				    .format = st->format,
+				    .big_endian = st->big_endian,
+				    .sh_from_regs = st->sh_from_regs };
+}
+
+/* The same where st->usual is set, so that all of that is constant. */
+static inline struct walk_stage walk_stage_usual(const struct regime_stage *st, int number)
+{
+	return (struct walk_stage){ .st = st,
+				    .number = number,
+				    .granule_bits = GRANULE_4K,
+				    .stride_bits = granule_stride(GRANULE_4K),
+				    .index_mask = low_mask(granule_stride(GRANULE_4K)),
+				    .format = desc_format_of(GRANULE_4K, false, 48) };
+}
 
 /* What one stage is asked. */
 struct walk_request {
@@ -166,16 +205,17 @@ static inline bool walk_pan_faults(const struct walk *w, uint64_t granted, uint8
 }
 
 /* Alignment and permission of a stage-1 leaf; sets perms, attr, sh. */
-static inline enum fault_type walk_s1_check(const struct walk *w, const struct regime_stage *st,
+static inline enum fault_type walk_s1_check(const struct walk *w, const struct walk_stage *s,
 					    struct walk_leaf *leaf)
 {
 	const struct regime *regime = w->regime;
+	const struct regime_stage *st = s->st;
 	const unsigned index = (unsigned)bits(leaf->desc, 4, 2);
 	const uint64_t granted = walk_s1_granted(st, leaf);
 	const bool fetch = w->access->kind == ACCESS_FETCH;
 
 	leaf->perms = st->perms[regime_perms_index(granted)];
-	leaf->sh = st->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
+	leaf->sh = s->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
 	leaf->attr = fetch ? regime->s1_fetch_attr[index] : regime->s1_data_attr[index];
 	if (attr_is_device(regime->s1_attr[index])) {
 		if (walk_unaligned(w->access))
@@ -203,9 +243,8 @@ static inline enum regime_use walk_use(const struct walk *w, const struct walk_r
 }
 
 /* HCR_EL2.FWB: attributes of both stages. Not inline, as most cores do without. */
-static __attribute__((noinline)) bool walk_forced_attr(const struct regime_stage *st,
-						       uint8_t s1_attr, unsigned memattr,
-						       enum regime_use use, uint8_t *attr)
+STAGE bool walk_forced_attr(const struct regime_stage *st, uint8_t s1_attr, unsigned memattr,
+			    enum regime_use use, uint8_t *attr)
 {
 	const uint8_t own = attr_apply_fwb(s1_attr, memattr);
 
@@ -213,18 +252,19 @@ static __attribute__((noinline)) bool walk_forced_attr(const struct regime_stage
 	return attr_is_device(own);
 }
 
-static __attribute__((noinline)) uint8_t walk_combined_attr(uint8_t s1, uint8_t s2)
+STAGE uint8_t walk_combined_attr(uint8_t s1, uint8_t s2)
 {
 	return attr_combine(s1, s2);
 }
 
 /* Attributes of both stages (the end of AArch64_S2Translate). Is it Device by stage 2 alone? */
-static inline bool walk_s2_attributes(const struct walk *w, const struct regime_stage *st,
+static inline bool walk_s2_attributes(const struct walk *w, const struct walk_stage *s,
 				      const struct walk_request *rq, struct walk_leaf *leaf)
 {
+	const struct regime_stage *st = s->st;
 	const unsigned memattr = (unsigned)bits(leaf->desc, 5, 2);
 	const enum regime_use use = walk_use(w, rq);
-	const uint8_t sh = st->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
+	const uint8_t sh = s->sh_from_regs ? st->sh : (uint8_t)bits(leaf->desc, 9, 8);
 	uint8_t attr;
 	bool device;
 
@@ -241,11 +281,12 @@ static inline bool walk_s2_attributes(const struct walk *w, const struct regime_
 }
 
 /* Alignment and permission of a stage-2 leaf; sets perms, attr, sh. */
-static inline enum fault_type walk_s2_check(const struct walk *w, const struct regime_stage *st,
+static inline enum fault_type walk_s2_check(const struct walk *w, const struct walk_stage *s,
 					    const struct walk_request *rq, struct walk_leaf *leaf)
 {
+	const struct regime_stage *st = s->st;
 	uint8_t needed = w->needed;
-	const bool device = walk_s2_attributes(w, st, rq, leaf);
+	const bool device = walk_s2_attributes(w, s, rq, leaf);
 
 	leaf->perms = st->perms[regime_perms_index(walk_s2_granted(st, leaf->desc))];
 	if (rq->purpose != WALK_FOR_ACCESS) {

@@ -10,12 +10,6 @@
 #include "mmu/walk_hints.h"
 #include "mmu/walk_leaf.h"
 
-/* Compiled once for each stage and purpose, so that these cost nothing at run time. */
-#define PER_STAGE static inline __attribute__((always_inline))
-/* One of these, with all registers to itself. */
-#define STAGE static __attribute__((noinline))
-#define RARE  static __attribute__((cold, noinline))
-
 static inline void log_read(struct walk_log *log, struct latency_query query)
 {
 	const uint32_t n = log->reads;
@@ -26,13 +20,13 @@ static inline void log_read(struct walk_log *log, struct latency_query query)
 	log->reads = n + 1;
 }
 
-PER_STAGE struct latency_query query_of(const int stage, const struct walk_request *rq,
+PER_STAGE struct latency_query query_of(const struct walk_stage *s, const struct walk_request *rq,
 					const struct walk_entry *entry)
 {
 	return (struct latency_query){ .pa = entry->pa,
 				       .cacheable = entry->cacheable,
-				       .row = (uint8_t)walk_row(stage, entry->level),
-				       .final = stage == 2 && rq->purpose == WALK_FOR_ACCESS };
+				       .row = (uint8_t)walk_row(s->number, entry->level),
+				       .final = s->number == 2 && rq->purpose == WALK_FOR_ACCESS };
 }
 
 /* Tell whoever wants to know of a read. */
@@ -80,21 +74,20 @@ RARE uint64_t swapped(uint64_t desc)
 }
 
 /* The descriptor at pa, in the page of these words. */
-static inline uint64_t load(const struct regime_stage *st, const uint64_t *words, pa_t pa)
+static inline uint64_t load(const uint64_t *words, pa_t pa, bool big_endian)
 {
 	const uint64_t desc = words[pa.v >> 3 & 511];
 
-	return st->big_endian ? swapped(desc) : desc;
+	return big_endian ? swapped(desc) : desc;
 }
 
-PER_STAGE const uint64_t *words_of(const struct walk *w, const struct regime_stage *st,
-				   const int stage, const struct walk_request *rq,
-				   const struct walk_entry *entry)
+PER_STAGE const uint64_t *words_of(const struct walk *w, const struct walk_stage *s,
+				   const struct walk_request *rq, const struct walk_entry *entry)
 {
 	struct walk_hint *hint =
 		entry->level == 3 && rq->purpose == WALK_FOR_ACCESS
-			? walk_hint(w->hints, stage, rq->ia, st->granule_bits)
-			: &w->hints->upper[stage - 1][(unsigned)(entry->level + 1)];
+			? walk_hint(w->hints, s->number, rq->ia, s->granule_bits)
+			: &w->hints->upper[s->number - 1][(unsigned)(entry->level + 1)];
 
 	return hint->key == walk_hint_key(entry->pa) ? hint->words
 						     : look_up_anew(w->mem, hint, entry->pa);
@@ -106,26 +99,26 @@ RARE bool fetch_watched(const struct walk *w, const struct regime_stage *st, int
 {
 	if (w->mem->abort_ranges && phys_aborts(w->mem, query.pa))
 		return false;
-	*desc = load(st, look_up(w->mem, query.pa), query.pa);
+	*desc = load(look_up(w->mem, query.pa), query.pa, st->big_endian);
 	report_read(w, stage, ia, query, *desc, false);
 	return true;
 }
 
 /* Read entry->desc. False: a synchronous External abort. */
-PER_STAGE bool fetch(const struct walk *w, const struct regime_stage *st, const int stage,
+PER_STAGE bool fetch(const struct walk *w, const struct walk_stage *s,
 		     const struct walk_request *rq, struct walk_entry *entry)
 {
-	const struct latency_query query = query_of(stage, rq, entry);
+	const struct latency_query query = query_of(s, rq, entry);
 
 	if (!w->log) {
 		uint64_t desc;
 
-		if (!fetch_watched(w, st, stage, rq->ia, query, &desc))
+		if (!fetch_watched(w, s->st, s->number, rq->ia, query, &desc))
 			return false;
 		entry->desc = desc;
 		return true;
 	}
-	entry->desc = load(st, words_of(w, st, stage, rq, entry), entry->pa);
+	entry->desc = load(words_of(w, s, rq, entry), entry->pa, s->big_endian);
 	log_read(w->log, query);
 	return true;
 }
