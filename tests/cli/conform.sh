@@ -13,7 +13,7 @@ guest=$B/tests/conform/live/guest.elf
 for cpu in max max,lpa2=off neoverse-n1 cortex-a57 cortex-a35; do
 	expect "$cpu" 0 '^[1-9][0-9]+ passed, 0 failed$' \
 		"$live" --guest "$guest" --dir "$work/$cpu" --cpu "$cpu" --cases "$cases" \
-		--write "$work/$cpu.txt"
+		--timeout 1200 --write "$work/$cpu.txt"
 	expect "$cpu through translate" 0 '^[1-9][0-9]+ passed, 0 failed$' \
 		"$TWOSTAGE" translate --check "$work/$cpu.txt"
 done

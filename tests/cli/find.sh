@@ -72,7 +72,7 @@ expect 'nothing was written' 1 '' test -e results
 # Interrupted and repeated.
 "$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 2000000 --seed 3 -o t1.s2t
 "$TWOSTAGE_FAST" sweep -j 1 -o stopped.db --find tlb.l2.entries --where 'walks < 100' s.yaml >stopped.log 2>&1 &
-for _ in $(seq 100); do
+for _ in $(seq 1000); do
 	[ "$(sqlite3 -cmd '.timeout 2000' stopped.db 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -gt 0 ] && break
 	sleep 0.05
 done

@@ -50,7 +50,7 @@ expect "sweep ($row) = run ($run)" 0 '' test "$run" = "$row"
 
 # Interruption: by signal, then by SIGKILL at many moments, then two at once.
 wait_for_points() {
-	for _ in $(seq 200); do
+	for _ in $(seq 2000); do
 		n=$(sqlite3 -cmd '.timeout 2000' "$1" 'SELECT count(*) FROM point' 2>/dev/null)
 		[ "${n:-0}" -ge "$2" ] && return
 		sleep 0.01
@@ -95,7 +95,7 @@ expect 'two at once equals undisturbed' 0 '' cmp whole.csv both.csv
 # A database that somebody holds: wait.
 "$TWOSTAGE" db schema | sqlite3 held.db
 (printf 'BEGIN EXCLUSIVE;\n.shell touch held; sleep 2\nROLLBACK;\n' | sqlite3 held.db) &
-for _ in $(seq 100); do [ -e held ] && break; sleep 0.05; done
+for _ in $(seq 1000); do [ -e held ] && break; sleep 0.05; done
 expect 'locked by another program: waits' 0 ' 32 run' "$TWOSTAGE_FAST" sweep -j 2 -o held.db s.yaml
 
 # A foreign database is left as it is.

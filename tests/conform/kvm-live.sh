@@ -35,11 +35,11 @@ echo \$\$ >'$work/pid'
 exec qemu-system-aarch64 "\$@"
 END
 chmod +x "$work/qemu"
-"$live/kvm-live" --kernel "$live/vmm" --vmm "$live/vmm" --qemu "$work/qemu" --timeout 60 \
+"$live/kvm-live" --kernel "$live/vmm" --vmm "$live/vmm" --qemu "$work/qemu" --timeout 600 \
 	>/dev/null 2>&1 &
 reader=$!
 tries=0
-until [ -s "$work/pid" ] || [ $tries -eq 100 ]; do
+until [ -s "$work/pid" ] || [ $tries -eq 600 ]; do
 	tries=$((tries + 1))
 	sleep 0.1
 done
@@ -54,7 +54,7 @@ if [ -n "$machine" ] && alive "$machine"; then pass; else fail 'QEMU does not ru
 kill -9 $reader
 wait $reader 2>/dev/null
 tries=0
-while alive "$machine" && [ $tries -lt 100 ]; do
+while alive "$machine" && [ $tries -lt 600 ]; do
 	tries=$((tries + 1))
 	sleep 0.1
 done

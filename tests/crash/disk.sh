@@ -140,13 +140,13 @@ cp t1.s2t whole.db disk
 "$TWOSTAGE_FAST" sweep -o disk/cut.db --slice 1/2 s.yaml >/dev/null || fail 'slice'
 # A writer that was killed leaves its write-ahead log.
 "$TWOSTAGE_FAST" sweep -j 2 -o disk/killed.db s.yaml >/dev/null 2>&1 &
-for _ in $(seq 200); do
+for _ in $(seq 1000); do
 	[ "$(sqlite3 -cmd '.timeout 2000' disk/killed.db 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -gt 0 ] && break
 done
 kill -KILL $! 2>/dev/null
 wait $! 2>/dev/null
 # Its workers have the file open until they see that it is gone.
-for _ in $(seq 200); do
+for _ in $(seq 1000); do
 	mount -o remount,ro disk 2>/dev/null && break
 	sleep 0.05
 done
@@ -180,7 +180,7 @@ expect 'resumed equals undisturbed' 0 '' cmp whole other
 hold() {
 	rm -f held
 	(printf 'BEGIN EXCLUSIVE;\n.shell touch held; sleep %s\nROLLBACK;\n' "$2" | sqlite3 -cmd '.timeout 9000' "$1") &
-	for _ in $(seq 200); do [ -e held ] && return; sleep 0.05; done
+	for _ in $(seq 1000); do [ -e held ] && return; sleep 0.05; done
 	fail "cannot lock $1"
 }
 cp whole.db free.db
