@@ -132,8 +132,8 @@ static enum exit_status validate_tables(struct db *db, struct diag *diag)
 		"SELECT sweep.name, sweep.point, sweep.key FROM sweep",
 		"SELECT effort.key, effort.wall_micros FROM effort",
 		"SELECT intervals.key, intervals.interval FROM intervals",
-		"SELECT estimates.key, estimates.statistic, estimates.total, estimates.low, "
-		"estimates.high FROM estimates",
+		("SELECT estimates.key, estimates.statistic, estimates.total, estimates.low, "
+		 "estimates.high FROM estimates"),
 	};
 	enum exit_status status = STATUS_OK;
 
