@@ -43,7 +43,7 @@ void engine_walk(struct engine *e, const struct naive_access *a, struct translat
 				       .el = (uint8_t)a->el,
 				       .at = a->at,
 				       .stage1_only = a->stage1_only };
-	const struct walk_hooks hooks = { .log = &e->log };
+	const struct walk_hooks hooks = { .log = &e->log, .hints = e->hints };
 
 	e->log.reads = 0;
 	mmu_walk(&e->regime, e->mem, &access, &hooks, t);

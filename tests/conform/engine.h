@@ -13,6 +13,7 @@ struct engine {
 	struct phys_mem *mem;
 	unsigned reads; /* of the last walk, with hardware updates */
 	struct walk_log log;
+	struct walk_hints *hints; /* for the walks to come; NULL: none */
 };
 
 void engine_cpu(struct engine *e, const struct naive_cpu *cpu);

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 
 #include "engine.h"
+#include "mmu/walk_hints.h"
 
 enum { ACCESSES = 5, SHOWN = 20 };
 
 static struct gen_case gen;
 static struct engine engine;
+static struct walk_hints hints;
 static unsigned long passed, failed;
 
 /* Words invented for the naive translator exist for the engine as well. */
@@ -146,6 +148,8 @@ static void run_case(uint64_t seed)
 	char difference[ENGINE_DIFFERENCE_MAX];
 
 	phys_reset(engine.mem);
+	/* Half of the cases walk as a replay does. */
+	engine.hints = seed >> 5 & 1 ? &hints : NULL;
 	gen.words.abort_first = UINT64_C(1) << 36;
 	gen.words.abort_end = seed % 4 ? gen.words.abort_first : UINT64_C(1) << 37;
 	gen_case(&gen, seed, &gen_pes[seed % GEN_PES], (enum gen_kind)(seed / GEN_PES % GEN_KINDS));
