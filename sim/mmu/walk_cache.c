@@ -346,6 +346,8 @@ void walk_cache_invalidate(struct walk_cache *cache, uint32_t context, uint32_t 
 {
 	const struct named named = { context, mask, points, first, last };
 
+	if (walk_cache_is_unused(cache))
+		return;
 	if (cache->tlb)
 		invalidate_in_tlb(cache, &named);
 	else

@@ -200,9 +200,16 @@ void recorder_miss(struct recorder *recorder, const struct trace_key *key,
 void recorder_follow(struct recorder *recorder, const struct miss *miss,
 		     const struct mmu_space *space)
 {
+	const struct tlb_context *context = &space->context;
+
 	recorder->state = RECORDER_BETWEEN;
-	if (recorder->map)
+	if (recorder->map && (!recorder->misses || recorder->space != miss->space ||
+			      recorder->vmid != context->vmid || recorder->asid != context->asid)) {
 		map_log_space(recorder->map, recorder->budget, recorder->misses, miss->space,
 			      space);
+		recorder->space = miss->space;
+		recorder->vmid = context->vmid;
+		recorder->asid = context->asid;
+	}
 	recorder->misses++;
 }

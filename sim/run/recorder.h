@@ -30,7 +30,9 @@ struct recorder {
 	struct machine *machine;
 	struct mmu_os os; /* the machine's */
 	enum recorder_state state;
-	uint32_t misses;       /* so far */
+	uint32_t misses; /* so far */
+	uint32_t space;	 /* of the miss before, and its tags */
+	uint16_t vmid, asid;
 	uint64_t tlbis;	       /* digest of all operations so far that L1 hears of */
 	uint64_t walks_before; /* the access under way */
 	bool s2_idle; /* at the end: the stage-2 cache served all walks, and held nothing */
