@@ -119,12 +119,13 @@ struct mmu_invalidation {
 struct mmu_tap {
 	void (*invalidated)(void *ctx, const struct mmu_invalidation *what);
 	/*
-	 * A walk has ended: s1 = LEAF_SIZES if in a fault, or if nobody waited for it. Not with a
-	 * listener or mmu.watch.
+	 * A walk has ended: s1 = LEAF_SIZES if in a fault, or if nobody waited for it. `found`:
+	 * where the reads of `log` were; NULL: see those of `account`. Not with a listener or
+	 * mmu.watch.
 	 */
 	void (*walked)(void *ctx, uint32_t vcpu, const struct walk_log *log,
-		       const struct walk_account *account, enum account_leaf s1,
-		       enum account_leaf s2);
+		       const struct latency_result *found, const struct walk_account *account,
+		       enum account_leaf s1, enum account_leaf s2);
 	void *ctx;
 };
 

@@ -132,15 +132,11 @@ static void hook_read(void *ctx, const struct walk_read *read)
 static inline void find_log(struct mmu_walker *walker)
 {
 	struct walk_log *log = &walker->log;
-	struct walk_account *account = &walker->account;
 
 	latency_read_all(walker->mmu->shape.latency, walker->vcpu->latency_state,
 			 walker->mmu->latency_state, log->query, log->reads, walker->found);
-	walker->plain = !walker->mmu->tap.walked;
-	if (walker->plain)
-		account->reads = log->reads;
-	for (uint32_t i = 0; i < log->reads && !walker->plain; i++)
-		account_add_read(account, log->query[i].row, log->query[i].final, walker->found[i]);
+	walker->plain = true;
+	walker->account.reads = log->reads;
 }
 
 static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, enum account_leaf s2)
@@ -148,7 +144,8 @@ static inline void tap(const struct mmu_walker *walker, enum account_leaf s1, en
 	const struct mmu_tap *tap = &walker->mmu->tap;
 
 	if (tap->walked)
-		tap->walked(tap->ctx, walker->vcpu->index, &walker->log, &walker->account, s1, s2);
+		tap->walked(tap->ctx, walker->vcpu->index, &walker->log,
+			    walker->plain ? walker->found : NULL, &walker->account, s1, s2);
 }
 
 static void tell_log(struct mmu_walker *walker)

@@ -148,7 +148,8 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
 		account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,
 			     (enum account_leaf)header.s2_leaf);
 		if (times)
-			time_log_put(times, budget, &account, (enum account_leaf)header.s1_leaf,
+			time_log_put(times, budget, NULL, NULL, &account,
+				     (enum account_leaf)header.s1_leaf,
 				     (enum account_leaf)header.s2_leaf);
 	}
 	account_sums(stats);

@@ -102,14 +102,15 @@ static enum mmu_fault_result s2_fault(void *ctx, const struct mmu_request *reque
 }
 
 static void walked(void *ctx, uint32_t vcpu, const struct walk_log *log,
-		   const struct walk_account *account, enum account_leaf s1, enum account_leaf s2)
+		   const struct latency_result *found, const struct walk_account *account,
+		   enum account_leaf s1, enum account_leaf s2)
 {
 	struct recorder *recorder = ctx;
 
 	if (recorder->walks)
 		read_log_put(recorder->walks, recorder->budget, vcpu, log, account, s1, s2);
 	if (recorder->times)
-		time_log_put(recorder->times, recorder->budget, account, s1, s2);
+		time_log_put(recorder->times, recorder->budget, log, found, account, s1, s2);
 }
 
 void recorder_attach_walks(struct recorder *recorder, struct mmu *mmu)

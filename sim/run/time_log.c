@@ -55,7 +55,29 @@ static bool grow(struct time_log *log, struct budget *budget)
 	return true;
 }
 
-void time_log_put(struct time_log *log, struct budget *budget, const struct walk_account *account,
+/* The reads of a walk in its key. */
+static uint64_t key_of_reads(struct time_log *log, const struct walk_log *reads,
+			     const struct latency_result *found, const struct walk_account *account)
+{
+	uint64_t key = 0;
+
+	for (uint32_t i = 0; found && i < account->reads; i++) {
+		const unsigned place = found[i].found_in;
+
+		key += UINT64_C(1) << place * PLACE_BITS;
+		log->final[place] += reads->query[i].final;
+	}
+	for (uint32_t i = 0; !found && i < account->reads; i++) {
+		const struct account_read *read = &account->read[i];
+
+		key += UINT64_C(1) << read->place * PLACE_BITS;
+		log->final[read->place] += read->final;
+	}
+	return key;
+}
+
+void time_log_put(struct time_log *log, struct budget *budget, const struct walk_log *reads,
+		  const struct latency_result *found, const struct walk_account *account,
 		  enum account_leaf s1, enum account_leaf s2)
 {
 	const uint64_t s2_hits = account->s2_leaf_hits + account->s2_table_hits;
@@ -73,12 +95,7 @@ void time_log_put(struct time_log *log, struct budget *budget, const struct walk
 		log->overflow = true;
 		return;
 	}
-	for (uint32_t i = 0; i < account->reads; i++) {
-		const struct account_read *read = &account->read[i];
-
-		key += UINT64_C(1) << read->place * PLACE_BITS;
-		log->final[read->place] += read->final;
-	}
+	key += key_of_reads(log, reads, found, account);
 	kind = kind_of(log, key);
 	log->kinds += !kind->key;
 	kind->key = key;

@@ -25,8 +25,9 @@ struct time_log {
 void time_log_fini(struct time_log *log);
 size_t time_log_bytes(const struct time_log *log);
 
-/* As struct mmu_tap's walked(). */
-void time_log_put(struct time_log *log, struct budget *budget, const struct walk_account *account,
+/* As struct mmu_tap's walked(); `reads` may be NULL if `found` is. */
+void time_log_put(struct time_log *log, struct budget *budget, const struct walk_log *reads,
+		  const struct latency_result *found, const struct walk_account *account,
 		  enum account_leaf s1, enum account_leaf s2);
 
 /*
