@@ -31,7 +31,7 @@ bool blocks_init(struct block_builder *b, enum trace_granularity granularity)
 	*b = (struct block_builder){
 		.granularity = granularity,
 		.filling = &b->store[0],
-		.slot_bits = BLOCK_SLOT_BITS_MIN,
+		.slot_shift = 64 - BLOCK_SLOT_BITS_MIN,
 		.slots = calloc(1u << BLOCK_SLOT_BITS_MAX, sizeof(*b->slots)),
 		.tags = malloc(RECORDS * sizeof(*b->tags)),
 	};
@@ -59,7 +59,7 @@ void blocks_free(struct block_builder *b)
 
 static void clear_slots(struct block_builder *b)
 {
-	memset(b->slots, 0, sizeof(*b->slots) << b->slot_bits);
+	memset(b->slots, 0, blocks_slots(b) * sizeof(*b->slots));
 }
 
 void blocks_advance(struct block_builder *b)
@@ -69,8 +69,8 @@ void blocks_advance(struct block_builder *b)
 	struct block_store *s = &b->store[next % BLOCK_STORES];
 
 	/* A small table stays in the host's caches; the next block is most often like this one. */
-	while (b->slot_bits > BLOCK_SLOT_BITS_MIN && n_keys < 1u << (b->slot_bits - 3))
-		b->slot_bits--;
+	while (b->slot_shift < 64 - BLOCK_SLOT_BITS_MIN && n_keys < blocks_slots(b) / 8)
+		b->slot_shift++;
 	clear_slots(b);
 	s->number = next;
 	s->n_records = s->n_keys = 0;
@@ -82,10 +82,10 @@ void blocks_advance(struct block_builder *b)
 
 static void insert(struct block_builder *b, uint64_t tag, uint32_t index)
 {
-	size_t slot = block_hash(tag) >> (64 - b->slot_bits);
+	size_t slot = block_hash(tag) >> b->slot_shift;
 
 	while (b->slots[slot].tag)
-		slot = (slot + 1) & ((1u << b->slot_bits) - 1);
+		slot = (slot + 1) & (blocks_slots(b) - 1);
 	b->slots[slot] = (struct block_slot){ tag, index };
 }
 
@@ -108,11 +108,11 @@ uint16_t blocks_add_key(struct block_builder *b, uint64_t tag, const struct trac
 	count_key(b, key);
 	s->keys[index] = *key;
 	b->tags[index] = tag;
-	if (s->n_keys <= 1u << (b->slot_bits - 1)) {
+	if (s->n_keys <= blocks_slots(b) / 2) {
 		insert(b, tag, index);
 		return (uint16_t)index;
 	}
-	b->slot_bits++;
+	b->slot_shift--;
 	clear_slots(b);
 	for (uint32_t i = 0; i < s->n_keys; i++)
 		insert(b, b->tags[i], i);
@@ -131,8 +131,8 @@ static uint16_t find_key(struct block_builder *b, const struct trace_key *key)
 
 	tag ^= (key->ipa ^ s2t_key_owner(key)) * UINT64_C(0xc2b2ae3d27d4eb4f);
 	tag |= 1;
-	for (slot = block_hash(tag) >> (64 - b->slot_bits); b->slots[slot].tag;
-	     slot = (slot + 1) & ((1u << b->slot_bits) - 1)) {
+	for (slot = block_hash(tag) >> b->slot_shift; b->slots[slot].tag;
+	     slot = (slot + 1) & (blocks_slots(b) - 1)) {
 		const struct block_slot *at = &b->slots[slot];
 
 		if (at->tag == tag && same_key(&b->filling->keys[at->index], key))

@@ -39,7 +39,7 @@ struct block_builder {
 	struct block_store store[BLOCK_STORES];
 	struct block_store *filling;
 	struct block_slot *slots;
-	unsigned slot_bits;
+	unsigned slot_shift;	    /* of a hash to the number of its first slot */
 	uint64_t *tags;		    /* of the keys, by their index */
 	unsigned va_bits, ipa_bits; /* as struct trace_info has them, so far */
 	unsigned vcpus, vms;
@@ -56,6 +56,11 @@ void blocks_advance(struct block_builder *b);
 static inline uint64_t blocks_next(const struct block_builder *b)
 {
 	return b->filling->number * TRACE_BLOCK_RECORDS + b->filling->n_records;
+}
+
+static inline size_t blocks_slots(const struct block_builder *b)
+{
+	return (size_t)1 << (64 - b->slot_shift);
 }
 
 /* Its upper bits say in which slot to begin. */

@@ -15,7 +15,8 @@ void word_runs_init(struct word_runs *w, struct block_builder *blocks, enum word
 
 	*w = (struct word_runs){
 		.blocks = blocks,
-		.window = word_window_of(width),
+		.scan = word_scanner(width),
+		.take = word_taker(width, detail),
 		.detail = detail,
 		.match = ~(UINT64_C(31) << 49 | unit_mask),
 	};
@@ -37,17 +38,28 @@ static uint64_t unit_behind(const struct word_runs *w, uint64_t word)
 	       (va >> 48 == 1 ? behind_lower_half : 0);
 }
 
-uint16_t word_new_key(struct block_builder *b, uint64_t unit, unsigned stream)
+static struct trace_key key_of(uint64_t tag)
 {
-	const struct trace_ref ref = raw_word_ref(unit);
-	const struct trace_key key = {
-		.va = unit & behind_lower_half ? UINT64_C(1) << 48 : ref.va,
+	const struct trace_ref ref = raw_word_ref(tag);
+
+	return (struct trace_key){
+		.va = tag & behind_lower_half ? UINT64_C(1) << 48 : ref.va,
 		.ipa = TRACE_IPA_UNKNOWN,
 		.vcpu = ref.vcpu,
-		.stream = (uint8_t)stream,
+		.stream = tag >> 49 & 1,
 	};
+}
 
-	return blocks_add_key(b, word_tag(unit, stream), &key);
+uint16_t word_key(struct block_builder *b, uint64_t tag)
+{
+	const struct block_slot *slot = word_slot(b, tag), *end = b->slots + blocks_slots(b);
+	struct trace_key key;
+
+	for (; slot->tag; slot = slot + 1 < end ? slot + 1 : b->slots)
+		if (slot->tag == tag)
+			return (uint16_t)slot->index;
+	key = key_of(tag);
+	return blocks_add_key(b, tag, &key);
 }
 
 static void close_stream(struct word_lane *lane, unsigned stream)
@@ -108,7 +120,6 @@ static struct word_run *start(struct word_runs *w, struct word_lane *lane, uint6
 {
 	struct block_builder *b = w->blocks;
 	struct word_run *run = &lane->run[stream];
-	struct word_keys keys;
 	struct block_store *s;
 
 	close_stream(lane, stream);
@@ -119,8 +130,7 @@ static struct word_run *start(struct word_runs *w, struct word_lane *lane, uint6
 	s = b->filling;
 	*run = (struct word_run){ .store = s, .record = s->n_records++, .first_store = UINT64_MAX };
 	lane->unit[stream] = unit;
-	keys = word_keys_of(b);
-	s->key[run->record] = word_key(b, &keys, unit, stream);
+	s->key[run->record] = word_key(b, word_tag(unit, stream));
 	s->ordinal[run->record] = w->ordinal;
 	s->instructions[run->record] = (uint32_t)w->instructions;
 	w->instructions = 0;
@@ -186,6 +196,33 @@ static size_t take_slowly(struct word_runs *w, const unsigned char *words, size_
 	return n;
 }
 
+/* Can they be started without a run being closed early, or a block being full? */
+static bool has_room(struct word_runs *w, unsigned starts)
+{
+	if (w->blocks->filling->n_records + starts > TRACE_BLOCK_RECORDS)
+		return false;
+	return blocks_next(w->blocks) + starts - w->oldest <= WORD_PENDING ||
+	       blocks_next(w->blocks) + starts - word_runs_closed(w) <= WORD_PENDING;
+}
+
+/* Up to 64 words at once; false: nothing has happened. */
+static bool take_window(struct word_runs *w, const unsigned char *words, unsigned n)
+{
+	const unsigned vcpu = raw_word_at(words) >> 54 & 0xff;
+	struct word_lane *lane = &w->lane[vcpu];
+	uint64_t unit[2] = { lane->unit[0], lane->unit[1] };
+	struct word_bits bits;
+
+	if (!w->scan(w, words, n, unit, &bits) ||
+	    !has_room(w, (unsigned)__builtin_popcountll(bits.starts)))
+		return false;
+	w->n_lanes = vcpu < w->n_lanes ? w->n_lanes : vcpu + 1;
+	w->take(w, lane, words, n, &bits);
+	lane->unit[0] = unit[0];
+	lane->unit[1] = unit[1];
+	return true;
+}
+
 size_t word_runs_take(struct word_runs *w, const unsigned char *words, size_t n)
 {
 	size_t done = 0;
@@ -195,7 +232,7 @@ size_t word_runs_take(struct word_runs *w, const unsigned char *words, size_t n)
 	while (done < n) {
 		const unsigned part =
 			n - done < WORD_WINDOW ? (unsigned)(n - done) : (unsigned)WORD_WINDOW;
-		const size_t taken = w->window(w, words + 8 * done, part)
+		const size_t taken = take_window(w, words + 8 * done, part)
 					     ? part
 					     : take_slowly(w, words + 8 * done, part);
 

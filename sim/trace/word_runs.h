@@ -34,13 +34,28 @@ enum word_detail { WORD_COUNTS, WORD_BARE };
 
 struct word_runs;
 
-/* 1 to 64 words of a window, of which those before it are done. false: they have to be taken one by
- * one, and nothing has happened. */
-typedef bool word_window(struct word_runs *w, const unsigned char *words, unsigned n);
+/* A bit for each word of a window. */
+struct word_bits {
+	uint64_t fetches, stores;
+	uint64_t starts; /* of another unit than the access of its stream before */
+};
+
+/*
+ * The bits of 1 to 64 words; `unit` as in struct word_lane, brought up to date. false, and nothing
+ * has happened: they have to be taken one by one, as one is not valid, of another vCPU than the
+ * first, or reaches over the end of its page.
+ */
+typedef bool word_scan(struct word_runs *w, const unsigned char *words, unsigned n,
+		       uint64_t unit[2], struct word_bits *bits);
+
+/* The runs of such words, for which there is room. */
+typedef void word_take(struct word_runs *w, struct word_lane *lane, const unsigned char *words,
+		       unsigned n, const struct word_bits *bits);
 
 struct word_runs {
 	struct block_builder *blocks;
-	word_window *window;
+	word_scan *scan;
+	word_take *take;
 	enum word_detail detail;
 	unsigned size_log2_max; /* of the words so far, about: what a window has to look for */
 	uint64_t match;		/* the bits of a word that make its unit */
@@ -53,9 +68,9 @@ struct word_runs {
 	struct word_lane lane[WORD_VCPUS];
 };
 
-enum word_width { WORD_PLAIN, WORD_WIDEST };
+/* How wide compares may be where the processor has such: not at all, AVX2, any. */
+enum word_width { WORD_PLAIN, WORD_AVX2, WORD_WIDEST };
 
-/* `width` WORD_PLAIN: without wide compares even where the processor has them. */
 void word_runs_init(struct word_runs *w, struct block_builder *blocks, enum word_width width,
 		    enum word_detail detail);
 
@@ -68,9 +83,12 @@ uint64_t word_runs_closed(struct word_runs *w);
 /* Closes all runs. */
 void word_runs_finish(struct word_runs *w);
 
-/* ---- between word_runs.c and word_window.c --------------------------------------------------- */
+/* ---- between word_runs.c, word_scan.c and word_take.c ------------------------------------------
+ */
 
-word_window *word_window_of(enum word_width width);
+bool word_has_bits(void); /* does the processor count and deposit bits? */
+word_scan *word_scanner(enum word_width width);
+word_take *word_taker(enum word_width width, enum word_detail detail);
 
 /* The tag of the key of a unit: as it stands in the word, with the stream in place of the kind. */
 static inline uint64_t word_tag(uint64_t unit, unsigned stream)
@@ -78,36 +96,14 @@ static inline uint64_t word_tag(uint64_t unit, unsigned stream)
 	return unit | (uint64_t)stream << 49 | UINT64_C(1) << 50;
 }
 
-/* A key that word_key() does not find. */
-uint16_t word_new_key(struct block_builder *b, uint64_t unit, unsigned stream);
-
-/* Where the keys of the block that is being filled are looked up. */
-struct word_keys {
-	const struct block_slot *slots;
-	unsigned shift;
-	size_t mask;
-};
-
-static inline struct word_keys word_keys_of(const struct block_builder *b)
+/* Where the key of a tag is looked for first. */
+static inline const struct block_slot *word_slot(const struct block_builder *b, uint64_t tag)
 {
-	return (struct word_keys){ b->slots, 64 - b->slot_bits, ((size_t)1 << b->slot_bits) - 1 };
+	return &b->slots[block_hash(tag) >> b->slot_shift];
 }
 
-/* Index of the key of a unit; `keys` follows where one is added. */
-static inline uint16_t word_key(struct block_builder *b, struct word_keys *keys, uint64_t unit,
-				unsigned stream)
-{
-	const uint64_t tag = word_tag(unit, stream);
-	size_t slot = block_hash(tag) >> keys->shift;
-	uint16_t index;
-
-	for (; keys->slots[slot].tag; slot = (slot + 1) & keys->mask)
-		if (keys->slots[slot].tag == tag)
-			return (uint16_t)keys->slots[slot].index;
-	index = word_new_key(b, unit, stream);
-	*keys = word_keys_of(b);
-	return index;
-}
+/* Index of the key of a tag in the block that is being filled, which gets it if it has none. */
+uint16_t word_key(struct block_builder *b, uint64_t tag);
 
 /* What an open run has counted to its columns. */
 static inline void word_close(struct word_run *run)

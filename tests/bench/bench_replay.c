@@ -12,7 +12,12 @@
  * idealised loop of bound.h on the same records, its decoding included. `peers` has one entry for
  * each simulator of peers.h that is installed, run once on the first ACCESSES (5 million) of the
  * trace, or a part of them.
+ *
+ * A TRACE of raw 8-byte words (.raw8) is replayed as it is read: `decode` makes its runs, and
+ * `bound` goes through the words.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +32,7 @@
 #include "tests/bench/peers.h"
 #include "tests/bench/walk_clock.h"
 
-enum { RUNS_MAX = 99, PEER_ACCESSES = 5 * 1000 * 1000 };
+enum { RUNS_MAX = 99, PEER_ACCESSES = 5 * 1000 * 1000, WORDS_AT_ONCE = 1 << 15 };
 
 enum kind { REPLAY, DECODE, BOUND, KINDS };
 
@@ -47,6 +52,32 @@ static double processor_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* A trace of words, for the bound alone. */
+static enum exit_status read_words(const char *path, struct bound *bound, struct diag *diag)
+{
+	static uint64_t words[WORDS_AT_ONCE];
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = 0;
+
+	while (fd >= 0 && (got = read(fd, words, sizeof(words))) > 0)
+		bound_replay_words(bound, words, (size_t)got / sizeof(words[0]));
+	if (fd < 0 || got < 0)
+		return diag_set(diag, STATUS_IO, "%s: %s", path, strerror(errno));
+	close(fd);
+	return STATUS_OK;
+}
+
+static enum exit_status read_feed(struct trace_feed *feed, struct diag *diag)
+{
+	enum exit_status status = STATUS_OK;
+	struct trace_block block;
+	bool more = true;
+
+	while (status == STATUS_OK && more)
+		status = trace_feed_next(feed, &block, &more, diag);
+	return status;
+}
+
 static enum exit_status read_all(const struct trace_reader *trace, struct bound *bound,
 				 struct diag *diag)
 {
@@ -62,24 +93,42 @@ static enum exit_status read_all(const struct trace_reader *trace, struct bound 
 	return status;
 }
 
+static enum exit_status run_opened(enum kind kind, const struct config *config, const char *path,
+				   struct bound *bound, struct diag *diag)
+{
+	struct trace_reader *trace;
+	struct trace_feed *feed;
+	struct stats stats;
+	enum exit_status status =
+		trace_open_once(path, NULL, false, TRACE_PAGE_RUNS, &trace, &feed, diag);
+
+	if (status != STATUS_OK)
+		return status;
+	if (feed && kind == BOUND)
+		status = read_words(path, bound, diag);
+	else if (feed)
+		status = kind == REPLAY ? point_run_feed(config, feed, NULL, &stats, diag)
+					: read_feed(feed, diag);
+	else
+		status = kind == REPLAY ? point_run(config, trace, NULL, &stats, diag)
+					: read_all(trace, bound, diag);
+	trace_feed_close(feed);
+	trace_close(trace);
+	return status;
+}
+
 /* One run of one kind, opening the trace included. */
 static enum exit_status run_once(enum kind kind, const struct config *config, const char *path,
 				 double *seconds, struct diag *diag)
 {
 	struct bound *bound = kind == BOUND ? bound_create() : NULL;
-	struct trace_reader *trace;
-	struct stats stats;
 	enum exit_status status;
 	double begin;
 
 	if (kind == BOUND && !bound)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
 	begin = processor_seconds();
-	trace = trace_open(path, false, diag);
-	status = !trace		  ? diag->status
-		 : kind == REPLAY ? point_run(config, trace, NULL, &stats, diag)
-				  : read_all(trace, bound, diag);
-	trace_close(trace);
+	status = run_opened(kind, config, path, bound, diag);
 	*seconds = processor_seconds() - begin;
 	bound_free(bound);
 	return status;
@@ -215,29 +264,48 @@ static enum exit_status bench_replay(const struct config *config, const char *pa
 	return print_host(config, path, accesses, diag);
 }
 
+/* What there is to replay. */
+static enum exit_status count(const char *path, struct trace_totals *totals, struct diag *diag)
+{
+	struct trace_reader *trace;
+	struct trace_feed *feed;
+	enum exit_status status =
+		trace_open_once(path, NULL, false, TRACE_PAGE_RUNS, &trace, &feed, diag);
+
+	if (status == STATUS_OK && feed)
+		status = read_feed(feed, diag);
+	if (status == STATUS_OK)
+		*totals = feed ? trace_feed_info(feed)->totals : trace_info(trace)->totals;
+	trace_feed_close(feed);
+	trace_close(trace);
+	return status;
+}
+
 static enum exit_status bench_trace(const struct config *config, const char *path, int runs,
 				    uint64_t peer_accesses, double log_rate[KINDS],
 				    struct diag *diag)
 {
-	struct trace_reader *trace = trace_open(path, false, diag);
-	const char *slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+	struct trace_reader *trace;
+	struct trace_totals totals;
 	double rate[KINDS];
-	uint64_t accesses;
 
-	if (!trace)
+	if (count(path, &totals, diag) != STATUS_OK)
 		return diag->status;
-	accesses = trace_accesses(&trace_info(trace)->totals);
 	printf("    {\"trace\":\"%s\",\"accesses\":%llu,\"records\":%llu", slash ? slash + 1 : path,
-	       (unsigned long long)accesses, (unsigned long long)trace_info(trace)->totals.records);
-	if (bench_replay(config, path, runs, accesses, rate, diag) != STATUS_OK) {
-		trace_close(trace);
+	       (unsigned long long)trace_accesses(&totals), (unsigned long long)totals.records);
+	if (bench_replay(config, path, runs, trace_accesses(&totals), rate, diag) != STATUS_OK)
 		return diag->status;
-	}
 	for (int k = 0; k < KINDS; k++)
 		log_rate[k] += log(rate[k]);
-	bench_peers(trace, peer_accesses);
+	if (dot && strcmp(dot, ".s2t") == 0) {
+		trace = trace_open(path, false, diag);
+		if (!trace)
+			return diag->status;
+		bench_peers(trace, peer_accesses);
+		trace_close(trace);
+	}
 	putchar('}');
-	trace_close(trace);
 	return STATUS_OK;
 }
 

@@ -8,6 +8,7 @@ enum {
 	L1_ENTRIES = 48,
 	L2_SETS = 256,
 	L2_WAYS = 5,
+	WORD_HINTS = 4096,
 	WALK_READS = 4, /* through small walk caches; uncached it would be 24 */
 	TABLE_WORDS = 1 << 21,
 };
@@ -35,6 +36,7 @@ struct bound {
 	struct l2 l2;
 	uint64_t clock;
 	struct hint hint[TRACE_BLOCK_RECORDS]; /* by key of the block */
+	uint64_t last[2]; /* of words: the page of the access before, by stream */
 	struct bound_counts counts;
 	uint64_t *table;
 };
@@ -59,6 +61,7 @@ struct bound *bound_create(void)
 	}
 	for (uint64_t i = 0; i < TABLE_WORDS; i++)
 		bound->table[i] = mix(i + 1);
+	memset(bound->last, 0xff, sizeof(bound->last));
 	memset(bound->l1.page, 0xff, sizeof(bound->l1.page)); /* no page has this number */
 	memset(bound->l2.page, 0xff, sizeof(bound->l2.page));
 	return bound;
@@ -145,4 +148,26 @@ void bound_replay(struct bound *bound, const struct trace_block *block)
 		bound->l1.used[hint->slot] = clock;
 	}
 	bound->clock = clock;
+}
+
+void bound_replay_words(struct bound *bound, const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const unsigned stream = (words[i] >> 49 & 3) ? STREAM_DATA : STREAM_FETCH;
+		const uint64_t page = words[i] << 15 >> 27;
+		struct hint *hint;
+
+		if (page == bound->last[stream])
+			continue;
+		bound->last[stream] = page;
+		hint = &bound->hint[(mix(page) + stream) % WORD_HINTS];
+		bound->clock++;
+		if (hint->page != page || bound->l1.page[hint->slot] != page ||
+		    hint->first != stream * L1_ENTRIES) {
+			hint->page = page;
+			hint->first = stream * L1_ENTRIES;
+			hint->slot = look_up_l1(bound, hint->first, page);
+		}
+		bound->l1.used[hint->slot] = bound->clock;
+	}
 }

@@ -25,6 +25,8 @@ struct bound *bound_create(void);
 void bound_free(struct bound *bound);
 /* Wants COLUMN_KEY of page runs. */
 void bound_replay(struct bound *bound, const struct trace_block *block);
+/* Raw words of eight bytes, of one vCPU; not together with the other. */
+void bound_replay_words(struct bound *bound, const uint64_t *words, size_t n);
 const struct bound_counts *bound_counts(const struct bound *bound);
 
 #endif

@@ -16,11 +16,17 @@ cd "$(dirname "$0")/../.." || exit 70
 twostage=${TWOSTAGE_FAST:-build/twostage}
 figures=tests/bench/instructions.txt
 
-# Traces with their accesses: page runs that hit the L2 TLB; a mixture; walks; first touches.
+# Traces with their loads and stores: page runs that hit the L2 TLB; a mixture; walks; first touches;
+# and raw words, whose runs are made on the way.
 specs='stride 2000000 --pattern=stride --stride=64 --footprint=1M
 zipf 100000 --pattern=zipf --footprint=512M
 gups 160000 --pattern=gups --footprint=32M
-touch 64000 --pattern=stride --stride=4096 --footprint=1G'
+touch 64000 --pattern=stride --stride=4096 --footprint=1G
+words 200000 --pattern=zipf --footprint=1M --skew=1.2 --size=8 --fetches=3 --code=64K'
+
+# What makes words of page runs; `make check` builds it with the sanitizers only.
+words=$(dirname "$twostage")/tests/bench/bench_words
+[ -x "$words" ] || words=build-asan/tests/bench/bench_words
 
 # Of the program, which its builder put into it; gcc and clang write it alike.
 compiler_of() {
@@ -28,21 +34,29 @@ compiler_of() {
 		sed 's/ $//'
 }
 
-# count ACCESSES OPTIONS... -> instructions of the whole run
+# count NAME ACCESSES OPTIONS... -> instructions of the whole run
 count() {
+	trace=$work/trace.s2t
 	rm -f "$work/out.cg"
-	"$twostage" trace gen --accesses="$@" --fetches=0 -g page -o "$work/trace.s2t" &&
-		valgrind --tool=callgrind --callgrind-out-file="$work/out.cg" \
-			"$twostage" run -c neoverse-n1 "$work/trace.s2t" >"$work/log" 2>&1 || return
+	kind=$1
+	shift
+	"$twostage" trace gen --fetches=0 --accesses="$@" -g page -o "$trace" || return
+	if [ "$kind" = words ]; then
+		"$words" "$trace" "$work/trace.raw8" || return
+		trace=$work/trace.raw8
+	fi
+	valgrind --tool=callgrind --callgrind-out-file="$work/out.cg" \
+		"$twostage" run -c neoverse-n1 "$trace" >"$work/log" 2>&1 || return
 	awk '/^summary:/ { print $2 }' "$work/out.cg"
 }
 
-# measure ACCESSES OPTIONS... -> instructions per access, two decimals
+# measure NAME ACCESSES OPTIONS... -> instructions per access, two decimals
 measure() {
-	n=$1
-	shift
-	part=$(count $((n / 4)) "$@") && whole=$(count "$n" "$@") || return
-	awk -v n="$n" -v whole="$whole" -v part="$part" \
+	name=$1 n=$2
+	shift 2
+	fetches=$(echo "$*" | sed -n 's/.*--fetches=\([0-9]*\).*/\1/p')
+	part=$(count "$name" $((n / 4)) "$@") && whole=$(count "$name" "$n" "$@") || return
+	awk -v n=$((n * (1 + ${fetches:-0}))) -v whole="$whole" -v part="$part" \
 		'BEGIN { printf "%.2f\n", (whole - part) / (n * 3 / 4) }'
 }
 
@@ -59,7 +73,7 @@ echo "# built: $built" >"$work/new"
 echo "# trace, instructions per access (sh tests/bench/instructions.sh --update)" >>"$work/new"
 while read -r name options; do
 	# shellcheck disable=SC2086
-	now=$(measure $options) || now=
+	now=$(measure $name $options) || now=
 	if [ -z "$now" ]; then
 		fail "$name: cannot be measured"
 		tail -n 5 "$work/log" 2>/dev/null

@@ -18,7 +18,7 @@
 #include "trace/rng.h"
 #include "trace/word_runs.h"
 
-enum { WORDS = 200000 };
+enum { WORDS = 150000 };
 
 static char path[512];
 
@@ -267,6 +267,7 @@ static void same_as_decoded(void **state)
 		assert_non_null(b);
 		compare_traces(a, b);
 		compare_forms(words, b, WORD_PLAIN, &rng);
+		compare_forms(words, b, WORD_AVX2, &rng);
 		compare_forms(words, b, WORD_WIDEST, &rng);
 		store_words(words, WORDS);
 		compare_feed(b, COLUMN_ALL);
