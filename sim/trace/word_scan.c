@@ -38,6 +38,7 @@ static bool plain(struct word_runs *w, const unsigned char *words, unsigned n, u
 }
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
 #define AVX2   __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt")))
@@ -288,8 +289,13 @@ AVX512 static bool avx512(struct word_runs *w, const unsigned char *words, unsig
 bool word_has_bits(void)
 {
 #if defined(__x86_64__)
-	return __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-	       __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("lzcnt");
+	const unsigned extended_features = 0x80000001, lzcnt = 1 << 5; /* in ECX */
+	unsigned eax, ebx, ecx = 0, edx;
+
+	/* Not every compiler's __builtin_cpu_supports() knows lzcnt. */
+	return __get_cpuid(extended_features, &eax, &ebx, &ecx, &edx) && ecx & lzcnt &&
+	       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+	       __builtin_cpu_supports("popcnt");
 #else
 	return false;
 #endif
