@@ -17,7 +17,7 @@ struct near_entries {
 	pa_t pa;
 };
 
-enum { NEAR_PLACES = 1024, NEAR_ENTRY_BITS = PHYS_PAGE_BITS - 3 };
+enum { NEAR_PLACES = 4096, NEAR_ENTRY_BITS = PHYS_PAGE_BITS - 3 };
 
 /* A name that nobody had before. Never 0. */
 static inline uint64_t near_owner(struct phys_mem *mem)
