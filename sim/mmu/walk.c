@@ -268,25 +268,39 @@ PER_STAGE bool translate(struct walk *w, const struct walk_stage *s, const struc
 
 /* ---- both stages --------------------------------------------------------------------------- */
 
-/* The stages where their descriptors are not the usual ones. */
-STAGE bool s1_unusual(struct walk *w, const struct regime_stage *st, struct walk_request rq,
-		      struct walk_leaf *leaf)
+PER_STAGE bool translate_any(struct walk *w, const struct regime_stage *st, const int number,
+			     const struct walk_request *rq, struct walk_leaf *leaf)
 {
-	const struct walk_stage stage = walk_stage_of(st, 1);
+	const struct walk_stage stage = walk_stage_of(st, number);
 	struct walk_leaf found;
 
-	if (!translate(w, &stage, &rq, &found))
+	if (!translate(w, &stage, rq, &found))
 		return false;
 	*leaf = found;
 	return true;
 }
 
-STAGE bool s2_unusual(struct walk *w, struct walk_request rq, struct walk_leaf *leaf)
+STAGE bool s1_any(struct walk *w, const struct regime_stage *st, struct walk_request rq,
+		  struct walk_leaf *leaf)
 {
-	const struct walk_stage stage = walk_stage_of(&w->regime->s2, 2);
+	return translate_any(w, st, 1, &rq, leaf);
+}
+
+STAGE bool s2_any(struct walk *w, const struct regime_stage *st, struct walk_request rq,
+		  struct walk_leaf *leaf)
+{
+	return translate_any(w, st, 2, &rq, leaf);
+}
+
+/* Translate by a stage whose set-up is in order: `usual` is the stage if st->usual. */
+PER_STAGE bool translate_by_form(struct walk *w, const struct walk_stage *usual,
+				 const struct walk_request *rq, struct walk_leaf *leaf)
+{
 	struct walk_leaf found;
 
-	if (!translate(w, &stage, &rq, &found))
+	if (usual->st->usual)
+		return translate(w, usual, rq, leaf);
+	if (!(usual->number == 1 ? s1_any : s2_any)(w, usual->st, *rq, &found))
 		return false;
 	*leaf = found;
 	return true;
@@ -296,19 +310,13 @@ PER_STAGE bool translate_s2(struct walk *w, const struct walk_request *rq, struc
 {
 	const struct regime_stage *st = &w->regime->s2;
 	const struct walk_stage stage = walk_stage_usual(st, 2);
-	struct walk_leaf found;
 
 	/* An illegal set-up comes before IPAIsOutOfRange; a bad base after it. */
 	if (rq->ia >> st->ia_bits)
 		return fail(w, &stage, rq, FAULT_TRANSLATION, 0);
 	if (st->setup_fault != FAULT_NONE)
 		return fail(w, &stage, rq, st->setup_fault, 0);
-	if (st->usual)
-		return translate(w, &stage, rq, leaf);
-	if (!s2_unusual(w, *rq, &found))
-		return false;
-	*leaf = found;
-	return true;
+	return translate_by_form(w, &stage, rq, leaf);
 }
 
 /* Stage 2 of the IPA of a stage-1 descriptor at `level`. */
@@ -404,7 +412,6 @@ PER_STAGE bool translate_s1(struct walk *w, const struct regime_stage *st,
 {
 	const bool out_of_range = (regime_half(w->access->va) ? ~rq->ia : rq->ia) >> st->ia_bits;
 	const struct walk_stage stage = walk_stage_usual(st, 1);
-	struct walk_leaf found;
 
 	if (out_of_range || st->closed) {
 		const enum fault_type refusal = s1_refusal(w, st, out_of_range);
@@ -412,12 +419,7 @@ PER_STAGE bool translate_s1(struct walk *w, const struct regime_stage *st,
 		if (refusal != FAULT_NONE)
 			return fail(w, &stage, rq, refusal, 0);
 	}
-	if (st->usual)
-		return translate(w, &stage, rq, leaf);
-	if (!s1_unusual(w, st, *rq, &found))
-		return false;
-	*leaf = found;
-	return true;
+	return translate_by_form(w, &stage, rq, leaf);
 }
 
 /* Stage 1 of the access. What it gives goes to *out. */

@@ -173,13 +173,13 @@ static inline uint64_t walk_updated(const struct walk *w, const struct regime_st
  */
 static inline uint64_t walk_s1_granted(const struct regime_stage *st, const struct walk_leaf *leaf)
 {
-	const uint64_t tables = (uint64_t)leaf->hierarchy << S1_HIERARCHY_SHIFT;
-	uint64_t desc = leaf->desc;
+	uint64_t desc = leaf->desc, tables;
 
 	if (walk_dbm(st, desc))
 		desc &= ~S1_AP_RO;
-	if (!tables)
+	if (!leaf->hierarchy)
 		return desc;
+	tables = (uint64_t)leaf->hierarchy << S1_HIERARCHY_SHIFT;
 	if (tables & S1_TABLE_RO)
 		desc |= S1_AP_RO;
 	if (tables & S1_TABLE_NO_EL0)
