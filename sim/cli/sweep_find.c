@@ -2,6 +2,7 @@
 /* `twostage sweep --find`. */
 #include "cli/sweep_find.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,35 +184,80 @@ static void write_json(const struct table *table)
 
 /* A value of the axis that no core can have, with all that it was refused for alike. */
 struct refused {
-	char value[PARAM_TEXT_MAX];
-	struct diag why;
+	char *value, *reason;
 	size_t n_searches;
 };
 
+/* In the order of the plan; an axis may have a million values, so a tree finds those alike. */
 struct refusals {
-	struct refused *refused;
+	struct refused **refused;
 	size_t n;
+	void *tree;
 };
 
-static bool add_refusal(struct refusals *refusals, const char *value, const struct diag *why)
+static int compare_refused(const void *a, const void *b)
 {
-	struct refused *grown;
+	const struct refused *one = a, *other = b;
+	const int order = strcmp(one->value, other->value);
 
-	for (size_t i = 0; i < refusals->n; i++) {
-		struct refused *refused = &refusals->refused[i];
+	return order ? order : strcmp(one->reason, other->reason);
+}
 
-		if (strcmp(refused->value, value) != 0 || strcmp(refused->why.text, why->text) != 0)
-			continue;
-		refused->n_searches++;
-		return true;
-	}
-	grown = reallocarray(refusals->refused, refusals->n + 1, sizeof(*grown));
+static void refused_free(struct refused *refused)
+{
+	if (!refused)
+		return;
+	free(refused->value);
+	free(refused->reason);
+	free(refused);
+}
+
+static void keep_node(void *node)
+{
+	(void)node;
+}
+
+static void refusals_free(struct refusals *refusals)
+{
+	tdestroy(refusals->tree, keep_node);
+	for (size_t i = 0; i < refusals->n; i++)
+		refused_free(refusals->refused[i]);
+	free(refusals->refused);
+}
+
+static bool append_refused(struct refusals *refusals, struct refused *refused)
+{
+	struct refused **grown =
+		reallocarray(refusals->refused, refusals->n + 1, sizeof(struct refused *));
+
 	if (!grown)
 		return false;
 	refusals->refused = grown;
-	grown += refusals->n++;
-	*grown = (struct refused){ .why = *why, .n_searches = 1 };
-	snprintf(grown->value, sizeof(grown->value), "%s", value);
+	grown[refusals->n++] = refused;
+	return true;
+}
+
+static bool add_refusal(struct refusals *refusals, const char *value, const struct diag *why)
+{
+	struct refused *refused = calloc(1, sizeof(*refused));
+	struct refused *const *alike = NULL;
+
+	if (refused) {
+		refused->value = strdup(value);
+		refused->reason = strdup(why->text);
+		if (refused->value && refused->reason)
+			alike = tsearch(refused, &refusals->tree, compare_refused);
+	}
+	if (!alike) {
+		refused_free(refused);
+		return false;
+	}
+	if (*alike == refused) {
+		refused->n_searches = 1;
+		return append_refused(refusals, refused);
+	}
+	(*alike)->n_searches++;
+	refused_free(refused);
 	return true;
 }
 
@@ -240,11 +286,11 @@ static void write_refusals_text(const struct refusals *refusals, const struct pa
 				FILE *out)
 {
 	for (size_t i = 0; i < refusals->n && i < REFUSALS_SHOWN; i++) {
-		const struct refused *refused = &refusals->refused[i];
+		const struct refused *refused = refusals->refused[i];
 
 		fprintf(out, "%s=%s cannot be in %s: %s\n", param->key, refused->value,
 			output_count(refused->n_searches, "search", "searches").text,
-			refused->why.text);
+			refused->reason);
 	}
 	if (refusals->n > REFUSALS_SHOWN)
 		fprintf(out, "%s more cannot be; --json names them all\n",
@@ -255,12 +301,12 @@ static void write_refusals_json(const struct refusals *refusals)
 {
 	fputs("\"refused\":[", stdout);
 	for (size_t i = 0; i < refusals->n; i++) {
-		const struct refused *refused = &refusals->refused[i];
+		const struct refused *refused = refusals->refused[i];
 
 		fputs(i ? ",{\"value\":" : "{\"value\":", stdout);
 		output_json_string(stdout, refused->value);
 		printf(",\"searches\":%zu,\"reason\":", refused->n_searches);
-		output_json_string(stdout, refused->why.text);
+		output_json_string(stdout, refused->reason);
 		fputs("}", stdout);
 	}
 	fputs("],", stdout);
@@ -340,7 +386,7 @@ static int print(const struct sweep_args *arguments, const struct plan *plan,
 		print_json(arguments, plan, find, database, summary, &table, &refusals);
 	else
 		status = print_text(arguments, plan, find, database, summary, &table, &refusals);
-	free(refusals.refused);
+	refusals_free(&refusals);
 	table_free(&table);
 	return status;
 }
