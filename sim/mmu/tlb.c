@@ -73,6 +73,7 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 	for (unsigned bits = 0; bits < 64; bits++)
 		tlb->entry_bits[bits] = largest_size(shape->page_sizes & (low_mask(bits) << 1 | 1));
 	tlb->tag = malloc(slots * sizeof(*tlb->tag));
+	tlb->valid = calloc(valid_words(tlb), sizeof(*tlb->valid));
 	tlb->leaf = calloc(slots, sizeof(*tlb->leaf));
 	tlb->held = shape->group_bits ? calloc(slots, sizeof(*tlb->held)) : NULL;
 	tlb->generation = slab ? slab->generation : calloc(slots, sizeof(*tlb->generation));
@@ -80,8 +81,8 @@ static bool init(struct tlb *tlb, const struct tlb_shape *shape, const struct tl
 		tlb->stamp = slab ? slab->stamp : calloc(slots, sizeof(*tlb->stamp));
 	else
 		tlb->repl_state = malloc(shape->repl->state_bytes(geometry));
-	if (!tlb->tag || !tlb->leaf || !tlb->generation || (shape->group_bits && !tlb->held) ||
-	    (!tlb->stamp && !tlb->repl_state)) {
+	if (!tlb->tag || !tlb->valid || !tlb->leaf || !tlb->generation ||
+	    (shape->group_bits && !tlb->held) || (!tlb->stamp && !tlb->repl_state)) {
 		tlb_fini(tlb);
 		return false;
 	}
@@ -113,6 +114,7 @@ void tlb_fini(struct tlb *tlb)
 {
 	free(tlb->repl_state);
 	free(tlb->tag);
+	free(tlb->valid);
 	free(tlb->leaf);
 	free(tlb->held);
 	free(tlb->turns);
@@ -205,11 +207,10 @@ static void count_out(struct tlb *tlb, const struct tlb_tag *tag)
 
 void tlb_drop(struct tlb *tlb, uint32_t slot)
 {
-	if (tlb->bucket) {
+	if (tlb->bucket)
 		index_remove(tlb, slot);
-		tlb->free_from = slot < tlb->free_from ? slot : tlb->free_from;
-	}
 	count_out(tlb, &tlb->tag[slot]);
+	tlb->valid[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 	tlb->tag[slot].key = KEY_INVALID;
 	tlb->generation[slot]++;
 	tlb->used--;
@@ -250,12 +251,17 @@ static uint32_t victim_of(struct tlb *tlb, uint32_t set)
 
 FORMED uint32_t free_slot(const struct tlb *tlb, uint32_t set)
 {
-	const uint32_t end = (set + 1) * tlb->shape.ways;
+	const uint32_t first = set * tlb->shape.ways, end = first + tlb->shape.ways;
+	uint32_t word = 0;
 
 	if (tlb->used == tlb->slots)
 		return TLB_NONE;
-	for (uint32_t slot = tlb->bucket ? tlb->free_from : set * tlb->shape.ways; slot < end;
-	     slot++)
+	if (tlb->bucket) {
+		while (tlb->valid[word] == UINT64_MAX)
+			word++;
+		return word * 64 + (uint32_t)__builtin_ctzll(~tlb->valid[word]);
+	}
+	for (uint32_t slot = first; slot < end; slot++)
 		if (tlb->tag[slot].key == KEY_INVALID)
 			return slot;
 	return TLB_NONE;
@@ -283,8 +289,8 @@ FORMED void replace(struct tlb *tlb, enum tlb_form form, uint32_t slot, struct t
 	const bool was_free = old.key == KEY_INVALID;
 
 	tlb->used += was_free;
-	if (chained && was_free)
-		tlb->free_from = slot + 1;
+	if (was_free)
+		tlb->valid[slot / 64] |= UINT64_C(1) << slot % 64;
 	else if (chained)
 		index_remove(tlb, slot);
 	tlb->tag[slot] = tag;

@@ -93,7 +93,7 @@ struct tlb {
 	uint32_t *bucket;	 /* first slot of each chain, or TLB_NONE */
 	uint32_t *next;		 /* per slot: the next of its chain */
 	unsigned bucket_shift;	 /* 64 - log2 of their number */
-	uint32_t free_from;	 /* no slot before it is free */
+	uint64_t *valid;	 /* a bit each slot: it holds an entry */
 	uint32_t used;		 /* valid entries of all kinds */
 	uint64_t resident;	 /* bit n: a VA to PA entry of 2^n bytes is valid */
 	uint32_t count[64];	 /* those by size */

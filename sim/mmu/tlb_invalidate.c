@@ -14,26 +14,46 @@ static bool overlaps(uint64_t va, unsigned size_bits, unsigned s1_bits,
 	return first <= match->last && match->first <= (first | low_mask(reach_bits));
 }
 
-static bool context_matches(uint64_t context, const struct tlb_match *match)
-{
-	const uint64_t pe = context >> PE_SHIFT;
-	const uint64_t tag = context & low_mask(PE_SHIFT);
-	const uint64_t own_asid = (uint64_t)match->context.asid << 1;
+/* Which contexts match: bits that must be those of one or the other. */
+struct wanted {
+	uint64_t mask, own, global;
+	uint64_t pe; /* entries of this PE are taken for those of all */
+};
 
-	if (context >> KIND_SHIFT || (pe && pe != match->context.pe))
-		return false;
-	if (match->scope == TLB_SCOPE_ALL)
-		return true;
-	if (tag >> 17 != match->context.vmid)
-		return false;
+#define PE_BITS (low_mask(KIND_SHIFT) & ~low_mask(PE_SHIFT))
+
+static struct wanted wanted_by(const struct tlb_match *match)
+{
+	const struct tlb_context context = { .vmid = match->context.vmid,
+					     .asid = match->context.asid };
+	const uint64_t own = context_tag(context);
+	struct wanted wanted = { .mask = UINT64_MAX, .own = own, .global = own };
+
+	wanted.pe = (uint64_t)match->context.pe << PE_SHIFT;
 	switch (match->scope) {
+	case TLB_SCOPE_ALL:
+		wanted.mask = ~low_mask(PE_SHIFT);
+		wanted.own = wanted.global = 0;
+		break;
+	case TLB_SCOPE_VMID:
+	case TLB_SCOPE_VAA:
+		wanted.mask = ~low_mask(17);
+		break;
 	case TLB_SCOPE_ASID:
-		return (tag & low_mask(17)) == own_asid;
+		break;
 	case TLB_SCOPE_VA:
-		return (tag & 1) || (tag & low_mask(17)) == own_asid;
-	default:
-		return true;
+		wanted.global = global_tag(own);
+		break;
 	}
+	return wanted;
+}
+
+static bool context_matches(uint64_t context, const struct wanted *wanted)
+{
+	if ((context & PE_BITS) == wanted->pe)
+		context &= ~PE_BITS;
+	return !((context ^ wanted->own) & wanted->mask) ||
+	       !((context ^ wanted->global) & wanted->mask);
 }
 
 /* The pages of a slot's group that match. */
@@ -71,12 +91,17 @@ static void invalidate_slot(struct tlb *tlb, uint32_t slot, const struct tlb_mat
 
 uint32_t tlb_invalidate(struct tlb *tlb, const struct tlb_match *match)
 {
-	const uint32_t before = tlb->used;
+	const struct wanted wanted = wanted_by(match);
+	const uint32_t before = tlb->used, words = valid_words(tlb);
 
-	for (uint32_t slot = 0; slot < tlb->slots && tlb->used; slot++)
-		if (tlb->tag[slot].key != KEY_INVALID &&
-		    context_matches(tlb->tag[slot].context, match))
-			invalidate_slot(tlb, slot, match);
+	for (uint32_t word = 0; word < words && tlb->used; word++) {
+		for (uint64_t left = tlb->valid[word]; left; left &= left - 1) {
+			const uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(left);
+
+			if (context_matches(tlb->tag[slot].context, &wanted))
+				invalidate_slot(tlb, slot, match);
+		}
+	}
 	return before - tlb->used;
 }
 

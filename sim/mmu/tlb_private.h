@@ -136,6 +136,12 @@ FORMED uint32_t find_size(const struct tlb *tlb, enum tlb_form form, uint64_t va
 	return find_in_set(tlb, set_in(tlb, form, va, size_bits), key, own, global);
 }
 
+/* Words of tlb->valid. */
+static inline uint32_t valid_words(const struct tlb *tlb)
+{
+	return (tlb->slots + 63) / 64;
+}
+
 /* PA of the first byte of the 2^size_bits bytes around va. */
 static inline pa_t pa_around(const struct tlb_leaf *leaf, va_t va, unsigned size_bits)
 {

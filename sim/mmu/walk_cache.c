@@ -310,19 +310,31 @@ static bool is_named(const struct walk_cache *cache, const struct named *named, 
 	return start <= named->last && (start | low_mask(reach_bits)) >= named->first;
 }
 
-static void invalidate_in_tlb(struct walk_cache *cache, const struct named *named)
+static void invalidate_entry(struct walk_cache *cache, const struct named *named, uint32_t slot)
 {
-	const bool stage2 = cache->tag != 0;
 	struct tlb_walk_tag tag;
 
-	for (uint32_t slot = 0; slot < cache->tlb->slots; slot++) {
-		if (!tlb_walk_at(cache->tlb, slot, &tag) || (tag.kind != TLB_S1_TABLE) != stage2)
-			continue;
-		if (tag.context.pe && tag.context.pe != cache->pe)
-			continue;
-		if (is_named(cache, named, (uint32_t)tag.context.vmid << 16 | tag.context.asid,
-			     tag.ia, tag.size_bits, &cache->points[slot]))
-			tlb_drop(cache->tlb, slot);
+	if (!tlb_walk_at(cache->tlb, slot, &tag) || (tag.kind != TLB_S1_TABLE) != (cache->tag != 0))
+		return;
+	if (tag.context.pe && tag.context.pe != cache->pe)
+		return;
+	if (is_named(cache, named, (uint32_t)tag.context.vmid << 16 | tag.context.asid, tag.ia,
+		     tag.size_bits, &cache->points[slot]))
+		tlb_drop(cache->tlb, slot);
+}
+
+static void invalidate_in_tlb(struct walk_cache *cache, const struct named *named)
+{
+	const struct tlb *tlb = cache->tlb;
+	const uint32_t words = valid_words(tlb);
+
+	for (uint32_t word = 0; word < words; word++) {
+		for (uint64_t left = tlb->valid[word]; left; left &= left - 1) {
+			const uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(left);
+
+			if (tlb->tag[slot].context >> KIND_SHIFT)
+				invalidate_entry(cache, named, slot);
+		}
 	}
 }
 
