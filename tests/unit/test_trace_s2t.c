@@ -428,10 +428,57 @@ static void disorder_is_refused(void **state)
 	assert_int_equal(trace_finish(w, NULL, &diag), STATUS_INTERNAL);
 }
 
+/* Each block of a part is the one of the whole, moved behind those before it. */
+static void a_part_is_a_trace(void **state)
+{
+	const uint64_t blocks[] = { 2, 0, 2 };
+	struct diag diag = DIAG_INIT;
+	struct trace_block a = { 0 }, b = { 0 };
+	struct trace_reader *whole, *part;
+	uint64_t records = 0, ordinal = 0;
+
+	(void)state;
+	rng_state = rng_seed(11);
+	write_trace(TRACE_PAGE_RUNS, 3 * TRACE_BLOCK_RECORDS - 5, 50, NULL);
+	whole = trace_open(path, false, &diag);
+	assert_non_null(whole);
+	part = trace_part(whole, blocks, 3, &diag);
+	assert_non_null(part);
+	for (uint64_t i = 0; i < 3; i++) {
+		const struct trace_totals totals = trace_block_totals(whole, blocks[i]);
+		const uint64_t pieces = trace_accesses(&totals) + totals.splits;
+
+		assert_int_equal(trace_read_block(whole, blocks[i], COLUMN_ALL, &a, &diag), 0);
+		assert_int_equal(trace_read_block(part, i, COLUMN_ALL, &b, &diag), 0);
+		assert_int_equal(b.n_records, a.n_records);
+		assert_int_equal(b.first_ordinal, ordinal);
+		assert_int_equal(trace_block_ordinal(part, i), ordinal);
+		for (uint32_t k = 0; k < b.n_records; k++) {
+			struct trace_run run = trace_block_run(&a, k);
+			const uint64_t back = a.first_ordinal - ordinal;
+
+			run.ordinal -= back;
+			run.last_ordinal -= back;
+			run.store_ordinal -= run.store_ordinal == UINT64_MAX ? 0 : back;
+			check_record(&b, k, &run);
+		}
+		records += totals.records;
+		ordinal += pieces;
+	}
+	assert_int_equal(trace_info(part)->blocks, 3);
+	assert_int_equal(trace_info(part)->totals.records, records);
+	trace_close(whole);
+	assert_int_equal(trace_read_block(part, 1, COLUMN_ALL, &b, &diag), 0);
+	trace_close(part);
+	trace_block_free(&a);
+	trace_block_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_back),
+		cmocka_unit_test(a_part_is_a_trace),
 		cmocka_unit_test(truncation_is_refused),
 		cmocka_unit_test(a_flipped_bit_is_found),
 		cmocka_unit_test(crafted_blocks_are_safe),
