@@ -19,26 +19,32 @@ enum exit_status point_check(const struct config *config, struct diag *diag)
 struct feed {
 	const struct trace_reader *trace;
 	struct diag *diag;
-	uint64_t index;		     /* of the current block */
-	struct trace_block again[2]; /* the current one and the one before, reread */
-	uint64_t again_index[2];     /* UINT64_MAX: none */
+	struct trace_block block;
+	uint64_t index;		   /* of the block */
+	struct trace_block before; /* the one before, if it was reread */
+	uint64_t before_index;	   /* UINT64_MAX: none */
+	unsigned columns;	   /* of that */
 };
 
 static const struct trace_block *feed_again(void *ctx, unsigned back)
 {
-	const unsigned columns = COLUMN_KEY | COLUMN_FIRST_KIND | COLUMN_ORDINALS;
 	struct feed *feed = ctx;
-	struct trace_block *block = &feed->again[back];
+	struct trace_block *block = &feed->block;
+	bool sound;
 
+	if (!back) {
+		sound = block->last_ordinal || !trace_read_more(feed->trace, feed->index,
+								COLUMN_ORDINALS, block, feed->diag);
+		return sound ? block : NULL;
+	}
 	if (back > feed->index)
 		return NULL;
-	if (feed->again_index[back] == feed->index - back)
-		return block;
-	feed->again_index[back] = UINT64_MAX;
-	if (trace_read_block(feed->trace, feed->index - back, columns, block, feed->diag))
-		return NULL;
-	feed->again_index[back] = feed->index - back;
-	return block;
+	if (feed->before_index != feed->index - 1) {
+		sound = !trace_read_block(feed->trace, feed->index - 1, feed->columns,
+					  &feed->before, feed->diag);
+		feed->before_index = sound ? feed->index - 1 : UINT64_MAX;
+	}
+	return feed->before_index != UINT64_MAX ? &feed->before : NULL;
 }
 
 static enum exit_status read_next(const struct replay *replay, const struct trace_reader *trace,
@@ -55,24 +61,25 @@ static enum exit_status replay_all(struct replay *replay, const struct trace_rea
 	const uint64_t all = trace_accesses(&info->totals);
 	struct feed feed = { .trace = trace,
 			     .diag = diag,
-			     .again_index = { UINT64_MAX, UINT64_MAX } };
-	struct trace_block block = { 0 };
+			     .before_index = UINT64_MAX,
+			     .columns = COLUMN_KEY | COLUMN_ORDINALS |
+					(replay->columns & COLUMN_FIRST_KIND) };
+	struct trace_block *block = &feed.block;
 	enum exit_status status = STATUS_OK;
 	uint64_t done = 0;
 
 	replay->reread = feed_again;
 	replay->reread_ctx = &feed;
 	for (; status == STATUS_OK && feed.index < info->blocks; feed.index++) {
-		status = read_next(replay, trace, feed.index, &block, diag);
+		status = read_next(replay, trace, feed.index, block, diag);
 		if (status == STATUS_OK)
-			status = refuse_point(replay_block(replay, &block), diag);
-		done += trace_accesses(&block.totals);
+			status = refuse_point(replay_block(replay, block), diag);
+		done += trace_accesses(&block->totals);
 		if (status == STATUS_OK && progress && progress->step(progress->ctx, done, all))
 			status = diag_set(diag, STATUS_INTERRUPTED, "interrupted");
 	}
-	trace_block_free(&block);
-	trace_block_free(&feed.again[0]);
-	trace_block_free(&feed.again[1]);
+	trace_block_free(&feed.block);
+	trace_block_free(&feed.before);
 	return status == STATUS_OK ? replay_finish(replay) : status;
 }
 

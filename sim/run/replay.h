@@ -71,8 +71,8 @@ struct replay {
 	struct replay_last *last;    /* by 2 * vCPU + stream */
 	struct recorder *record;     /* hears of all; not owned; NULL: nobody does */
 	/*
-	 * The block before the current one (1) or itself (0) with keys and ordinals, read anew;
-	 * NULL: there is none. Asked only when a TLBI falls among runs. May be NULL: then the
+	 * The block before the current one (1) or itself (0) with keys and ordinals; NULL: there is
+	 * none. Asked only when a TLBI falls among runs. May be NULL: then the
 	 * blocks given are asked, which must have ordinals.
 	 */
 	const struct trace_block *(*reread)(void *ctx, unsigned back);

@@ -252,8 +252,10 @@ static bool add_ordinals(const struct s2t_storage *s, uint64_t *offset, size_t n
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < n; i++)
-		ok &= !__builtin_add_overflow(offset[i], s->ordinal[i], &offset[i]);
+	for (size_t i = 0; i < n; i++) {
+		offset[i] += s->ordinal[i];
+		ok &= offset[i] >= s->ordinal[i];
+	}
 	return ok;
 }
 
@@ -283,13 +285,19 @@ static enum exit_status decode_ordinals(const struct decoding *d, unsigned colum
 	struct s2t_storage *s = d->storage;
 	enum exit_status status = COLUMN(d, S2T_ORDINAL, s->ordinal);
 	uint64_t sum = d->header.first_ordinal;
-	bool ok = true;
+	bool ok;
 
 	if (status)
 		return status;
-	for (size_t i = 0; i < n; i++) {
-		ok &= i == 0 || s->ordinal[i] > 0;
-		ok &= !__builtin_add_overflow(sum, s->ordinal[i], &sum);
+	s->ordinal[0] += sum;
+	ok = s->ordinal[0] >= sum;
+	sum = s->ordinal[0];
+	/* Each is above the one before unless their difference is 0 or leaves 64 bits. */
+	for (size_t i = 1; i < n; i++) {
+		const uint64_t before = sum;
+
+		sum += s->ordinal[i];
+		ok &= sum > before;
 		s->ordinal[i] = sum;
 	}
 	if (!ok)
@@ -338,15 +346,13 @@ static enum exit_status decode_events(const struct decoding *d)
 	return status;
 }
 
-static enum exit_status decode_records(const struct decoding *d, unsigned columns)
+/* Columns of the records, but for the index into the keys. */
+static enum exit_status decode_columns(const struct decoding *d, unsigned columns)
 {
 	struct s2t_storage *s = d->storage;
-	enum exit_status status = decode_keys(d);
+	enum exit_status status = STATUS_OK;
 
-	if (status || columns & COLUMN_KEYS_ALONE)
-		return status;
-	status = decode_index(d);
-	if (!status && columns & COLUMN_COUNTS) {
+	if (columns & COLUMN_COUNTS) {
 		status = COLUMN(d, S2T_READS, s->reads);
 		status = status ? status : COLUMN(d, S2T_STORES, s->stores);
 		status = status ? status : COLUMN(d, S2T_SPLITS, s->splits);
@@ -356,6 +362,16 @@ static enum exit_status decode_records(const struct decoding *d, unsigned column
 	if (!status && columns & COLUMN_INSTRUCTIONS)
 		status = COLUMN(d, S2T_INSTRUCTIONS, s->instructions);
 	return status;
+}
+
+static enum exit_status decode_records(const struct decoding *d, unsigned columns)
+{
+	enum exit_status status = decode_keys(d);
+
+	if (status || columns & COLUMN_KEYS_ALONE)
+		return status;
+	status = decode_index(d);
+	return status ? status : decode_columns(d, columns);
 }
 
 static void publish(struct trace_block *block, const struct s2t_block_header *h, unsigned columns)
@@ -414,4 +430,28 @@ enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granular
 	if (!status)
 		publish(block, &d.header, columns);
 	return status;
+}
+
+enum exit_status s2t_decode_more(struct trace_block *block, unsigned columns, const char *path,
+				 uint64_t offset, struct diag *diag)
+{
+	struct s2t_storage *s = block->storage;
+	struct decoding d = {
+		.block = block, .storage = s, .path = path, .offset = offset, .diag = diag
+	};
+	enum exit_status status;
+
+	memcpy(&d.header, s->bytes, sizeof(d.header));
+	status = find_sections(&d);
+	if (!status && d.header.n_records)
+		status = decode_columns(&d, columns);
+	if (status)
+		return status;
+	if (columns & COLUMN_ORDINALS) {
+		block->ordinal = s->ordinal;
+		block->last_ordinal = s->last_ordinal;
+	}
+	if (columns & COLUMN_INSTRUCTIONS)
+		block->instructions = s->instructions;
+	return STATUS_OK;
 }

@@ -49,4 +49,8 @@ enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granular
 				  unsigned columns, const char *path, uint64_t offset,
 				  struct diag *diag);
 
+/* Further columns of a block that has been decoded: trace_read_more(). */
+enum exit_status s2t_decode_more(struct trace_block *block, unsigned columns, const char *path,
+				 uint64_t offset, struct diag *diag);
+
 #endif

@@ -145,6 +145,13 @@ uint64_t trace_block_ordinal(const struct trace_reader *reader, uint64_t index);
  */
 enum exit_status trace_read_block(const struct trace_reader *reader, uint64_t index,
 				  unsigned columns, struct trace_block *block, struct diag *diag);
+
+/*
+ * Further columns, COLUMN_ORDINALS or COLUMN_INSTRUCTIONS, of the block that was last read into
+ * *block, which is block `index`; it keeps those that it has.
+ */
+enum exit_status trace_read_more(const struct trace_reader *reader, uint64_t index,
+				 unsigned columns, struct trace_block *block, struct diag *diag);
 void trace_block_free(struct trace_block *block);
 
 /* ---- writing: s2t_writer.c ---------------------------------------------------------------- */
