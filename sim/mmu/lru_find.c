@@ -14,27 +14,28 @@ static uint32_t plain(const uint64_t *stamp, uint32_t ways)
 
 enum { LANES = 4, BATCH = 4 * LANES };
 
-#define AVX2 __attribute__((target("avx2")))
+#define AVX2   __attribute__((target("avx2")))
+#define INLINE static inline __attribute__((always_inline))
 
-AVX2 static inline __m256i load(const uint64_t *stamp)
+AVX2 INLINE __m256i load(const uint64_t *stamp)
 {
 	return _mm256_loadu_si256((const __m256i *)stamp);
 }
 
 /* Stamps are below 2^63, so that the signed compare is right. */
-AVX2 static inline __m256i older_of(__m256i a, __m256i b)
+AVX2 INLINE __m256i older_of(__m256i a, __m256i b)
 {
 	return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b));
 }
 
-/* The oldest stamp of BATCH ways or more, in each lane. */
-AVX2 static inline __m256i oldest_of(const uint64_t *stamp, uint32_t ways)
+/* The oldest stamp of BATCH ways or more, in each lane: of the last BATCH, and those before. */
+AVX2 INLINE __m256i oldest_of(const uint64_t *stamp, uint32_t ways)
 {
 	const uint64_t *const end = stamp + ways;
 	__m256i a = load(end - BATCH), b = load(end - 3 * LANES);
 	__m256i c = load(end - 2 * LANES), d = load(end - LANES);
 
-	for (; stamp + BATCH <= end; stamp += BATCH) {
+	for (; stamp + BATCH < end; stamp += BATCH) {
 		a = older_of(a, load(stamp));
 		b = older_of(b, load(stamp + LANES));
 		c = older_of(c, load(stamp + 2 * LANES));
@@ -45,13 +46,13 @@ AVX2 static inline __m256i oldest_of(const uint64_t *stamp, uint32_t ways)
 	return older_of(a, _mm256_shuffle_epi32(a, 0x4e));
 }
 
-AVX2 static inline uint32_t lanes_of(__m256i equal)
+AVX2 INLINE uint32_t lanes_of(__m256i equal)
 {
 	return (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(equal));
 }
 
 /* The first way of the last BATCH or of one before it whose stamp this is. */
-AVX2 static inline uint32_t way_of(const uint64_t *stamp, uint32_t ways, __m256i oldest)
+AVX2 INLINE uint32_t way_of(const uint64_t *stamp, uint32_t ways, __m256i oldest)
 {
 	const uint64_t *at = stamp, *const last = stamp + ways - BATCH;
 
@@ -70,9 +71,17 @@ AVX2 static inline uint32_t way_of(const uint64_t *stamp, uint32_t ways, __m256i
 	}
 }
 
+AVX2 INLINE uint32_t find_oldest(const uint64_t *stamp, uint32_t ways)
+{
+	return way_of(stamp, ways, oldest_of(stamp, ways));
+}
+
+/* The usual number of ways is compared without loops. */
 AVX2 static uint32_t avx2(const uint64_t *stamp, uint32_t ways)
 {
-	return ways < BATCH ? plain(stamp, ways) : way_of(stamp, ways, oldest_of(stamp, ways));
+	return ways == 48     ? find_oldest(stamp, 48)
+	       : ways < BATCH ? plain(stamp, ways)
+			      : find_oldest(stamp, ways);
 }
 #endif
 
