@@ -61,8 +61,9 @@ static void print_group(sqlite3_stmt *row, int json, int first)
 static void print_sweep(sqlite3_stmt *row, int json, int first)
 {
 	if (!json) {
-		printf("  %-16s %lld points, %lld of them done\n", text_of(row, 0),
-		       sqlite3_column_int64(row, 1), sqlite3_column_int64(row, 2));
+		printf("  %-16s %s, %lld of them done\n", text_of(row, 0),
+		       output_count((uint64_t)sqlite3_column_int64(row, 1), "point", "points").text,
+		       sqlite3_column_int64(row, 2));
 		return;
 	}
 	printf("%s{\"name\":", first ? "" : ",");

@@ -37,7 +37,9 @@ const char *sweep_duration(uint64_t micros, char text[32])
 {
 	const double seconds = (double)micros / 1e6;
 
-	if (seconds < 100)
+	if (seconds < 1)
+		snprintf(text, 32, "%.0f ms", seconds * 1000);
+	else if (seconds < 100)
 		snprintf(text, 32, "%.1f s", seconds);
 	else if (seconds < 6000)
 		snprintf(text, 32, "%.0f min", seconds / 60);
@@ -87,8 +89,9 @@ static void print_sources(const struct forecast *forecast)
 		printf("%s for %zu guessed from records and keys of the trace", comma, n_guessed);
 	putchar('\n');
 	if (forecast->n_probes)
-		printf("  probed just now: %zu of %s, %.1f million records, %s\n",
+		printf("  probed just now: %zu of %s, %.*f million records, %s\n",
 		       forecast->n_probes, output_count(forecast->n_groups, "group", "groups").text,
+		       forecast->probe_records < 1000000 ? 3 : 1,
 		       (double)forecast->probe_records / 1e6,
 		       sweep_duration(forecast->probe_micros, text));
 }
@@ -104,7 +107,7 @@ static void print_costs(const struct forecast *forecast)
 	       workers.text);
 	print_sources(forecast);
 	output_size(FORECAST_POINT_BYTES, point);
-	output_size(SWEEP_SHARE_BYTES, share);
+	output_size(forecast->share_bytes, share);
 	output_size(forecast->table_bytes, tables);
 	output_size(forecast->worker_bytes * n, worker);
 	printf("memory: %s, %s x (at most %s a point, at most %s of recordings, about %s "

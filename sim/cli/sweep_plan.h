@@ -14,7 +14,7 @@
 int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,
 		     const char *database);
 
-/* "3.2 s", "15 min", "7.5 h". Returns text. */
+/* "150 ms", "3.2 s", "15 min", "7.5 h". Returns text. */
 const char *sweep_duration(uint64_t micros, char text[32]);
 
 #endif

@@ -124,6 +124,8 @@ static void list_groups(struct work *work)
 		}
 		group->n_points++;
 		group->n_shared[shared]++;
+		if (shared != SHARE_NOTHING)
+			forecast->share_bytes = SWEEP_SHARE_BYTES;
 	}
 }
 
@@ -381,7 +383,8 @@ static enum exit_status forecast_points(struct work *work, unsigned n_workers,
 		forecast->micros += SWEEP_MICROS;
 		forecast->wall_micros += SWEEP_MICROS;
 	}
-	forecast->worker_bytes = FORECAST_POINT_BYTES + SWEEP_SHARE_BYTES + forecast->table_bytes;
+	forecast->worker_bytes =
+		FORECAST_POINT_BYTES + forecast->share_bytes + forecast->table_bytes;
 	return status;
 }
 

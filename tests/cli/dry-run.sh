@@ -62,6 +62,7 @@ expect 'is measured, too' 0 '^20 20$' sh -c '"$TWOSTAGE_FAST" sweep -n --json -o
 
 printf 'name: alone\nmodels: neoverse-n1\ntraces: [t1.s2t, t2.s2t]\nset: { interval.instructions: 10000 }\naxes: { stage2.ipa_bits: [36, 40] }\n' >s.yaml
 expect 'intervals share nothing' 0 '^t1.s2t: 2 points to run: 2 replay the trace, 0 ' "$TWOSTAGE_FAST" sweep -n s.yaml
+expect 'nor keep recordings' 0 'at most 64M a point, at most 0B of recordings' "$TWOSTAGE_FAST" sweep -n s.yaml
 printf 'name: deep\nmodels: neoverse-n1\ntraces: t1.s2t\naxes: { host.backing: [4K, 2M], tlb.l2.entries: [640, 1280], cache.l2.hit_cycles: [8, 9, 10] }\n' >s.yaml
 expect 'what points share' 0 "^t1.s2t: 12 points to run: 1 replay the trace, 1 the L1 TLBs' misses of another, 2 also with its tables, 8 also with its walks" \
 	"$TWOSTAGE_FAST" sweep -n s.yaml

@@ -91,12 +91,12 @@ expect 'the first' 0 ' 0 failed' "$TWOSTAGE" sweep -o part.db --slice 2/3 s.yaml
 expect 'status of a part' 75 '^slice 1: 0 of [0-9]+ points' "$TWOSTAGE" sweep -o part.db --status s.yaml
 expect 'status as JSON' 0 '^1 36$' sh -c '"$TWOSTAGE" sweep -o part.db --status --json s.yaml | jq -r "[.stats.complete, .stats.points] | join(\" \")"'
 expect 'status: the whole, and what is left' 75 '^part.db.slices: 1 of 3 slices complete, [0-9]+ of 36 points done$' "$TWOSTAGE" sweep -o part.db --status s.yaml
-expect 'status: time' 75 '^left: about [0-9.]+ s of processor time, by what the points so far took$' "$TWOSTAGE" sweep -o part.db --status s.yaml
+expect 'status: time' 75 '^left: about [0-9.]+ m?s of processor time, by what the points so far took$' "$TWOSTAGE" sweep -o part.db --status s.yaml
 # As much again for each point as those of the shard took on average, if all of them cost alike: here they do not quite.
 sqlite3 part.db.slices/slice-2.db 'UPDATE effort SET wall_micros = 60000000'
 expect 'status: by what was measured' 0 '^true$' sh -c '"$TWOSTAGE_FAST" sweep -o part.db --status --json s.yaml | jq ".stats | .left_micros > 60000000 and .left_micros < 60000000 * 2 * (.points - .done)"'
 expect 'status without slices' 75 '^no.db: 0 of 36 points done, no slices$' "$TWOSTAGE_FAST" sweep -o no.db --status s.yaml
-expect 'status without slices: time' 75 '^left: about [0-9.]+ s of processor time, [0-9.]+ s with 3 workers$' "$TWOSTAGE_FAST" sweep -j 3 -o no.db --status s.yaml
+expect 'status without slices: time' 75 '^left: about [0-9.]+ m?s of processor time, [0-9.]+ m?s with 3 workers$' "$TWOSTAGE_FAST" sweep -j 3 -o no.db --status s.yaml
 expect 'which makes nothing' 1 '' sh -c '"$TWOSTAGE_FAST" sweep --status s.yaml; ls no.db no.db.slices results 2>/dev/null | grep .'
 expect 'status of a local run' 0 '^local.db: 36 of 36 points done, no slices$' "$TWOSTAGE" sweep -o local.db --status s.yaml
 mkdir foreign.db.slices
