@@ -283,6 +283,23 @@ uint64_t kvm_pgtable_get_leaf(const struct kvm_pgtable *pgt, uint64_t ipa, int *
 	return kvm_find_leaf(pgt, ipa, level, &entry);
 }
 
+/* Valid entries of a table of the last level, from `from` to before `to`. */
+static uint64_t count_pages(const struct kvm_pgtable *pgt, pa_t table, uint64_t from, uint64_t to)
+{
+	const uint64_t in_page = low_mask(NEAR_ENTRY_BITS);
+	uint64_t count = 0, next;
+
+	for (uint64_t i = from; i < to; i = next) {
+		const uint64_t *words = phys_words(pgt->mem, pa_of(table.v + i * 8));
+		const uint64_t first = i & ~in_page;
+
+		next = (i | in_page) + 1 < to ? (i | in_page) + 1 : to;
+		for (uint64_t j = i - first; words && j < next - first; j++)
+			count += words[j] & DESC_VALID;
+	}
+	return count;
+}
+
 /* Of the leaves of one table, those that lie in [first, last]. */
 static void count_table(const struct kvm_pgtable *pgt, pa_t table, int level, uint64_t base,
 			uint64_t first, uint64_t last, uint64_t leaves[KVM_LEVELS])
@@ -292,6 +309,12 @@ static void count_table(const struct kvm_pgtable *pgt, pa_t table, int level, ui
 	const uint64_t from = first > base ? (first - base) >> shift : 0;
 	const uint64_t *words = NULL;
 
+	if (level == KVM_LAST_LEVEL) {
+		const uint64_t most = ((last - base) >> shift) + 1;
+
+		leaves[level] += count_pages(pgt, table, from, most < entries ? most : entries);
+		return;
+	}
 	for (uint64_t i = from; i < entries && base + (i << shift) <= last; i++) {
 		const pa_t entry = pa_of(table.v + i * 8);
 		uint64_t desc;
