@@ -123,7 +123,7 @@ effort c.db >after
 expect 'resumed: finished points were not run again' 1 '' sh -c 'comm -23 before after | grep .'
 
 expect 'detach' 0 '' "$TWOSTAGE" sweep -o d.db --slurm --detach --slices 4 s.yaml -- --begin=now+2
-expect 'detached: pending' 75 'slice 4: 0 of [0-9]+ points, pending' "$TWOSTAGE" sweep -o d.db --status s.yaml
+expect 'detached: pending' 75 'slices 1 to 4: 0 of 240 points, pending' "$TWOSTAGE" sweep -o d.db --status s.yaml
 expect 'the same command waits' 0 ' 240 there already' "$TWOSTAGE" sweep -o d.db --slurm s.yaml
 cp out waited
 expect 'and submits nothing' 1 '' grep submitted waited
