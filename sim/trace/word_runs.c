@@ -3,7 +3,7 @@
 
 #include "trace/raw_word.h"
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, WORTH_A_WINDOW = 8 };
 
 /* Longer runs are closed, far from where their counts would overflow. */
 static const uint64_t max_run = UINT64_C(1) << 30;
@@ -223,22 +223,44 @@ static bool take_window(struct word_runs *w, const unsigned char *words, unsigne
 	return true;
 }
 
+/* How many of them, from the first on, can be a window: up to one of another vCPU, for example. */
+static unsigned count_plain(const unsigned char *words, unsigned n)
+{
+	const uint64_t first = raw_word_at(words);
+	unsigned i = 0;
+
+	for (; i < n; i++) {
+		const uint64_t word = raw_word_at(words + 8 * i);
+
+		if (!raw_word_valid(word) || (word ^ first) >> 54 || raw_word_straddles(word))
+			break;
+	}
+	return i;
+}
+
+/* Some of 1 to 64 words; 0: the first is not valid. */
+static size_t take_some(struct word_runs *w, const unsigned char *words, unsigned n)
+{
+	unsigned some;
+
+	if (take_window(w, words, n))
+		return n;
+	some = count_plain(words, n);
+	if (some >= WORTH_A_WINDOW && some < n && take_window(w, words, some))
+		return some;
+	return take_slowly(w, words, n);
+}
+
 size_t word_runs_take(struct word_runs *w, const unsigned char *words, size_t n)
 {
-	size_t done = 0;
+	size_t done = 0, taken = 1;
 
 	if (w->ordinal - oldest_ordinal(w) > max_run)
 		word_runs_finish(w);
-	while (done < n) {
-		const unsigned part =
-			n - done < WORD_WINDOW ? (unsigned)(n - done) : (unsigned)WORD_WINDOW;
-		const size_t taken = take_window(w, words + 8 * done, part)
-					     ? part
-					     : take_slowly(w, words + 8 * done, part);
+	for (; done < n && taken > 0; done += taken) {
+		const size_t part = n - done < WORD_WINDOW ? n - done : WORD_WINDOW;
 
-		done += taken;
-		if (taken < part)
-			break;
+		taken = take_some(w, words + 8 * done, (unsigned)part);
 	}
 	return done;
 }
