@@ -47,6 +47,10 @@ static inline void count_walk(const struct walk_account *account, struct stats *
 	v[STAT_walk_cache_s2_leaf_hits] += account->s2_leaf_hits;
 	v[STAT_walk_cache_s2_table_hits] += account->s2_table_hits;
 	v[STAT_walk_cache_s2_misses] += account->s2_misses;
+}
+
+static inline void count_pwc(const struct walk_account *account, uint64_t *v)
+{
 	v[STAT_pwc_s1_hits] += account->pwc_hits[0];
 	v[STAT_pwc_s2_hits] += account->pwc_hits[1];
 	v[STAT_pwc_misses] += account->pwc_misses;
@@ -73,6 +77,7 @@ void account_count(const struct walk_account *account, struct stats *stats, enum
 			time_read(stats->v, &account->read[i]);
 	}
 	count_walk(account, stats, s1, s2);
+	count_pwc(account, stats->v);
 }
 
 void account_time(const struct walk_account *account, struct stats *stats,

@@ -80,7 +80,7 @@ void account_commit(const struct walk_account *account, struct stats *stats,
 
 /*
  * The same of a walk that asked for its reads by `query` and `found` them so. Of these the account
- * knows only the number; their cycles are added to it.
+ * knows only the number; their cycles are added to it. There is no cache of descriptors (pwc).
  */
 void account_commit_found(struct walk_account *account, const struct latency_query *query,
 			  const struct latency_result *found, struct stats *stats,

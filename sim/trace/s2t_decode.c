@@ -247,18 +247,6 @@ static enum exit_status decode_index(const struct decoding *d)
 	return STATUS_OK;
 }
 
-/* Add each record's ordinal to its offset; false if one leaves 64 bits. */
-static bool add_ordinals(const struct s2t_storage *s, uint64_t *offset, size_t n)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < n; i++) {
-		offset[i] += s->ordinal[i];
-		ok &= offset[i] >= s->ordinal[i];
-	}
-	return ok;
-}
-
 static enum exit_status decode_stores(const struct decoding *d, unsigned columns)
 {
 	const size_t n = d->header.n_records;
@@ -279,33 +267,52 @@ static enum exit_status decode_stores(const struct decoding *d, unsigned columns
 }
 
 /* Each access has one ordinal, so no two records begin with the same one. */
+static bool sum_ordinals(const struct decoding *d)
+{
+	uint64_t *ordinal = d->storage->ordinal, sum = d->header.first_ordinal + ordinal[0];
+	bool ok = sum >= ordinal[0];
+
+	ordinal[0] = sum;
+	/* Each is above the one before unless their difference is 0 or leaves 64 bits. */
+	for (size_t i = 1; i < d->header.n_records; i++) {
+		const uint64_t before = sum;
+
+		sum += ordinal[i];
+		ok &= sum > before;
+		ordinal[i] = sum;
+	}
+	return ok;
+}
+
+/* Add each record's ordinal to its offset; false if one leaves 64 bits. */
+static bool add_ordinals(const struct decoding *d, uint64_t *restrict offset)
+{
+	const uint64_t *restrict ordinal = d->storage->ordinal;
+	uint64_t carries = 0;
+
+	/* The carry out of the sum's highest bit. */
+	for (size_t i = 0; i < d->header.n_records; i++) {
+		const uint64_t a = ordinal[i], b = offset[i], sum = a + b;
+
+		offset[i] = sum;
+		carries |= (a & b) | ((a | b) & ~sum);
+	}
+	return !(carries >> 63);
+}
+
 static enum exit_status decode_ordinals(const struct decoding *d, unsigned columns)
 {
-	const size_t n = d->header.n_records;
 	struct s2t_storage *s = d->storage;
 	enum exit_status status = COLUMN(d, S2T_ORDINAL, s->ordinal);
-	uint64_t sum = d->header.first_ordinal;
-	bool ok;
 
 	if (status)
 		return status;
-	s->ordinal[0] += sum;
-	ok = s->ordinal[0] >= sum;
-	sum = s->ordinal[0];
-	/* Each is above the one before unless their difference is 0 or leaves 64 bits. */
-	for (size_t i = 1; i < n; i++) {
-		const uint64_t before = sum;
-
-		sum += s->ordinal[i];
-		ok &= sum > before;
-		s->ordinal[i] = sum;
-	}
-	if (!ok)
+	if (!sum_ordinals(d))
 		return bad(d, "its records are not in order of their first access");
 	if (columns & COLUMN_ORDINALS) {
 		if ((status = COLUMN(d, S2T_LAST_OFFSET, s->last_ordinal)))
 			return status;
-		if (!add_ordinals(s, s->last_ordinal, n))
+		if (!add_ordinals(d, s->last_ordinal))
 			return bad(d, "the last access of a record has no ordinal");
 	}
 	return columns & COLUMN_FIRST_KIND ? decode_stores(d, columns) : STATUS_OK;
