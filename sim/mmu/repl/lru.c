@@ -12,7 +12,7 @@ struct lru {
 };
 
 /* With so many stamps to 16 fills or more the ring is seldom right, and its upkeep in vain. */
-enum { BUSY_PACE = 16 * 4 };
+enum { BUSY_PACE = 16 * 2 };
 
 /* From so many ways on that were used meanwhile a pass over all stamps is cheaper. */
 enum { SETTLED_MOST = 4 };
