@@ -137,12 +137,14 @@ static bool make(struct follower *f, const struct miss *miss)
 static bool make_all(struct follower *f)
 {
 	const struct miss_stream *stream = f->stream;
+	struct miss_ahead ahead = { .n = 0 };
 
 	for (f->miss = 0; f->miss < stream->misses && !f->parted; f->miss++) {
 		if (f->miss >= f->change) {
 			catch_up(f, f->miss);
 			f->change = next_change(f);
 		}
+		miss_stream_look_ahead(stream, f->miss, &f->mmu, &ahead);
 		if (!make(f, &stream->miss[f->miss]))
 			return false;
 	}

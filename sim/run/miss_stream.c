@@ -162,3 +162,18 @@ struct trace_key miss_key(const struct miss_stream *stream, const struct miss *m
 		.stream = miss->fetch ? STREAM_FETCH : STREAM_DATA,
 	};
 }
+
+void miss_stream_fetch(const struct miss_stream *stream, size_t at, const struct mmu *mmu,
+		       struct miss_ahead *ahead)
+{
+	mmu_fetch_stage2(mmu, ahead->access, ahead->n);
+	ahead->n = 0;
+	if (stream->misses - at < 3 * MISS_BATCH)
+		return;
+	for (const struct miss *miss = &stream->miss[at + 2 * MISS_BATCH]; ahead->n < MISS_BATCH;
+	     miss++) {
+		ahead->access[ahead->n].va = va_of(va_sign_extend(miss->va));
+		ahead->access[ahead->n++].vcpu = miss->vcpu;
+	}
+	mmu_fetch_stage1(mmu, ahead->access, ahead->n);
+}

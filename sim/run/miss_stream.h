@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mmu/tlb.h"
+#include "mmu/hierarchy.h"
 #include "run/budget.h"
 #include "trace/trace.h"
 
@@ -52,6 +52,7 @@ struct miss_stream {
 	uint32_t newest; /* space of the miss before */
 	bool overflow;	 /* the recording was given up */
 	uint32_t tlbis;	 /* digest of all operations of the replay */
+	bool far;	 /* most misses walk, over large tables: looking ahead pays */
 };
 
 void miss_stream_fini(struct miss_stream *stream);
@@ -99,5 +100,27 @@ void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
 struct trace_key miss_key(const struct miss_stream *stream, const struct miss *miss);
 
 size_t miss_stream_bytes(const struct miss_stream *stream);
+
+/* Misses whose tables and TLB sets are fetched together. */
+enum { MISS_BATCH = 16 };
+
+struct miss_ahead {
+	struct mmu_ahead access[MISS_BATCH];
+	uint32_t n;
+};
+
+/*
+ * Misses `at` on are about to be made, MISS_BATCH of them first: what those to come will read is
+ * fetched into the host's caches, as in replay_ahead.c. `ahead` begins empty.
+ */
+void miss_stream_fetch(const struct miss_stream *stream, size_t at, const struct mmu *mmu,
+		       struct miss_ahead *ahead);
+
+static inline void miss_stream_look_ahead(const struct miss_stream *stream, size_t at,
+					  const struct mmu *mmu, struct miss_ahead *ahead)
+{
+	if (stream->far && at % MISS_BATCH == 0)
+		miss_stream_fetch(stream, at, mmu, ahead);
+}
 
 #endif

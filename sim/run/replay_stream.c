@@ -59,13 +59,17 @@ static bool follow(struct replay *replay, const struct miss_stream *stream, cons
 
 bool replay_stream(struct replay *replay, const struct miss_stream *stream)
 {
+	struct miss_ahead ahead = { .n = 0 };
 	size_t e = 0;
 
 	for (size_t i = 0; i <= stream->misses; i++) {
 		for (; e < stream->events && stream->event[e].before == i; e++)
 			if (replay_event(replay, &stream->event[e].event) != STATUS_OK)
 				return false;
-		if (i < stream->misses && !follow(replay, stream, &stream->miss[i]))
+		if (i == stream->misses)
+			break;
+		miss_stream_look_ahead(stream, i, replay->mmu, &ahead);
+		if (!follow(replay, stream, &stream->miss[i]))
 			return false;
 	}
 	return recorder_digest(replay->record) == stream->tlbis;

@@ -12,6 +12,9 @@ enum { PARTS = 48 };
 /* Reads are of use to few points: they may take 1 in so many bytes. */
 enum { WALKS_DIVISOR = 8 };
 
+/* Fewer walks than this read tables that the host's caches hold. */
+enum { FAR_WALKS = 1 << 12 };
+
 /* What points must agree in to share a recording. */
 static const unsigned agree[SHARE_DEPTHS] = {
 	[SHARE_STREAM] = 1 << PARAM_DECIDES_ALL,
@@ -296,6 +299,14 @@ static void end_walks(struct job *job, enum share_depth depth, bool overflow,
 	keep_recorded(job, depth, NULL);
 }
 
+/* Descriptors of so many walks, most of them to other pages, outgrow the host's caches. */
+static bool walks_far(const struct stats *stats)
+{
+	const uint64_t *v = stats->v;
+
+	return v[STAT_walks] > FAR_WALKS && v[STAT_walks] > v[STAT_l2_tlb_hits];
+}
+
 /* Keep what was recorded; `stream` is what it was recorded along, if it was. */
 static void end(struct job *job, const struct part *stream)
 {
@@ -308,6 +319,7 @@ static void end(struct job *job, const struct part *stream)
 		  &recorder->tally->work);
 	if (part[SHARE_STREAM] && !part[SHARE_STREAM]->stream.overflow) {
 		part[SHARE_STREAM]->run_relookups = job->stats->v[STAT_run_relookups];
+		part[SHARE_STREAM]->stream.far = walks_far(job->stats);
 		stream = keep_recorded(job, SHARE_STREAM, NULL);
 	}
 	if (stream && part[SHARE_MAP]) {

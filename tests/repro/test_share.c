@@ -344,6 +344,44 @@ static void idle_stage2_cache(void **state)
 	assert_int_equal(count_places(1, "walk_cache.s2.levels=[3]", sizes, 4), 1);
 }
 
+/* Where most misses walk, descriptors of those to come are fetched ahead: no result depends on it.
+ */
+static void far_walks(void **state)
+{
+	static const char *const more[] = { "seed=1",
+					    "stage2.ipa_bits=44",
+					    "tlb.l2.entries=64 tlb.l2.ways=4",
+					    "tlb.l2.entries=none",
+					    "host.backing=2M",
+					    "walk_cache.s1.entries=16 stage2.ipa_bits=44" };
+	struct refs_options options = { .seed = 77,
+					.n = 9000,
+					.vcpus = 2,
+					.vms = 1,
+					.asids = 2,
+					.pages = 7000,
+					.same_page_percent = 10,
+					.store_percent = 30,
+					.tlbi_permille = 2 };
+	struct share *share = share_create(64 << 20);
+	struct refs refs = refs_random(&options);
+	struct diag diag = DIAG_INIT;
+	struct trace_reader *reader;
+
+	(void)state;
+	refs_write(&refs, small_trace(0), TRACE_PAGE_RUNS);
+	refs_free(&refs);
+	reader = trace_open(small_trace(0), false, &diag);
+	assert_non_null(share);
+	assert_non_null(reader);
+	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		assert_shares(share, reader, 0, "tlb.l2.entries=128 tlb.l2.ways=4", more[i]);
+	assert_true(share_counts(share).points[SHARE_STREAM] &&
+		    share_counts(share).points[SHARE_MAP]);
+	share_free(share);
+	trace_close(reader);
+}
+
 /* No room to record: all points run alone. */
 static void no_room(void **state)
 {
@@ -373,11 +411,13 @@ static void no_room(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(behind_l1),	     cmocka_unit_test(anything),
-		cmocka_unit_test(rare_structures),   cmocka_unit_test(times_alone),
-		cmocka_unit_test(idle_stage2_cache), cmocka_unit_test(no_room)
-	};
+	const struct CMUnitTest tests[] = { cmocka_unit_test(behind_l1),
+					    cmocka_unit_test(anything),
+					    cmocka_unit_test(rare_structures),
+					    cmocka_unit_test(times_alone),
+					    cmocka_unit_test(idle_stage2_cache),
+					    cmocka_unit_test(far_walks),
+					    cmocka_unit_test(no_room) };
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
