@@ -165,7 +165,7 @@ check-build-gcc: setup-check
 	@+$(call check_build,build-gcc) CC=gcc CFLAGS='-O3 -g' all $(CHECKED)
 
 check-build-clang: setup-check
-	@+$(call check_build,build-clang) CC=clang CFLAGS='-O2 -g' all $(CHECKED)
+	@+$(call check_build,build-clang) CC=clang CFLAGS='-O2 -g' all bench-programs $(CHECKED)
 
 check-build-asan: setup-check
 	@+$(call check_build,build-asan) CC=gcc CFLAGS='$(SANITIZE)' all test-programs bench-programs $(CHECKED)

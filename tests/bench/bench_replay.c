@@ -41,7 +41,7 @@ static const char *const kind_name[KINDS] = { "replay", "decode", "bound" };
 static int fail(const struct diag *diag)
 {
 	fprintf(stderr, "bench_replay: error: %s\n", diag->text);
-	return diag->status;
+	return (int)diag->status;
 }
 
 static double processor_seconds(void)
@@ -250,7 +250,7 @@ static enum exit_status bench_replay(const struct config *config, const char *pa
 	for (int k = 0; k < KINDS; k++) {
 		double seconds = 0;
 
-		if (measure(k, config, path, runs, &seconds, diag) != STATUS_OK)
+		if (measure((enum kind)k, config, path, runs, &seconds, diag) != STATUS_OK)
 			return diag->status;
 		rate[k] = (double)accesses / seconds;
 		printf(",\"%s_accesses_per_second\":%.4g", kind_name[k], rate[k]);
