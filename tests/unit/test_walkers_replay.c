@@ -390,12 +390,12 @@ static void shared(void **state)
 		struct stats stats;
 
 		assert_int_equal(
-			share_run(share, &config, pages, SHARE_WALKS, &stats, &intervals, &diag),
+			share_run(share, &config, pages, SHARE_ALL, &stats, &intervals, &diag),
 			STATUS_OK);
 		assert_memory_equal(&stats, &alone, sizeof(stats));
 	}
 	assert_int_equal(share_counts(share).points[SHARE_NOTHING], 3);
-	assert_int_equal(share_counts(share).points[SHARE_WALKS], 2);
+	assert_int_equal(share_counts(share).points[SHARE_PLACES], 2);
 	share_free(share);
 	trace_close(pages);
 	refs_free(&refs);
