@@ -9,10 +9,18 @@
 /* What a point costs by what it shares, in parts of one that shares nothing. */
 enum { COST_PARTS = 1024 };
 
-static const uint64_t cost_parts[SHARE_DEPTHS] = {
+/* Most traces; and those whose misses mostly walk, which nearly every point does itself. */
+static const uint64_t usual_parts[SHARE_DEPTHS] = {
 	[SHARE_NOTHING] = COST_PARTS, [SHARE_STREAM] = 320, [SHARE_MAP] = 200,
 	[SHARE_WALKS] = 30,	      [SHARE_PLACES] = 2,
 };
+static const uint64_t walking_parts[SHARE_DEPTHS] = {
+	[SHARE_NOTHING] = COST_PARTS, [SHARE_STREAM] = 900, [SHARE_MAP] = 770,
+	[SHARE_WALKS] = 770,	      [SHARE_PLACES] = 2,
+};
+
+/* From so many keys of a block on, its misses mostly walk. */
+enum { WALKING_KEYS = 8192 };
 
 /* A point on its way to its place. */
 struct entry {
@@ -78,35 +86,58 @@ static void set_wanted(struct schedule *schedule)
 	}
 }
 
-/* In records. */
-static uint64_t cost_of_one(uint64_t records, enum share_depth shared)
+/* What points of a trace cost: its middle block says. One that cannot be read fails in the run. */
+static const uint64_t *parts_of(const struct trace_reader *trace)
 {
-	return records / COST_PARTS * cost_parts[shared] +
-	       records % COST_PARTS * cost_parts[shared] / COST_PARTS + 1;
+	const uint64_t blocks = trace_info(trace)->blocks;
+	struct trace_block block = { 0 };
+	struct diag ignored = DIAG_INIT;
+	bool walking = blocks &&
+		       trace_read_block(trace, blocks / 2, 0, &block, &ignored) == STATUS_OK &&
+		       block.n_keys >= WALKING_KEYS;
+
+	trace_block_free(&block);
+	return walking ? walking_parts : usual_parts;
 }
 
-static void set_places(struct schedule *schedule, const struct plan *plan,
+/* In records. */
+static uint64_t cost_of_one(uint64_t records, uint64_t parts)
+{
+	return records / COST_PARTS * parts + records % COST_PARTS * parts / COST_PARTS + 1;
+}
+
+/* False when out of memory. */
+static bool set_places(struct schedule *schedule, const struct plan *plan,
 		       const struct entry *entries)
 {
+	const uint64_t **parts_by_trace = calloc(plan->n_traces, sizeof(*parts_by_trace));
 	uint64_t before = 0;
 
+	if (!parts_by_trace)
+		return false;
 	for (size_t i = 0; i < schedule->n; i++) {
 		const size_t point = entries[i].point;
-		const struct trace_reader *trace = plan->traces[plan->points[point].trace].reader;
-		const uint64_t records = trace_info(trace)->totals.records;
+		const size_t trace = plan->points[point].trace;
+		const struct trace_reader *reader = plan->traces[trace].reader;
+		const uint64_t records = trace_info(reader)->totals.records;
+		const uint64_t **parts = &parts_by_trace[trace];
 		const enum share_depth shared =
 			i ? shared_by(&entries[i], &entries[i - 1]) : SHARE_NOTHING;
 
+		if (!*parts)
+			*parts = parts_of(reader);
 		schedule->places[i] = (struct schedule_place){
 			.point = point,
 			.before = before,
-			.alone = cost_of_one(records, SHARE_NOTHING),
+			.alone = cost_of_one(records, (*parts)[SHARE_NOTHING]),
 			.shared = (uint8_t)shared,
 		};
-		before += cost_of_one(records, shared);
+		before += cost_of_one(records, (*parts)[shared]);
 	}
 	schedule->places[schedule->n] = (struct schedule_place){ .before = before };
 	set_wanted(schedule);
+	free(parts_by_trace);
+	return true;
 }
 
 enum exit_status schedule_init(struct schedule *schedule, const struct plan *plan, size_t first,
@@ -119,13 +150,9 @@ enum exit_status schedule_init(struct schedule *schedule, const struct plan *pla
 	*schedule = (struct schedule){ .n = n, .n_lanes = n_workers };
 	schedule->places = calloc(n + 1, sizeof(*schedule->places));
 	schedule->lanes = calloc(n_workers, sizeof(*schedule->lanes));
-	if (!entries || !sorted || !schedule->places || !schedule->lanes) {
-		free(entries);
-		free(sorted);
-		schedule_fini(schedule);
-		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	}
-	for (size_t i = 0; i < n; i++) {
+	bool done = entries && sorted && schedule->places && schedule->lanes;
+
+	for (size_t i = 0; done && i < n; i++) {
 		const struct plan_point *point = &plan->points[first + i];
 		struct config config;
 
@@ -133,14 +160,19 @@ enum exit_status schedule_init(struct schedule *schedule, const struct plan *pla
 		entries[i].point = first + i;
 		share_keys(&config, point->trace, entries[i].key);
 	}
-	for (unsigned depth = SHARE_STREAM; depth < SHARE_DEPTHS; depth++)
-		set_groups(entries, sorted, n, depth);
-	qsort(entries, n, sizeof(*entries), compare_groups);
-	set_places(schedule, plan, entries);
-	schedule->lanes[0].end = n;
+	if (done) {
+		for (unsigned depth = SHARE_STREAM; depth < SHARE_DEPTHS; depth++)
+			set_groups(entries, sorted, n, depth);
+		qsort(entries, n, sizeof(*entries), compare_groups);
+		done = set_places(schedule, plan, entries);
+		schedule->lanes[0].end = n;
+	}
 	free(entries);
 	free(sorted);
-	return STATUS_OK;
+	if (done)
+		return STATUS_OK;
+	schedule_fini(schedule);
+	return diag_set(diag, STATUS_INTERNAL, "out of memory");
 }
 
 void schedule_fini(struct schedule *schedule)

@@ -18,11 +18,11 @@
 
 enum { WORKERS_MAX = 9 };
 
-/* The axis that decides least varies slowest, so that the plan's order shares nothing. */
-static struct plan *load(void)
+/* A sweep with these axes over a trace of n accesses to so many pages. */
+static struct plan *load_plan(size_t n, unsigned pages, const char *axes)
 {
 	struct refs_options options = {
-		.seed = 3, .n = 400, .vcpus = 1, .vms = 1, .asids = 1, .pages = 20
+		.seed = 3, .n = n, .vcpus = 1, .vms = 1, .asids = 1, .pages = pages
 	};
 	struct refs refs = refs_random(&options);
 	struct diag diag = DIAG_INIT;
@@ -33,14 +33,23 @@ static struct plan *load(void)
 	refs_free(&refs);
 	spec = fopen(scratch_path("s.yaml"), "w");
 	assert_non_null(spec);
-	fprintf(spec, "name: s\nmodels: [neoverse-n1]\ntraces: [s.s2t]\naxes:\n"
-		      "  dram.latency_cycles: [100, 200, 300]\n  tlb.l2.entries: [640, 1280]\n"
-		      "  stage2.ipa_bits: [40, 44]\n  tlb.l1d.entries: [16, 32]\n");
+	fprintf(spec, "name: s\nmodels: [neoverse-n1]\ntraces: [s.s2t]\naxes:\n%s", axes);
 	assert_int_equal(fclose(spec), 0);
 	plan = plan_load(scratch_path("s.yaml"), &diag);
 	if (!plan || plan_open_traces(plan, &diag) != STATUS_OK ||
 	    plan_expand(plan, &diag) != STATUS_OK)
 		fail_msg("%s: %s", diag.place, diag.text);
+	return plan;
+}
+
+/* The axis that decides least varies slowest, so that the plan's order shares nothing. */
+static struct plan *load(void)
+{
+	struct plan *plan = load_plan(400, 20,
+				      "  dram.latency_cycles: [100, 200, 300]\n"
+				      "  tlb.l2.entries: [640, 1280]\n"
+				      "  stage2.ipa_bits: [40, 44]\n  tlb.l1d.entries: [16, 32]\n");
+
 	assert_int_equal(plan->n_points, 24);
 	return plan;
 }
@@ -123,10 +132,40 @@ static void many_workers(void **state)
 	plan_free(plan);
 }
 
+/*
+ * Points of a trace that mostly walks cost nearly as much as alone, so that two share the work: the
+ * second begins with the last, as two more here (2 x 0.75) are done sooner than two there (1.75).
+ */
+static void walks(void **state)
+{
+	static const struct {
+		size_t n;
+		unsigned pages;
+		size_t second; /* place of the second worker */
+	} cases[] = { { 400, 20, SCHEDULE_NONE }, { 60000, 30000, 3 } };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct plan *plan = load_plan(cases[i].n, cases[i].pages,
+					      "  tlb.l2.entries: [320, 640, 1280, 2560]\n");
+		struct schedule schedule;
+		struct diag diag = DIAG_INIT;
+
+		assert_int_equal(schedule_init(&schedule, plan, 0, plan->n_points, 2, &diag),
+				 STATUS_OK);
+		assert_int_equal(schedule_next(&schedule, 0), 0);
+		schedule_take(&schedule, 0);
+		assert_int_equal(schedule_next(&schedule, 1), cases[i].second);
+		schedule_fini(&schedule);
+		plan_free(plan);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(one_worker),
-					    cmocka_unit_test(many_workers) };
+					    cmocka_unit_test(many_workers),
+					    cmocka_unit_test(walks) };
 
 	return cmocka_run_group_tests(tests, scratch_create, scratch_remove);
 }
