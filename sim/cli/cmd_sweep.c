@@ -13,6 +13,7 @@
 #include "cli/sweep_args.h"
 #include "cli/sweep_confidence.h"
 #include "cli/sweep_find.h"
+#include "cli/sweep_json.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_slices.h"
 #include "cli/sweep_tables.h"
@@ -46,16 +47,6 @@ static void show_failure(void *ctx, const struct plan_point *point, const struct
 		     why->text, name);
 }
 
-/* The start of the JSON object, up to its statistics. */
-static void print_json_params(const struct plan *plan, const char *database)
-{
-	printf("{\"schema\":1,\"params\":{\"sweep\":");
-	output_json_string(stdout, plan->name);
-	printf(",\"database\":");
-	output_json_string(stdout, database);
-	printf("},");
-}
-
 /* The summary goes to standard error where the tables alone are wanted. */
 static void print_summary(const struct sweep_args *arguments, const struct plan *plan,
 			  const struct sweep_summary *summary, const char *database)
@@ -72,7 +63,8 @@ static void print_summary(const struct sweep_args *arguments, const struct plan 
 			n_not_run);
 		return;
 	}
-	print_json_params(plan, database);
+	sweep_json_begin(plan, database);
+	fputs("},", stdout);
 	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"run\":%zu,\"impossible\":%zu,"
 	       "\"skipped\":%zu,\"failed\":%zu,\"not_run\":%zu}",
 	       summary->n_points, plan->n_duplicates, summary->n_ok, summary->n_impossible,

@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/sweep_json.h"
 #include "run/point.h"
 
 /* Behind the settings of a combination: state, value, figure, value beside it, figure. */
@@ -317,10 +318,7 @@ static void write_refusals_json(const struct refusals *refusals)
 static void write_json_params(const struct sweep_args *arguments, const struct plan *plan,
 			      const char *database)
 {
-	printf("{\"schema\":1,\"params\":{\"sweep\":");
-	output_json_string(stdout, plan->name);
-	printf(",\"database\":");
-	output_json_string(stdout, database);
+	sweep_json_begin(plan, database);
 	printf(",\"find\":");
 	output_json_string(stdout, arguments->find);
 	printf(",\"where\":");

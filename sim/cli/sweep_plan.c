@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/output.h"
+#include "cli/sweep_json.h"
 #include "run/forecast.h"
 #include "run/point.h"
 #include "run/sweep.h"
@@ -176,10 +177,7 @@ static void print_json_lists(const struct plan *plan, const struct forecast *for
 static void print_json(const struct plan *plan, const struct forecast *forecast,
 		       const char *database)
 {
-	printf("{\"schema\":1,\"params\":{\"sweep\":");
-	output_json_string(stdout, plan->name);
-	printf(",\"database\":");
-	output_json_string(stdout, database);
+	sweep_json_begin(plan, database);
 	printf(",\"workers\":%u},", forecast->n_workers);
 	print_json_lists(plan, forecast);
 	printf("\"stats\":{\"points\":%zu,\"duplicates\":%zu,\"skipped\":%zu,\"impossible\":%zu,"

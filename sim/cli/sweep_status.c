@@ -7,6 +7,7 @@
 
 #include "cli/output.h"
 #include "cli/slurm.h"
+#include "cli/sweep_json.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_slices.h"
 #include "run/forecast.h"
@@ -160,15 +161,6 @@ static void print_json(const struct view *view)
 	       left_micros(view));
 }
 
-static void print_json_params(const struct plan *plan, const char *database)
-{
-	printf("{\"schema\":1,\"params\":{\"sweep\":");
-	output_json_string(stdout, plan->name);
-	printf(",\"database\":");
-	output_json_string(stdout, database);
-	printf("},");
-}
-
 /* *complete: all points are there. */
 static enum exit_status tell_slices(const struct sweep_args *arguments, const struct plan *plan,
 				    const char *database, struct db *base, bool *complete,
@@ -183,7 +175,8 @@ static enum exit_status tell_slices(const struct sweep_args *arguments, const st
 	if (status == STATUS_OK)
 		status = look(&view, base, diag);
 	if (status == STATUS_OK && arguments->json) {
-		print_json_params(plan, database);
+		sweep_json_begin(plan, database);
+		fputs("},", stdout);
 		print_json(&view);
 	} else if (status == STATUS_OK) {
 		print_text(&view);
@@ -208,7 +201,8 @@ static enum exit_status tell_database(const struct sweep_args *arguments, const 
 
 	*complete = forecast.n_done == plan->n_points;
 	if (status == STATUS_OK && arguments->json) {
-		print_json_params(plan, database);
+		sweep_json_begin(plan, database);
+		fputs("},", stdout);
 		printf("\"slices\":[],\"stats\":{\"slices\":0,\"complete\":0,\"points\":%zu,"
 		       "\"done\":%zu,\"left_micros\":%" PRIu64 "}}\n",
 		       plan->n_points, forecast.n_done, forecast.micros);

@@ -92,9 +92,10 @@ static const uint64_t *parts_of(const struct trace_reader *trace)
 	const uint64_t blocks = trace_info(trace)->blocks;
 	struct trace_block block = { 0 };
 	struct diag ignored = DIAG_INIT;
-	bool walking = blocks &&
-		       trace_read_block(trace, blocks / 2, 0, &block, &ignored) == STATUS_OK &&
-		       block.n_keys >= WALKING_KEYS;
+	const bool walking = blocks &&
+			     trace_read_block(trace, blocks / 2, COLUMN_KEYS_ALONE, &block,
+					      &ignored) == STATUS_OK &&
+			     block.n_keys >= WALKING_KEYS;
 
 	trace_block_free(&block);
 	return walking ? walking_parts : usual_parts;
