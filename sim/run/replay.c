@@ -331,9 +331,6 @@ static enum exit_status check_keys(struct replay *replay, const struct trace_blo
 	return STATUS_OK;
 }
 
-/* From so many on, what belongs to the keys of a block no longer stays in the host's caches. */
-enum { MANY_KEYS = 8192 };
-
 static enum exit_status run_batches(struct replay *replay, const struct trace_block *block,
 				    uint32_t first, uint32_t end)
 {
@@ -354,8 +351,8 @@ enum exit_status replay_untimed(struct replay *replay, const struct trace_block 
 		return run_by_records(replay, block, first, end);
 	if (replay->lines)
 		return run_lines_by_hints(replay, block, first, end);
-	return block->n_keys >= MANY_KEYS ? run_batches(replay, block, first, end)
-					  : run_by_hints(replay, block, first, end);
+	return block->n_keys >= TRACE_MANY_KEYS ? run_batches(replay, block, first, end)
+						: run_by_hints(replay, block, first, end);
 }
 
 /* A timing backend wants to know whose record it is, and how many look-ups hit in L1. */
@@ -364,7 +361,7 @@ static enum exit_status run_timed(struct replay *replay, const struct trace_bloc
 {
 	/* The TLBs of several vCPUs do not stay in the host's caches either. */
 	const bool ahead =
-		replay->fast && (replay->mmu->shape.vcpus > 1 || block->n_keys >= MANY_KEYS);
+		replay->fast && (replay->mmu->shape.vcpus > 1 || block->n_keys >= TRACE_MANY_KEYS);
 
 	for (uint32_t i = first; i < end; i++) {
 		const struct trace_key *key = &block->keys[block->key[i]];

@@ -19,9 +19,6 @@ static const uint64_t walking_parts[SHARE_DEPTHS] = {
 	[SHARE_WALKS] = 770,	      [SHARE_PLACES] = 2,
 };
 
-/* From so many keys of a block on, its misses mostly walk. */
-enum { WALKING_KEYS = 8192 };
-
 /* A point on its way to its place. */
 struct entry {
 	size_t point;
@@ -95,7 +92,7 @@ static const uint64_t *parts_of(const struct trace_reader *trace)
 	const bool walking = blocks &&
 			     trace_read_block(trace, blocks / 2, COLUMN_KEYS_ALONE, &block,
 					      &ignored) == STATUS_OK &&
-			     block.n_keys >= WALKING_KEYS;
+			     block.n_keys >= TRACE_MANY_KEYS;
 
 	trace_block_free(&block);
 	return walking ? walking_parts : usual_parts;

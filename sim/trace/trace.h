@@ -77,6 +77,12 @@ static inline uint64_t trace_accesses(const struct trace_totals *t)
 }
 
 /*
+ * From so many keys of a block on, TLB misses mostly walk, and what belongs to the keys does not
+ * stay in the host's caches.
+ */
+enum { TRACE_MANY_KEYS = 8192 };
+
+/*
  * One decoded block. Arrays belong to the block and hold until it is read into again.
  * Arrays of columns not asked for are NULL.
  */

@@ -11,10 +11,8 @@
 
 enum { LINE_BITS = 6, LEVELS = 3 };
 
-#define LINE_FREE UINT64_MAX
-
 struct level {
-	uint64_t *tag; /* ways of each set, most recently used first: line number or LINE_FREE */
+	uint64_t *tag; /* ways of each set, most recently used first: line number; all ones: none */
 	uint64_t sets;
 	uint64_t set_mask; /* sets - 1 if sets is a power of two, which saves a division; else 0 */
 	uint64_t ways;
