@@ -228,11 +228,20 @@ AVX512 static inline uint64_t changes_avx512(const struct units *u, unsigned n)
 	return differ;
 }
 
-/* The units before the window's to where the first ones of it are compared with them. */
-static inline void lead_in(struct seen *seen, const uint64_t unit[2])
+/*
+ * The kinds of the words, and the units before the window's to where the first ones of it are
+ * compared with them. False: the words are not plain.
+ */
+static inline bool lead_in(struct word_runs *w, const unsigned char *words, struct seen *seen,
+			   const uint64_t unit[2], struct word_bits *bits)
 {
+	if (!are_plain(w, words, seen))
+		return false;
 	seen->of[STREAM_FETCH].at[WIDE_LANES - 1] = unit[STREAM_FETCH];
 	seen->of[STREAM_DATA].at[WIDE_LANES - 1] = unit[STREAM_DATA];
+	bits->fetches = ~seen->data;
+	bits->stores = seen->stores;
+	return true;
 }
 
 static inline void lead_out(const struct seen *seen, unsigned n_data, uint64_t unit[2])
@@ -250,12 +259,9 @@ AVX2 static bool avx2(struct word_runs *w, const unsigned char *words, unsigned 
 	if (n < WINDOW)
 		return plain(w, words, n, unit, bits);
 	see_avx2(words, w->match, end_bits(w), &seen);
-	if (!are_plain(w, words, &seen))
+	if (!lead_in(w, words, &seen, unit, bits))
 		return false;
 	n_data = (unsigned)__builtin_popcountll(seen.data);
-	lead_in(&seen, unit);
-	bits->fetches = ~seen.data;
-	bits->stores = seen.stores;
 	bits->starts =
 		_pdep_u64(changes_avx2(&seen.of[STREAM_FETCH], WINDOW - n_data), ~seen.data) |
 		_pdep_u64(changes_avx2(&seen.of[STREAM_DATA], n_data), seen.data);
@@ -272,12 +278,9 @@ AVX512 static bool avx512(struct word_runs *w, const unsigned char *words, unsig
 	if (n < WINDOW)
 		return plain(w, words, n, unit, bits);
 	see_avx512(words, w->match, end_bits(w), &seen);
-	if (!are_plain(w, words, &seen))
+	if (!lead_in(w, words, &seen, unit, bits))
 		return false;
 	n_data = (unsigned)__builtin_popcountll(seen.data);
-	lead_in(&seen, unit);
-	bits->fetches = ~seen.data;
-	bits->stores = seen.stores;
 	bits->starts =
 		_pdep_u64(changes_avx512(&seen.of[STREAM_FETCH], WINDOW - n_data), ~seen.data) |
 		_pdep_u64(changes_avx512(&seen.of[STREAM_DATA], n_data), seen.data);
