@@ -54,6 +54,14 @@ inspect() {
 	mv now "$1.before"
 }
 
+# A worker of $pid, as soon as there is one.
+kill_worker() {
+	while kill -s 0 "$pid"; do
+		worker=$(pgrep -P "$pid" | tail -n 1)
+		[ -n "$worker" ] && kill -s KILL "$worker" && return
+	done
+}
+
 # disturb MILLISECONDS DATABASE ARGUMENT... - run the program, and kill what draw() says when it says, at most so much
 # later; status 0: it came to its end before
 n_killed=0 n_parent=0 n_worker=0 n_all=0
@@ -74,7 +82,7 @@ disturb() {
 		sleep "$delay"
 		case $who in
 		parent) kill -s KILL "$pid" ;;
-		worker) pgrep -P "$pid" | tail -n 1 | xargs -r kill -s KILL ;;
+		worker) kill_worker ;;
 		all) kill -s KILL -- "-$pid" ;;
 		esac
 	} >/dev/null 2>&1 &
@@ -102,8 +110,14 @@ milliseconds() {
 whole_ms=$(milliseconds "$TWOSTAGE_FAST" sweep -j 2 -o whole.db s.yaml)
 contents whole.db >whole
 
+# What is drawn may come too late on a machine that is busy: on it goes until there are enough of every kind.
+enough() {
+	for n in $n_parent $n_worker $n_all; do [ "$n" -ge $((kills / 8)) ] || return; done
+	[ $n_killed -ge "$kills" ]
+}
+
 round=0
-while [ $n_killed -lt "$kills" ] && [ $round -lt $((kills * 4)) ]; do
+until enough || [ $round -ge $((kills * 4)) ]; do
 	round=$((round + 1))
 	if [ $((round % 2)) -eq 1 ]; then
 		until disturb $whole_ms local.db sweep -j 2 -o local.db s.yaml; do :; done
@@ -123,6 +137,5 @@ while [ $n_killed -lt "$kills" ] && [ $round -lt $((kills * 4)) ]; do
 	rm -rf local.db* sliced.db*
 done
 echo "$n_parent times the parent, $n_worker a worker, $n_all all; $round databases"
-expect "$n_killed kills" 0 '' test $n_killed -ge "$kills"
-for n in $n_parent $n_worker $n_all; do expect 'each kind' 0 '' test "$n" -ge $((kills / 8)); done
+expect "$kills kills, and enough of each kind" 0 '' enough
 finish
