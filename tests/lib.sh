@@ -32,6 +32,35 @@ expect() {
 	fi
 }
 
+# wait_for_points DATABASE N PID - until a sweep has written so many points, or has ended
+wait_for_points() {
+	until [ "$(sqlite3 -cmd '.timeout 2000' "$1" 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -ge "$2" ]; do
+		kill -s 0 "$3" 2>/dev/null || return
+		sleep 0.01
+	done
+}
+
+# disturb WHAT DATABASE N COMMAND... - runs the command, and calls WHAT with its process number as soon as the database
+# has N points. Where that comes only after its end, since the machine is busy, it is run again with a new
+# database. The exit status is in $disturbed, the output in disturbed.log.
+disturb() {
+	what=$1 database=$2 points=$3
+	shift 3
+	for _ in $(seq 30); do
+		rm -f "$database"*
+		"$@" >disturbed.log 2>&1 &
+		disturbed_pid=$!
+		wait_for_points "$database" "$points" $disturbed_pid
+		"$what" $disturbed_pid
+		wait $disturbed_pid
+		disturbed=$?
+		[ $disturbed -eq 0 ] || return
+	done
+}
+terminate() {
+	kill -s TERM "$1" 2>/dev/null
+}
+
 # Ends the script; the last line is what tests/run.sh counts.
 finish() {
 	echo "$passed passed, $failed failed"

@@ -104,15 +104,22 @@ same 'machine: ASID set before the mark' "$(field 0x80200000 3)" 17
 same 'machine: tables set before the mark' "$(grep -c '^#.*context' "$work/machine.csv")" 2
 
 # A machine that stops at the limit is still there: its monitor answers, and says so.
-stopped() {
-	{
-		sleep 2
-		echo 'info status'
-		echo quit
-	} | qemu-system-aarch64 -M virt -cpu cortex-a57 -m 64 -display none -nic none \
+stopped() (
+	trap '' PIPE
+	mkfifo "$work/monitor" || exit
+	qemu-system-aarch64 -M virt -cpu cortex-a57 -m 64 -display none -nic none \
 		-monitor stdio -serial none -kernel "$work/machine" \
-		-plugin "file=$plugin,out=$work/stopped.s2t,limit=20,after=stop"
-}
+		-plugin "file=$plugin,out=$work/stopped.s2t,limit=20,after=stop" <"$work/monitor" >"$work/answers" &
+	machine=$!
+	exec 3>"$work/monitor"
+	until grep -q 'VM status: paused' "$work/answers" || ! kill -s 0 $machine 2>/dev/null; do
+		sleep 0.1
+		echo 'info status' >&3
+	done
+	echo quit >&3
+	exec 3>&-
+	wait $machine && cat "$work/answers"
+)
 expect 'machine: stopped at the limit' 0 'VM status: paused' stopped
 expect 'machine: its trace is whole' 0 '' "$TWOSTAGE" trace check "$work/stopped.s2t"
 

@@ -71,14 +71,8 @@ expect 'nothing was written' 1 '' test -e results
 
 # Interrupted and repeated.
 "$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 2000000 --seed 3 -o t1.s2t
-"$TWOSTAGE_FAST" sweep -j 1 -o stopped.db --find tlb.l2.entries --where 'walks < 100' s.yaml >stopped.log 2>&1 &
-for _ in $(seq 1000); do
-	[ "$(sqlite3 -cmd '.timeout 2000' stopped.db 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -gt 0 ] && break
-	sleep 0.05
-done
-kill -TERM $!
-wait $!
-expect 'interrupted: status 75' 0 '' test $? -eq 75
-expect 'interrupted: what to do' 0 'interrupted; repeat the command to resume' cat stopped.log
+disturb terminate stopped.db 1 "$TWOSTAGE_FAST" sweep -j 1 -o stopped.db --find tlb.l2.entries --where 'walks < 100' s.yaml
+expect 'interrupted: status 75' 0 '' test $disturbed -eq 75
+expect 'interrupted: what to do' 0 'interrupted; repeat the command to resume' cat disturbed.log
 expect 'resumed' 0 ' [1-9][0-9]* there already, 0 failed' find -o stopped.db --find tlb.l2.entries --where 'walks < 100'
 finish

@@ -25,7 +25,8 @@ done
 expect 'full disk' 74 'standard output: No space left' sh -c '"$TWOSTAGE" list params >/dev/full'
 expect 'closed output' 74 'standard output: Bad file descriptor' sh -c '"$TWOSTAGE" list params >&-'
 expect 'broken pipe' 74 'standard output: Broken pipe' \
-	sh -c '{ sleep 1; "$TWOSTAGE" list params; echo $? >&3; } 3>"$0" | :; exit $(cat "$0")' "$work/rc"
+	sh -c '{ until [ -e "$1" ]; do sleep 0.05; done; "$TWOSTAGE" list params; echo $? >&3; } 3>"$0" | { exec <&-; : >"$1"; }
+		exit $(cat "$0")' "$work/rc" "$work/closed"
 expect 'help into a full disk' 74 'No space left' sh -c '"$TWOSTAGE" run --help >/dev/full'
 
 expect 'plug-ins' 0 '^  lru ' "$TWOSTAGE" list

@@ -140,16 +140,11 @@ cp t1.s2t whole.db disk
 "$TWOSTAGE_FAST" sweep -o disk/cut.db --slice 1/2 s.yaml >/dev/null || fail 'slice'
 # A writer that was killed leaves its write-ahead log.
 "$TWOSTAGE_FAST" sweep -j 2 -o disk/killed.db s.yaml >/dev/null 2>&1 &
-for _ in $(seq 1000); do
-	[ "$(sqlite3 -cmd '.timeout 2000' disk/killed.db 'SELECT count(*) FROM point' 2>/dev/null || echo 0)" -gt 0 ] && break
-done
+wait_for_points disk/killed.db 1 $!
 kill -KILL $! 2>/dev/null
 wait $! 2>/dev/null
 # Its workers have the file open until they see that it is gone.
-for _ in $(seq 1000); do
-	mount -o remount,ro disk 2>/dev/null && break
-	sleep 0.05
-done
+until mount -o remount,ro disk 2>/dev/null; do sleep 0.05; done
 find disk -type f -exec sha256sum {} + >sums
 sed 's/36, 40/38, 40/' s.yaml >more.yaml
 expect 'sweep' 74 'disk/whole.db: attempt to write a readonly database' "$TWOSTAGE_FAST" sweep -o disk/whole.db more.yaml
@@ -176,23 +171,43 @@ contents disk/killed.db >other
 expect 'resumed equals undisturbed' 0 '' cmp whole other
 
 # ---- a database that others hold ----
-# hold DATABASE SECONDS - lock it, and return when that is done
+# The program with sleeps that can be waited for, and that are as short as is wanted.
+gcc -O1 -shared -fPIC -D_GNU_SOURCE -o sleeps.so "$OLDPWD/tests/crash/short_sleeps.c" || fail 'gcc'
+# hold DATABASE - lock it, and return when that is done; release lets it go
 hold() {
-	rm -f held
-	(printf 'BEGIN EXCLUSIVE;\n.shell touch held; sleep %s\nROLLBACK;\n' "$2" | sqlite3 -cmd '.timeout 9000' "$1") &
-	for _ in $(seq 1000); do [ -e held ] && return; sleep 0.05; done
-	fail "cannot lock $1"
+	rm -f held released
+	(printf 'BEGIN EXCLUSIVE;\n.shell touch held; until [ -e released ]; do sleep 0.05; done\nROLLBACK;\n' | sqlite3 -cmd '.timeout 60000' "$1") &
+	holder=$!
+	until [ -e held ] || ! kill -s 0 $holder 2>/dev/null; do sleep 0.05; done
+	[ -e held ] || fail "cannot lock $1"
+}
+release() {
+	: >released
+	wait $holder
+}
+# after_waiting COMMAND... - the command, with a database that is released once the command waits for it; status 99: it never did
+after_waiting() {
+	rm -f slept
+	SLEPT=$work/slept LD_PRELOAD=$work/sleeps.so "$@" &
+	waiting=$!
+	until [ -e slept ] || ! kill -s 0 $waiting 2>/dev/null; do sleep 0.05; done
+	release
+	wait $waiting || return
+	[ -e slept ] || return 99
 }
 cp whole.db free.db
 cp whole.db long.db
-hold long.db 40
-expect 'held too long' 74 '^twostage: error: long.db: database is locked$' "$TWOSTAGE_FAST" sweep -o long.db more.yaml
+hold long.db
+expect 'held too long' 74 '^twostage: error: long.db: database is locked$' \
+	env SLEPT="$work/slept" SLEEP_DIVISOR=1000 LD_PRELOAD="$work/sleeps.so" "$TWOSTAGE_FAST" sweep -o long.db more.yaml
 one_line 'held too long'
-expect 'and sound' 0 'ok, 64 points' sh -c 'sleep 11; "$TWOSTAGE_FAST" db check long.db'
-hold free.db 2
-expect 'held for a while: waits' 0 ' 16 run, 0 impossible, 48 there|12 run, 4 impossible, 48 there' "$TWOSTAGE_FAST" sweep -o free.db more.yaml
-hold free.db 2
-expect 'readers wait, too' 0 'free.db: ok, 80 points' "$TWOSTAGE_FAST" db check free.db
+expect 'after 30 seconds' 0 '^(29[5-9]|30[0-5])..$' cat slept
+release
+expect 'and sound' 0 'ok, 64 points' "$TWOSTAGE_FAST" db check long.db
+hold free.db
+expect 'held for a while: waits' 0 ' 16 run, 0 impossible, 48 there|12 run, 4 impossible, 48 there' after_waiting "$TWOSTAGE_FAST" sweep -o free.db more.yaml
+hold free.db
+expect 'readers wait, too' 0 'free.db: ok, 80 points' after_waiting "$TWOSTAGE_FAST" db check free.db
 
 # Sweeps, a search and a merge into one database at once.
 "$TWOSTAGE_FAST" sweep -j 1 -o both.db s.yaml >a.log 2>&1 &
