@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 -- Printed by `twostage db schema`.
 PRAGMA application_id = 846427239;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- One row a point. The key is XXH3-128 over parameters, trace digest and engine.
 CREATE TABLE point (
@@ -489,14 +489,6 @@ CREATE TABLE point (
 	CHECK (("status" = 'ok') = ("accesses" IS NOT NULL))
 ) STRICT;
 
--- The points of the last sweep of each name, in the order of its plan.
-CREATE TABLE sweep (
-	"name" TEXT NOT NULL,
-	"point" INTEGER NOT NULL,
-	"key" TEXT NOT NULL,
-	PRIMARY KEY ("name", "point")
-) STRICT, WITHOUT ROWID;
-
 -- What a point cost on the machine that ran it: no part of its result.
 CREATE TABLE effort (
 	"key" TEXT NOT NULL PRIMARY KEY,
@@ -532,4 +524,33 @@ CREATE TABLE estimates (
 	"low" INTEGER,
 	"high" INTEGER,
 	PRIMARY KEY ("key", "statistic")
+) STRICT, WITHOUT ROWID;
+
+-- XXH3-64 over all rows of a point in `point`, `intervals` and `estimates`, and over
+-- its row in `effort`.
+CREATE TABLE digest (
+	"key" TEXT NOT NULL PRIMARY KEY,
+	"results" INTEGER NOT NULL,
+	"effort" INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The points of the last sweep of each name, in the order of its plan.
+CREATE TABLE sweep (
+	"name" TEXT NOT NULL,
+	"point" INTEGER NOT NULL,
+	"key" TEXT NOT NULL,
+	PRIMARY KEY ("name", "point")
+) STRICT, WITHOUT ROWID;
+
+-- Of which plan they are: rows `first` to `first` + `points` - 1 of `sweep`, with a
+-- digest over them and this row. A database that has all has one part, unless it was
+-- merged from slices.
+CREATE TABLE sweep_part (
+	"name" TEXT NOT NULL,
+	"first" INTEGER NOT NULL,
+	"points" INTEGER NOT NULL,
+	"plan_points" INTEGER NOT NULL,
+	"plan_digest" INTEGER NOT NULL,
+	"digest" INTEGER NOT NULL,
+	PRIMARY KEY ("name", "first", "points")
 ) STRICT, WITHOUT ROWID;

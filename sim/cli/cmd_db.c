@@ -81,15 +81,15 @@ static void print_totals(sqlite3_stmt *row, int json, int first)
 }
 
 /* The start of the JSON object, up to the value of "stats"; `from` as well unless NULL. */
-static void print_json_params(const char *database, const char *from)
+static void print_json_params(const struct db *db, const char *from)
 {
 	printf("{\"schema\":1,\"params\":{\"database\":");
-	output_json_string(stdout, database);
+	output_json_string(stdout, db_path(db));
 	if (from) {
 		printf(",\"from\":");
 		output_json_string(stdout, from);
 	}
-	printf(",\"version\":%d},\"stats\":", DB_SCHEMA_VERSION);
+	printf(",\"version\":%d},\"stats\":", db_version(db));
 }
 
 static const char total_query[] =
@@ -118,11 +118,11 @@ static int run_info(int argc, char **argv)
 	if (!db)
 		return output_diag(&diag);
 	if (arguments.json) {
-		print_json_params(db_path(db), NULL);
+		print_json_params(db, NULL);
 		each_row(db, total_query, print_totals, 1, &diag);
 		printf(",\"points\":[");
 	} else {
-		printf("%s: schema version %d\npoints\n", db_path(db), DB_SCHEMA_VERSION);
+		printf("%s: schema version %d\npoints\n", db_path(db), db_version(db));
 	}
 	each_row(db, group_query, print_group, arguments.json, &diag);
 	printf(arguments.json ? "],\"sweeps\":[" : "sweeps\n");
@@ -133,6 +133,20 @@ static int run_info(int argc, char **argv)
 	return output_diag(&diag);
 }
 
+/* What db_check() found sound. */
+static void print_sound(const struct db *db, uint64_t n_points, bool json)
+{
+	if (json) {
+		print_json_params(db, NULL);
+		printf("{\"points\":%" PRIu64 "}}\n", n_points);
+		return;
+	}
+	printf("%s: ok, %s", db_path(db), output_count(n_points, "point", "points").text);
+	if (db_version(db) < DB_SCHEMA_VERSION)
+		printf("; schema version %d has no digests", db_version(db));
+	puts("");
+}
+
 static int run_check(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -140,7 +154,8 @@ static int run_check(int argc, char **argv)
 		.parser = names_args_parse,
 		.args_doc = "DATABASE...",
 		.doc = "Prove databases sound: SQLite's integrity check, the key of each point "
-		       "computed again, and the identities between its counters.",
+		       "computed again, the identities between its counters, and the digests of "
+		       "points and sweeps.",
 	};
 	struct names_args arguments = { .max_names = NAMES_ARGS_MAX, .missing = which };
 	int status = STATUS_OK;
@@ -151,16 +166,8 @@ static int run_check(int argc, char **argv)
 		struct db *db = db_open(arguments.names[i], DB_READ, &diag);
 		uint64_t n_points = 0;
 
-		if (db && db_check(db, &n_points, &diag) == STATUS_OK) {
-			if (arguments.json)
-				print_json_params(arguments.names[i], NULL);
-			else
-				printf("%s: ok, ", arguments.names[i]);
-			if (arguments.json)
-				printf("{\"points\":%" PRIu64 "}}\n", n_points);
-			else
-				puts(output_count(n_points, "point", "points").text);
-		}
+		if (db && db_check(db, &n_points, &diag) == STATUS_OK)
+			print_sound(db, n_points, arguments.json);
 		db_close(db, &diag);
 		if (diag.status != STATUS_OK && !status)
 			status = (int)diag.status;
@@ -327,35 +334,61 @@ static int run_estimates(int argc, char **argv)
 	return print_database(argc, argv, &argp, export_estimates);
 }
 
+enum { KEY_POINTS = 0x100 };
+
+struct merge_args {
+	struct names_args names; /* first: the input of names_args_parse() */
+	enum db_merge_what what;
+};
+
+static error_t parse_merge(int key, char *arg, struct argp_state *state)
+{
+	struct merge_args *arguments = state->input;
+
+	if (key != KEY_POINTS)
+		return names_args_parse(key, arg, state);
+	arguments->what = DB_MERGE_POINTS;
+	return 0;
+}
+
 static int run_merge(int argc, char **argv)
 {
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "print JSON", 0 },
+		{ "points", KEY_POINTS, NULL, 0,
+		  "copy points alone, and leave out which sweeps asked for them", 0 },
+		{ 0 },
+	};
 	static const struct argp argp = {
-		.options = names_args_options,
-		.parser = names_args_parse,
+		.options = options,
+		.parser = parse_merge,
 		.args_doc = "INTO FROM...",
 		.doc = "Copy the points of databases into one, which is made if it is not there. "
-		       "Different results of one point are refused.",
+		       "Different results of one point are refused, and so are different sweeps of "
+		       "one name.",
 	};
-	struct names_args arguments = { .max_names = NAMES_ARGS_MAX, .missing = which };
+	struct merge_args arguments = { { .max_names = NAMES_ARGS_MAX, .missing = which },
+					DB_MERGE_ALL };
+	const struct names_args *names = &arguments.names;
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (arguments.n_names < 2)
+	if (names->n_names < 2)
 		return output_error(STATUS_USAGE, "merge: INTO and at least one FROM expected");
-	db = db_open(arguments.names[0], DB_WRITE, &diag);
-	for (size_t i = 1; db && i < arguments.n_names && diag.status == STATUS_OK; i++) {
+	db = db_open(names->names[0], DB_WRITE, &diag);
+	for (size_t i = 1; db && i < names->n_names && diag.status == STATUS_OK; i++) {
 		uint64_t n_new;
 
-		if (db_merge(db, arguments.names[i], &n_new, &diag) != STATUS_OK)
+		if (db_merge(db, names->names[i], arguments.what, &n_new, &diag) != STATUS_OK)
 			break;
-		if (!arguments.json) {
+		if (!names->json) {
 			printf("%s: %s from %s\n", db_path(db),
 			       output_count(n_new, "new point", "new points").text,
-			       arguments.names[i]);
+			       names->names[i]);
 			continue;
 		}
-		print_json_params(db_path(db), arguments.names[i]);
+		print_json_params(db, names->names[i]);
 		printf("{\"new_points\":%" PRIu64 "}}\n", n_new);
 	}
 	db_close(db, &diag);

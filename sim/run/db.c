@@ -188,7 +188,9 @@ static enum exit_status prepare_writes(struct db *db, struct diag *diag)
 	status = db_text_prepare(db, &text, &db->put_point, diag);
 	if (status == STATUS_OK)
 		status = db_intervals_prepare(db, diag);
-	return status ? status : db_estimates_prepare(db, diag);
+	if (status == STATUS_OK)
+		status = db_estimates_prepare(db, diag);
+	return status ? status : db_digest_prepare(db, diag);
 }
 
 char *db_file_name(const char *path)
@@ -293,6 +295,7 @@ enum exit_status db_close(struct db *db, struct diag *diag)
 	sqlite3_finalize(db->put_effort);
 	sqlite3_finalize(db->put_interval);
 	sqlite3_finalize(db->put_estimate);
+	db_digest_finalize(db);
 	if (db->wal) {
 		/* Leaves one file that can be copied, and read in a folder without write access;
 		 * not possible, and not needed, while somebody else has it open. */
@@ -309,6 +312,11 @@ enum exit_status db_close(struct db *db, struct diag *diag)
 const char *db_path(const struct db *db)
 {
 	return db->path;
+}
+
+int db_version(const struct db *db)
+{
+	return db->version;
 }
 
 struct sqlite3 *db_connection(struct db *db)
@@ -417,15 +425,17 @@ static enum exit_status put_rows(struct db *db, const struct db_point *point, st
 
 	bind_point(db->put_point, point);
 	status = db_step_once(db, db->put_point, diag);
-	if (status == STATUS_OK)
-		status = db_intervals_put(db, point, diag);
+	if (status != STATUS_OK || sqlite3_changes(db->sql) == 0)
+		return status;
+	status = db_intervals_put(db, point, diag);
 	if (status == STATUS_OK)
 		status = db_estimates_put(db, point, diag);
 	if (status != STATUS_OK)
 		return status;
 	bind_text(db->put_effort, 1, point->key);
 	sqlite3_bind_int64(db->put_effort, 2, (sqlite3_int64)point->wall_micros);
-	return db_step_once(db, db->put_effort, diag);
+	status = db_step_once(db, db->put_effort, diag);
+	return status ? status : db_digest_put(db, point->key, diag);
 }
 
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag)
@@ -441,38 +451,4 @@ enum exit_status db_put(struct db *db, const struct db_point *point, struct diag
 		return put_rows(db, point, diag);
 	status = db_begin(db, diag);
 	return status ? status : db_end(db, put_rows(db, point, diag), diag);
-}
-
-static enum exit_status put_sweep_rows(struct db *db, const char *name, size_t first,
-				       const char (*keys)[DB_KEY_TEXT], size_t n_keys,
-				       struct diag *diag)
-{
-	sqlite3_stmt *clear = NULL, *insert = NULL;
-	enum exit_status status =
-		db_prepare(db, "DELETE FROM sweep WHERE \"name\" = ?1", &clear, diag);
-
-	if (status == STATUS_OK)
-		status = db_prepare(db, "INSERT INTO sweep VALUES (?1, ?2, ?3)", &insert, diag);
-	if (status == STATUS_OK) {
-		bind_text(clear, 1, name);
-		status = db_step_once(db, clear, diag);
-	}
-	for (size_t i = 0; i < n_keys && status == STATUS_OK; i++) {
-		bind_text(insert, 1, name);
-		sqlite3_bind_int64(insert, 2, (sqlite3_int64)(first + i));
-		bind_text(insert, 3, keys[i]);
-		status = db_step_once(db, insert, diag);
-	}
-	sqlite3_finalize(clear);
-	sqlite3_finalize(insert);
-	return status;
-}
-
-enum exit_status db_put_sweep(struct db *db, const char *name, size_t first,
-			      const char (*keys)[DB_KEY_TEXT], size_t n_keys, struct diag *diag)
-{
-	enum exit_status status = db_begin(db, diag);
-
-	return status ? status
-		      : db_end(db, put_sweep_rows(db, name, first, keys, n_keys, diag), diag);
 }

@@ -7,9 +7,9 @@
  * that are plain numbers (params_is_number) are INTEGER, others TEXT in canonical form; statistics
  * are INTEGER and NULL where status is 'impossible'. Table `intervals` has the main counts of each
  * interval of a point that asks for intervals, or of each of its samples; table `estimates` what
- * samples tell of the whole trace. Table `sweep` names the points of the last
- * sweep of each name in order; table `effort` keeps how long a point took, which is no part of its
- * result.
+ * samples tell of the whole trace. Table `sweep` names the points of the last sweep of each name in
+ * order, table `sweep_part` says of which plan they are; table `effort` keeps how long a point
+ * took, which is no part of its result; table `digest` proves the rows of each point.
  */
 #ifndef TWOSTAGE_RUN_DB_H
 #define TWOSTAGE_RUN_DB_H
@@ -25,7 +25,8 @@
 
 enum {
 	DB_APPLICATION_ID = 0x32737467, /* PRAGMA application_id: "2stg" */
-	DB_SCHEMA_VERSION = 2,		/* PRAGMA user_version */
+	DB_SCHEMA_VERSION = 3,		/* PRAGMA user_version */
+	DB_SCHEMA_OLDEST = 2,		/* can be read: no digests, no parts of sweeps */
 	DB_KEY_TEXT = 33,		/* 32 hexadecimal digits and a NUL */
 };
 
@@ -40,8 +41,8 @@ enum db_access { DB_READ, DB_WRITE, DB_WRITE_SHARED };
  * synchronous=FULL, a busy timeout); DB_WRITE_SHARED is the same with the rollback journal, for
  * folders that several machines see: WAL needs memory that all its users share. DB_READ refuses a
  * file that is not there, or has no tables yet, with STATUS_NO_INPUT. A file that is no database of
- * ours, or of another schema or parameter table, is STATUS_BAD_INPUT. NULL on failure. A process
- * that forks must not use it in the child.
+ * ours, or of another schema or parameter table, is STATUS_BAD_INPUT; schemas from DB_SCHEMA_OLDEST
+ * on can be read. NULL on failure. A process that forks must not use it in the child.
  */
 struct db *db_open(const char *path, enum db_access access, struct diag *diag);
 
@@ -55,6 +56,9 @@ enum exit_status db_open_existing(const char *path, struct db **db, struct diag 
 enum exit_status db_close(struct db *db, struct diag *diag);
 
 const char *db_path(const struct db *db);
+
+/* Version of its schema. */
+int db_version(const struct db *db);
 
 /* The SQL that makes an empty database; to be freed. NULL: out of memory. */
 char *db_schema(void);
@@ -120,12 +124,16 @@ enum exit_status db_end(struct db *db, enum exit_status status, struct diag *dia
  */
 enum exit_status db_put(struct db *db, const struct db_point *point, struct diag *diag);
 
-/*
- * Say that `keys`, in this order, are the points of the sweep `name`, in one transaction. A shard
- * has a slice of the plan: its points are numbered from `first`.
- */
-enum exit_status db_put_sweep(struct db *db, const char *name, size_t first,
-			      const char (*keys)[DB_KEY_TEXT], size_t n_keys, struct diag *diag);
+/* A sweep, or the slice of it that a shard has. */
+struct db_sweep {
+	const char *name;
+	const char (*keys)[DB_KEY_TEXT]; /* of all points of its plan, in its order */
+	size_t n_points;
+	size_t first, end; /* points `first` to `end` - 1 are those of this database */
+};
+
+/* Say which points are those of a sweep, in place of what was said before, in one transaction. */
+enum exit_status db_put_sweep(struct db *db, const struct db_sweep *sweep, struct diag *diag);
 
 /*
  * Visit all points in an order that depends on their contents alone: by model, trace, parameters.
@@ -173,18 +181,25 @@ enum exit_status db_estimates_scan(struct db *db,
 
 /*
  * Prove the database sound: SQLite's integrity check, the key of each row computed again, the
- * identities between counters, the sums of intervals, and the
- * estimates. STATUS_BAD_INPUT with the first fault.
+ * identities between counters, the sums of intervals, the estimates, and the digests of points and
+ * sweeps (which version 2 does not have). STATUS_BAD_INPUT with the first fault.
  * *n_points: rows looked at.
  */
 enum exit_status db_check(struct db *db, uint64_t *n_points, struct diag *diag);
 
+enum db_merge_what {
+	DB_MERGE_ALL,
+	DB_MERGE_POINTS, /* not which sweep asked for them */
+};
+
 /*
  * Copy all points of the database at `path` that `db` lacks, in one transaction. Two different
- * results of one key are STATUS_BAD_INPUT and change nothing. *n_new: points copied; none from a
- * database that has no tables yet, since who began it was stopped.
+ * results of one key, and sweeps of one name with different points, are STATUS_BAD_INPUT and change
+ * nothing; parts of one sweep are put together. *n_new: points copied; none from a database that
+ * has no tables yet, since who began it was stopped.
  */
-enum exit_status db_merge(struct db *db, const char *path, uint64_t *n_new, struct diag *diag);
+enum exit_status db_merge(struct db *db, const char *path, enum db_merge_what what, uint64_t *n_new,
+			  struct diag *diag);
 
 /* Do the counters of one point contradict each other? STATUS_BAD_INPUT names the identity. */
 enum exit_status db_check_stats(const struct stats *stats, struct diag *diag);

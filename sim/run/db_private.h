@@ -10,13 +10,18 @@
 
 #include "run/db.h"
 
+/* Tables that have rows of points: the results, and what they cost. */
+enum { DB_DIGEST_RESULTS = 3, DB_DIGEST_TABLES };
+
 struct db {
 	sqlite3 *sql;
 	char *path;
 	enum db_access access;
+	int version;	  /* of the schema */
 	bool wal;	  /* to be put back at the end */
 	struct stat file; /* when it was opened to be written */
-	sqlite3_stmt *has, *put_point, *put_effort, *put_interval, *put_estimate;
+	sqlite3_stmt *has, *put_point, *put_effort, *put_interval, *put_estimate, *put_digest;
+	sqlite3_stmt *rows_of[DB_DIGEST_TABLES]; /* those of one point in each table */
 };
 
 /* Columns of `point` in front of the parameters. */
@@ -78,5 +83,27 @@ enum exit_status db_estimates_check(struct db *db, struct diag *diag);
 
 /* Do `main` and the attached `other` differ in an interval that both have? */
 enum exit_status db_intervals_refuse_conflicts(struct db *db, const char *path, struct diag *diag);
+
+/* db_digest.c: a digest over the rows of each point. */
+void db_digest_schema(FILE *out);
+enum exit_status db_digest_prepare(struct db *db, struct diag *diag);
+void db_digest_finalize(struct db *db);
+
+/* After all rows of the point were written (within a transaction). */
+enum exit_status db_digest_put(struct db *db, const char *key, struct diag *diag);
+
+/* The same for all points that have no digest yet. */
+enum exit_status db_digest_fill(struct db *db, struct diag *diag);
+
+/* Each point has the rows that it was stored with, and no row is without a point. */
+enum exit_status db_digest_check(struct db *db, struct diag *diag);
+
+/* db_sweeps.c: which points are those of a sweep. */
+void db_sweeps_schema(FILE *out);
+enum exit_status db_sweeps_check(struct db *db, struct diag *diag);
+
+/* Copy the sweeps of the attached `other`, the file at `path` (within a transaction). */
+enum exit_status db_sweeps_merge(struct db *db, const char *path, int other_version,
+				 struct diag *diag);
 
 #endif

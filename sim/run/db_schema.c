@@ -54,13 +54,6 @@ char *db_schema(void)
 	fputs("\tCHECK ((\"status\" = 'ok') = (\"reason\" IS NULL)),\n"
 	      "\tCHECK ((\"status\" = 'ok') = (\"accesses\" IS NOT NULL))\n"
 	      ") STRICT;\n\n"
-	      "-- The points of the last sweep of each name, in the order of its plan.\n"
-	      "CREATE TABLE sweep (\n"
-	      "\t\"name\" TEXT NOT NULL,\n"
-	      "\t\"point\" INTEGER NOT NULL,\n"
-	      "\t\"key\" TEXT NOT NULL,\n"
-	      "\tPRIMARY KEY (\"name\", \"point\")\n"
-	      ") STRICT, WITHOUT ROWID;\n\n"
 	      "-- What a point cost on the machine that ran it: no part of its result.\n"
 	      "CREATE TABLE effort (\n"
 	      "\t\"key\" TEXT NOT NULL PRIMARY KEY,\n"
@@ -69,6 +62,8 @@ char *db_schema(void)
 	      out);
 	db_intervals_schema(out);
 	db_estimates_schema(out);
+	db_digest_schema(out);
+	db_sweeps_schema(out);
 	if (fclose(out) == 0)
 		return text;
 	free(text);
@@ -128,16 +123,23 @@ static enum exit_status validate_columns(struct db *db, struct diag *diag)
 
 static enum exit_status validate_tables(struct db *db, struct diag *diag)
 {
+	/* The last two came with version 3. */
 	static const char *const queries[] = {
 		"SELECT sweep.name, sweep.point, sweep.key FROM sweep",
 		"SELECT effort.key, effort.wall_micros FROM effort",
 		"SELECT intervals.key, intervals.interval FROM intervals",
 		("SELECT estimates.key, estimates.statistic, estimates.total, estimates.low, "
 		 "estimates.high FROM estimates"),
+		"SELECT digest.key, digest.results, digest.effort FROM digest",
+		("SELECT sweep_part.name, sweep_part.first, sweep_part.points, "
+		 "sweep_part.plan_points, sweep_part.plan_digest, sweep_part.digest "
+		 "FROM sweep_part"),
 	};
+	const size_t n =
+		sizeof(queries) / sizeof(queries[0]) - (db->version < DB_SCHEMA_VERSION ? 2 : 0);
 	enum exit_status status = STATUS_OK;
 
-	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]) && status == STATUS_OK; i++) {
+	for (size_t i = 0; i < n && status == STATUS_OK; i++) {
 		sqlite3_stmt *query;
 
 		status = db_prepare(db, queries[i], &query, NULL);
@@ -150,6 +152,15 @@ static enum exit_status validate_tables(struct db *db, struct diag *diag)
 	return diag_set(diag, STATUS_BAD_INPUT,
 			"%s: written by another version of twostage: %s; use another file",
 			db->path, sqlite3_errmsg(db->sql));
+}
+
+static bool has_digests(struct db *db)
+{
+	sqlite3_stmt *query;
+	const enum exit_status status = db_prepare(db, "SELECT 1 FROM digest", &query, NULL);
+
+	sqlite3_finalize(query);
+	return status == STATUS_OK;
 }
 
 enum exit_status db_validate(struct db *db, struct diag *diag)
@@ -165,11 +176,21 @@ enum exit_status db_validate(struct db *db, struct diag *diag)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"%s: an SQLite database, but not one of twostage's results",
 				db->path);
-	if (version != DB_SCHEMA_VERSION)
+	if (version < DB_SCHEMA_OLDEST || version > DB_SCHEMA_VERSION)
 		return diag_set(diag, STATUS_BAD_INPUT,
 				"%s: schema version %lld is %s than this program's %d", db->path,
 				version, version > DB_SCHEMA_VERSION ? "newer" : "older",
 				DB_SCHEMA_VERSION);
+	if (version < DB_SCHEMA_VERSION && db->access != DB_READ)
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%s: schema version %lld is only read: `twostage db merge NEW %s` "
+				"copies it into a database of version %d",
+				db->path, version, db->path, DB_SCHEMA_VERSION);
+	db->version = (int)version;
+	if (version < DB_SCHEMA_VERSION && has_digests(db))
+		return diag_set(diag, STATUS_BAD_INPUT,
+				"%s: schema version %lld, but with tables of version %d", db->path,
+				version, DB_SCHEMA_VERSION);
 	status = validate_columns(db, diag);
 	return status ? status : validate_tables(db, diag);
 }

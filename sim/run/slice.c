@@ -252,7 +252,7 @@ static enum exit_status merge_shard(const struct slices *slices, unsigned index,
 	uint64_t n = 0;
 
 	if (status == STATUS_OK && shard)
-		status = db_merge(db, db_path(shard), &n, diag);
+		status = db_merge(db, db_path(shard), DB_MERGE_POINTS, &n, diag);
 	db_close(shard, NULL);
 	*n_new += n;
 	return status;

@@ -313,15 +313,19 @@ static enum exit_status run_points(struct sweep *sweep, struct diag *diag)
 enum exit_status sweep_name(const struct plan *plan, size_t first, size_t end, struct db *db,
 			    struct diag *diag)
 {
-	char(*keys)[DB_KEY_TEXT] = calloc(end - first + 1, sizeof(*keys));
+	char(*keys)[DB_KEY_TEXT] = calloc(plan->n_points + 1, sizeof(*keys));
+	const struct db_sweep sweep = { .name = plan->name,
+					.keys = (const char(*)[DB_KEY_TEXT])keys,
+					.n_points = plan->n_points,
+					.first = first,
+					.end = end };
 	enum exit_status status;
 
 	if (!keys)
 		return diag_set(diag, STATUS_INTERNAL, "out of memory");
-	for (size_t i = first; i < end; i++)
-		memcpy(keys[i - first], plan->points[i].key, sizeof(*keys));
-	status = db_put_sweep(db, plan->name, first, (const char(*)[DB_KEY_TEXT])keys, end - first,
-			      diag);
+	for (size_t i = 0; i < plan->n_points; i++)
+		memcpy(keys[i], plan->points[i].key, sizeof(*keys));
+	status = db_put_sweep(db, &sweep, diag);
 	free(keys);
 	return status;
 }

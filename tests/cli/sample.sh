@@ -107,7 +107,7 @@ alone=$("$TWOSTAGE" run --json -c neoverse-n1 -s sample.warm=100 "$work/short.s2
 expect 'a whole trace counts as alone' 0 "^$alone\$" sqlite3 "$mixed" \
 	"SELECT walk_cycles FROM point WHERE trace = 'short.s2t' AND \"stage2.ipa_bits\" = 40"
 "$TWOSTAGE" sweep "$work/mixed.yaml" -o "$work/full.db" >/dev/null || fail 'full sweep'
-expect 'its points are those of a sweep without samples' 0 ' 4 new points' "$TWOSTAGE" db merge "$work/full.db" "$mixed"
+expect 'its points are those of a sweep without samples' 0 ' 4 new points' "$TWOSTAGE" db merge --points "$work/full.db" "$mixed"
 expect 'report of both' 0 'page2/index.html$' "$TWOSTAGE" report -d "$mixed" -o "$work/page2"
 # A row for each trace and IPA size, in which the walk cycles of the whole one have no interval.
 expect 'all traces in one figure' 0 '^6 2 4$' sh -c 'awk -F, "

@@ -130,7 +130,7 @@ echo nonsense >n1.db.slices/plan
 expect 'plan that is none' 65 "n1.db.slices/plan: not 'twostage-slices" "$TWOSTAGE" sweep -o n1.db --status s.yaml
 
 # A disk that is full, a task twice, a task that was stopped before its shard had tables.
-expect 'full disk' 74 'slice-1.db: ' sh -c 'ulimit -f 110; "$TWOSTAGE_FAST" sweep -j 1 -o full.db --slice 1/1 s.yaml'
+expect 'full disk' 74 'slice-1.db: ' sh -c 'ulimit -f 135; "$TWOSTAGE_FAST" sweep -j 1 -o full.db --slice 1/1 s.yaml'
 expect 'after a full disk: sound' 0 'slice-1.db: ok, [1-9]' "$TWOSTAGE" db check full.db.slices/slice-1.db
 expect 'after a full disk: resumed' 0 ' 0 failed' "$TWOSTAGE_FAST" sweep -o full.db --slice 1/1 s.yaml
 "$TWOSTAGE_FAST" sweep -j 1 -o twice.db --slice 1/1 s.yaml >a.log 2>&1 &

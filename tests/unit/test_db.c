@@ -11,74 +11,8 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "run/db.h"
+#include "db_rig.h"
 #include "run/params.h"
-
-static char path[64], other[64];
-
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), P_tmpdir "/test_db.%d.a", (int)getpid());
-	snprintf(other, sizeof(other), P_tmpdir "/test_db.%d.b", (int)getpid());
-	unlink(path);
-	unlink(other);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	unlink(path);
-	unlink(other);
-	return 0;
-}
-
-static struct db *open_for(const char *file, enum db_access access)
-{
-	struct diag diag = DIAG_INIT;
-	struct db *db = db_open(file, access, &diag);
-
-	if (!db)
-		fail_msg("%s", diag.text);
-	return db;
-}
-
-static void set_key(struct db_point *point)
-{
-	struct params_text *text = params_text_create();
-
-	assert_non_null(text);
-	db_key(text, &point->config, point->trace.digest, point->key);
-	params_text_free(text);
-}
-
-/* A sound point that differs by `seed`. */
-static struct db_point make_point(uint64_t seed)
-{
-	struct db_point point = { .model = "m",
-				  .trace = { "t.s2t", UINT64_C(0xfedcba9876543210), 10 } };
-	struct diag diag = DIAG_INIT;
-
-	assert_int_equal(params_defaults(&point.config, &diag), STATUS_OK);
-	point.config.seed = seed;
-	point.stats.v[STAT_accesses] = 10;
-	point.stats.v[STAT_fetches] = 7;
-	point.stats.v[STAT_l1i_tlb_hits] = 7;
-	point.stats.v[STAT_loads] = 3;
-	point.stats.v[STAT_l1d_tlb_hits] = 3;
-	point.wall_micros = 5;
-	set_key(&point);
-	return point;
-}
-
-static void put(struct db *db, const struct db_point *point)
-{
-	struct diag diag = DIAG_INIT;
-
-	if (db_put(db, point, &diag) != STATUS_OK)
-		fail_msg("%s", diag.text);
-}
 
 struct seen {
 	size_t n;
@@ -102,40 +36,40 @@ static enum exit_status note_point(void *ctx, const struct db_point *point, stru
 
 static void keys(void **state)
 {
-	struct db_point a = make_point(1), b = make_point(2), moved = a;
+	struct db_point a = db_rig_point(1), b = db_rig_point(2), moved = a;
 
 	(void)state;
 	assert_int_equal(strlen(a.key), DB_KEY_TEXT - 1);
 	assert_string_not_equal(a.key, b.key);
 	moved.trace.digest++;
-	set_key(&moved);
+	db_rig_set_key(&moved);
 	assert_string_not_equal(a.key, moved.key);
 	moved.trace.digest--;
-	set_key(&moved);
+	db_rig_set_key(&moved);
 	assert_string_equal(a.key, moved.key);
 }
 
 static void round_trip(void **state)
 {
-	struct db_point point = make_point(2), first = make_point(1);
+	struct db_point point = db_rig_point(2), first = db_rig_point(1);
 	struct diag diag = DIAG_INIT;
 	struct seen seen = { 0 };
-	struct db *db = open_for(path, DB_WRITE);
+	struct db *db = db_rig_open(db_rig_path, DB_WRITE);
 	uint64_t n_points;
 	int found = 1;
 
 	(void)state;
 	assert_int_equal(db_has(db, point.key, &found, &diag), STATUS_OK);
 	assert_int_equal(found, 0);
-	put(db, &point);
-	put(db, &point);
+	db_rig_put(db, &point);
+	db_rig_put(db, &point);
 	first.status = DB_POINT_IMPOSSIBLE;
 	first.reason = "such a core, it's \"odd\"";
-	put(db, &first);
+	db_rig_put(db, &first);
 	assert_int_equal(db_has(db, point.key, &found, &diag), STATUS_OK);
 	assert_int_equal(found, 1);
 	assert_int_equal(db_close(db, &diag), STATUS_OK);
-	db = open_for(path, DB_READ);
+	db = db_rig_open(db_rig_path, DB_READ);
 	assert_int_equal(db_scan(db, note_point, &seen, &diag), STATUS_OK);
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.seeds[0], 1);
@@ -148,12 +82,16 @@ static void round_trip(void **state)
 static void sweeps_are_replaced(void **state)
 {
 	const char keys_of[2][DB_KEY_TEXT] = { "a", "b" };
-	struct db *db = open_for(path, DB_WRITE);
+	struct db_sweep sweep = { .name = "s", .keys = keys_of };
+	struct db *db = db_rig_open(db_rig_path, DB_WRITE);
 	sqlite3_stmt *query;
 
 	(void)state;
-	assert_int_equal(db_put_sweep(db, "s", 0, keys_of, 2, NULL), STATUS_OK);
-	assert_int_equal(db_put_sweep(db, "s", 0, keys_of + 1, 1, NULL), STATUS_OK);
+	sweep.end = sweep.n_points = 2;
+	assert_int_equal(db_put_sweep(db, &sweep, NULL), STATUS_OK);
+	sweep.end = sweep.n_points = 1;
+	sweep.keys++;
+	assert_int_equal(db_put_sweep(db, &sweep, NULL), STATUS_OK);
 	assert_int_equal(db_prepare(db, "SELECT count(*), max(key) FROM sweep", &query, NULL),
 			 STATUS_OK);
 	assert_int_equal(sqlite3_step(query), SQLITE_ROW);
@@ -163,29 +101,20 @@ static void sweeps_are_replaced(void **state)
 	db_close(db, NULL);
 }
 
-static void execute(const char *file, const char *statement)
-{
-	sqlite3 *sql;
-
-	assert_int_equal(sqlite3_open(file, &sql), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(sql, statement, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(sql);
-}
-
 /* The check finds what `statement` breaks. */
 static void find_damage(const char *statement, const char *words)
 {
-	struct db_point point = make_point(1);
+	struct db_point point = db_rig_point(1);
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 	uint64_t n;
 
-	unlink(path);
-	db = open_for(path, DB_WRITE);
-	put(db, &point);
+	unlink(db_rig_path);
+	db = db_rig_open(db_rig_path, DB_WRITE);
+	db_rig_put(db, &point);
 	db_close(db, NULL);
-	execute(path, statement);
-	db = open_for(path, DB_READ);
+	db_rig_execute(db_rig_path, statement);
+	db = db_rig_open(db_rig_path, DB_READ);
 	assert_int_equal(db_check(db, &n, &diag), STATUS_BAD_INPUT);
 	if (!strstr(diag.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", diag.text, words);
@@ -203,11 +132,12 @@ static void damage_is_found(void **state)
 }
 
 /* Opening fails with `status` and `words`. */
-static void refuse_open(enum db_access access, enum exit_status status, const char *words)
+static void refuse_open(const char *file, enum db_access access, enum exit_status status,
+			const char *words)
 {
 	struct diag diag = DIAG_INIT;
 
-	assert_null(db_open(path, access, &diag));
+	assert_null(db_open(file, access, &diag));
 	assert_int_equal(diag.status, status);
 	if (!strstr(diag.text, words))
 		fail_msg("\"%s\" does not say \"%s\"", diag.text, words);
@@ -215,52 +145,52 @@ static void refuse_open(enum db_access access, enum exit_status status, const ch
 
 static void strange_files(void **state)
 {
-	FILE *file;
+	FILE *text;
 
 	(void)state;
-	refuse_open(DB_READ, STATUS_NO_INPUT, "no such file");
-	execute(path, "CREATE TABLE x (a)");
-	refuse_open(DB_READ, STATUS_BAD_INPUT, "not one of twostage's");
-	refuse_open(DB_WRITE, STATUS_BAD_INPUT, "not one of twostage's");
-	unlink(path);
-	db_close(open_for(path, DB_WRITE), NULL);
-	execute(path, "PRAGMA user_version = 99");
-	refuse_open(DB_WRITE, STATUS_BAD_INPUT, "schema version 99 is newer");
-	execute(path, "PRAGMA user_version = 0");
-	refuse_open(DB_READ, STATUS_BAD_INPUT, "schema version 0 is older");
-	execute(path, "PRAGMA user_version = 2; ALTER TABLE point ADD COLUMN more INTEGER");
-	refuse_open(DB_READ, STATUS_BAD_INPUT, "another version of twostage");
-	file = fopen(path, "w");
+	refuse_open(db_rig_path, DB_READ, STATUS_NO_INPUT, "no such file");
+	db_rig_execute(db_rig_path, "CREATE TABLE x (a)");
+	refuse_open(db_rig_path, DB_READ, STATUS_BAD_INPUT, "not one of twostage's");
+	refuse_open(db_rig_path, DB_WRITE, STATUS_BAD_INPUT, "not one of twostage's");
+	unlink(db_rig_path);
+	db_close(db_rig_open(db_rig_path, DB_WRITE), NULL);
+	db_rig_execute(db_rig_path, "PRAGMA user_version = 99");
+	refuse_open(db_rig_path, DB_WRITE, STATUS_BAD_INPUT, "schema version 99 is newer");
+	db_rig_execute(db_rig_path, "PRAGMA user_version = 0");
+	refuse_open(db_rig_path, DB_READ, STATUS_BAD_INPUT, "schema version 0 is older");
+	db_rig_execute(db_rig_path,
+		       "PRAGMA user_version = 3; ALTER TABLE point ADD COLUMN more INTEGER");
+	refuse_open(db_rig_path, DB_READ, STATUS_BAD_INPUT, "another version of twostage");
+	text = fopen(db_rig_path, "w");
 	fputs("This is no database. It is longer than a header of one, though: 100 bytes, and a "
 	      "few words more than that.",
-	      file);
-	fclose(file);
-	refuse_open(DB_READ, STATUS_BAD_INPUT, "not a database");
-	unlink(path);
-	snprintf(path, sizeof(path), "/nonexistent/x.db");
-	refuse_open(DB_WRITE, STATUS_IO, "unable to open");
+	      text);
+	fclose(text);
+	refuse_open(db_rig_path, DB_READ, STATUS_BAD_INPUT, "not a database");
+	unlink(db_rig_path);
+	refuse_open("/nonexistent/x.db", DB_WRITE, STATUS_IO, "unable to open");
 }
 
 static void merging(void **state)
 {
-	struct db_point one = make_point(1), two = make_point(2);
+	struct db_point one = db_rig_point(1), two = db_rig_point(2);
 	struct diag diag = DIAG_INIT;
-	struct db *db = open_for(other, DB_WRITE);
+	struct db *db = db_rig_open(db_rig_other, DB_WRITE);
 	uint64_t n = 99;
 
 	(void)state;
-	put(db, &one);
-	put(db, &two);
+	db_rig_put(db, &one);
+	db_rig_put(db, &two);
 	db_close(db, NULL);
-	db = open_for(path, DB_WRITE);
-	put(db, &one);
-	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+	db = db_rig_open(db_rig_path, DB_WRITE);
+	db_rig_put(db, &one);
+	assert_int_equal(db_merge(db, db_rig_other, DB_MERGE_ALL, &n, &diag), STATUS_OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+	assert_int_equal(db_merge(db, db_rig_other, DB_MERGE_ALL, &n, &diag), STATUS_OK);
 	assert_int_equal(n, 0);
-	execute(other, "UPDATE point SET walks = 1 WHERE seed = 2;"
-		       "DELETE FROM point WHERE seed = 1");
-	assert_int_equal(db_merge(db, other, &n, &diag), STATUS_BAD_INPUT);
+	db_rig_execute(db_rig_other, "UPDATE point SET walks = 1 WHERE seed = 2;"
+				     "DELETE FROM point WHERE seed = 1");
+	assert_int_equal(db_merge(db, db_rig_other, DB_MERGE_ALL, &n, &diag), STATUS_BAD_INPUT);
 	assert_non_null(strstr(diag.text, "different results"));
 	assert_non_null(strstr(diag.text, two.key));
 	db_close(db, NULL);
@@ -273,10 +203,10 @@ enum { INTERVALS = 3 };
 /* A point of 25 instructions in intervals of 10. */
 static struct db_point make_intervals(struct interval interval[INTERVALS])
 {
-	struct db_point point = make_point(7);
+	struct db_point point = db_rig_point(7);
 
 	point.config.interval.instructions = 10;
-	set_key(&point);
+	db_rig_set_key(&point);
 	point.stats.v[STAT_instructions] = 25;
 	memset(interval, 0, INTERVALS * sizeof(*interval));
 	for (unsigned i = 0; i < INTERVALS; i++) {
@@ -309,42 +239,43 @@ static void intervals(void **state)
 		"UPDATE intervals SET interval = 9 WHERE interval = 2",
 	};
 	struct interval interval[INTERVALS];
-	struct db_point point = make_intervals(interval), plain = make_point(1);
+	struct db_point point = make_intervals(interval), plain = db_rig_point(1);
 	struct diag diag = DIAG_INIT;
 	struct db *db;
 	uint64_t n;
 
 	(void)state;
-	db = open_for(other, DB_WRITE);
-	put(db, &point);
-	put(db, &point);
-	put(db, &plain);
+	db = db_rig_open(db_rig_other, DB_WRITE);
+	db_rig_put(db, &point);
+	db_rig_put(db, &point);
+	db_rig_put(db, &plain);
 	assert_int_equal(db_intervals_scan(db, note_interval, interval, &diag), STATUS_OK);
 	db_close(db, NULL);
-	db = open_for(path, DB_WRITE);
+	db = db_rig_open(db_rig_path, DB_WRITE);
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(db_merge(db, other, &n, &diag), STATUS_OK);
+		assert_int_equal(db_merge(db, db_rig_other, DB_MERGE_ALL, &n, &diag), STATUS_OK);
 		assert_int_equal(n, i ? 0 : 2);
 		assert_int_equal(db_intervals_scan(db, note_interval, interval, &diag), STATUS_OK);
 		assert_int_equal(db_check(db, &n, &diag), STATUS_OK);
 	}
 	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
-		execute(other, damage[i]);
+		db_rig_execute(db_rig_other, damage[i]);
 		if (i == 0) {
-			assert_int_equal(db_merge(db, other, &n, &diag), STATUS_BAD_INPUT);
+			assert_int_equal(db_merge(db, db_rig_other, DB_MERGE_ALL, &n, &diag),
+					 STATUS_BAD_INPUT);
 			assert_non_null(strstr(diag.text, "different intervals of point"));
 		}
 		diag = (struct diag)DIAG_INIT;
 		db_close(db, NULL);
-		db = open_for(other, DB_WRITE);
+		db = db_rig_open(db_rig_other, DB_WRITE);
 		assert_int_equal(db_check(db, &n, &diag), STATUS_BAD_INPUT);
 		assert_non_null(strstr(diag.text, "intervals do not add up"));
 		db_close(db, NULL);
-		unlink(other);
-		db = open_for(other, DB_WRITE);
-		put(db, &point);
+		unlink(db_rig_other);
+		db = db_rig_open(db_rig_other, DB_WRITE);
+		db_rig_put(db, &point);
 		db_close(db, NULL);
-		db = open_for(path, DB_WRITE);
+		db = db_rig_open(db_rig_path, DB_WRITE);
 	}
 	db_close(db, NULL);
 }
@@ -353,12 +284,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys),
-		cmocka_unit_test_setup_teardown(round_trip, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(sweeps_are_replaced, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(damage_is_found, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(strange_files, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(merging, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(intervals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(round_trip, db_rig_set_up, db_rig_tear_down),
+		cmocka_unit_test_setup_teardown(sweeps_are_replaced, db_rig_set_up,
+						db_rig_tear_down),
+		cmocka_unit_test_setup_teardown(damage_is_found, db_rig_set_up, db_rig_tear_down),
+		cmocka_unit_test_setup_teardown(strange_files, db_rig_set_up, db_rig_tear_down),
+		cmocka_unit_test_setup_teardown(merging, db_rig_set_up, db_rig_tear_down),
+		cmocka_unit_test_setup_teardown(intervals, db_rig_set_up, db_rig_tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
