@@ -3,7 +3,7 @@
 # make studies     the sweeps of docs/studies.md, their tables printed
 # make check       all tests                            make check-long  the same with long random runs
 # make bench       speed of replay, JSON on stdout      make bench-systemc   the same, many vCPUs with SystemC
-# make format, lint, clean
+# make check-dinero   misses against Dinero IV         make format, lint, clean
 # Each installs the Debian packages that it misses first; SETUP=no leaves that out.
 
 # No built-in rules: they would try to link the dependency files.
@@ -202,6 +202,11 @@ bench-systemc:
 	@$(GEN_VCPUS) --pattern=stride --footprint=64M --stride=64 --accesses=64M -o $(B)/bench/stride.s2t
 	@$(B)/tests/bench/bench_vcpus $(B)/bench/random.s2t $(B)/bench/zipf.s2t $(B)/bench/stride.s2t
 
+# Miss counts against Dinero IV, where dineroIV is on PATH.
+check-dinero:
+	@+$(MAKE) --no-print-directory all
+	@TWOSTAGE="$$(cd '$(B)' && pwd)/twostage" sh tests/bench/live/dinero.sh
+
 # ---- upkeep --------------------------------------------------------------------------------------
 
 format: setup-check
@@ -214,7 +219,7 @@ clean:
 	rm -rf build build-gcc build-clang build-asan build-fuzz
 
 FORCE:
-.PHONY: all report studies check check-long bench bench-systemc format lint clean test-programs bench-programs FORCE \
+.PHONY: all report studies check check-long check-dinero bench bench-systemc format lint clean test-programs bench-programs FORCE \
 	setup-build setup-report setup-check setup-fuzz setup-slurm $(CHECK_BUILDS)
 .PRECIOUS: $(B)/gen/registry_%.c $(B)/%.o
 -include traces/capture/capture.mk tests/conform/conform.mk tests/conform/kvm-live/kvm-live.mk tests/fuzz/fuzz.mk tests/slurm/slurm.mk

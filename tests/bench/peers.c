@@ -31,12 +31,14 @@ struct peer {
 
 #define INSTRUCTIONS "INSTRUCTIONS"
 #define INPUT	     "INPUT"
+#define SUFFIX	     ".trace"
 
-/* Traditional din: "LABEL ADDRESS", 0 read, 1 write, 2 fetch. */
+/* Traditional din: "LABEL ADDRESS", 0 read, 2 fetch. A store is a read: TLBs write nothing back. */
 static void write_din(struct feed *feed, const struct trace_key *key, bool store)
 {
-	const int label = key->stream == STREAM_FETCH ? 2 : store;
+	const int label = key->stream == STREAM_FETCH ? 2 : 0;
 
+	(void)store;
 	fprintf(feed->out, "%d %" PRIx64 "\n", label, key->va);
 	feed->left--;
 }
@@ -66,8 +68,7 @@ static const struct peer peers[] = {
 	{ "champsim",
 	  write_champsim,
 	  10,
-	  { "champsim", "--warmup-instructions", "0", "--simulation-instructions", INSTRUCTIONS,
-	    INPUT, NULL } },
+	  { "champsim", "-w", "0", "-i", INSTRUCTIONS, INPUT, NULL } },
 };
 
 enum { PEERS = sizeof(peers) / sizeof(peers[0]) };
@@ -163,8 +164,10 @@ enum exit_status peer_run(unsigned index, const struct trace_reader *trace, uint
 	char input[4096];
 	int fd;
 
-	snprintf(input, sizeof(input), "%s/peer.XXXXXX", folder && *folder ? folder : P_tmpdir);
-	fd = mkstemp(input);
+	/* ChampSim unpacks names that end with gz or xz, as random ones may. */
+	snprintf(input, sizeof(input), "%s/peer.XXXXXX" SUFFIX,
+		 folder && *folder ? folder : P_tmpdir);
+	fd = mkstemps(input, sizeof(SUFFIX) - 1);
 	feed.out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!feed.out)
 		return diag_set(diag, STATUS_IO, "%s: %s", input, strerror(errno));
