@@ -44,6 +44,10 @@ for n in 1 2 7 50; do
 	expect "check of $n" 0 '' "$TWOSTAGE_FAST" db check n$n.db n$n.db.slices/*.db
 	expect "status of $n" 0 "^n$n.db.slices: $n of $n slices? complete, 36 of 36 points" "$TWOSTAGE" sweep -o n$n.db --status s.yaml
 done
+# All at once, as a scheduler that knows nothing of them runs them.
+expect 'slices at once' 0 '' sh -c 'seq 9 | xargs -P 4 -I{} "$TWOSTAGE_FAST" sweep -j 1 -o n9.db --slice {}/9 s.yaml'
+expect 'merge of slices run at once' 0 '^n9.db: 36 points: 0 run, 0 impossible, 36 there' "$TWOSTAGE" sweep -o n9.db --merge s.yaml
+equal 'slices run at once equal a local run' n9.db
 "$TWOSTAGE_FAST" sweep --csv -o n7.db --merge s.yaml >slices.tables 2>/dev/null
 expect 'tables after a merge' 0 '' cmp local.tables slices.tables
 expect 'a shard keeps the rollback journal' 0 '^delete$' sqlite3 n2.db.slices/slice-1.db 'PRAGMA journal_mode'
