@@ -40,7 +40,7 @@ enum exit_status replay_flush_stores(struct replay *replay, uint64_t ordinal);
 /* replay_runs.c: another block begins. */
 void replay_forget_records(struct replay *replay);
 
-/* Records one after the other, no timing backend in the way. */
+/* replay_records.c: one after the other, no timing backend in the way. */
 enum exit_status replay_untimed(struct replay *replay, const struct trace_block *block,
 				uint32_t first, uint32_t end);
 
@@ -79,7 +79,7 @@ static inline uint32_t replay_record_at(const struct trace_block *block, uint32_
 	return first;
 }
 
-/* Records between two events, without boundaries among them that anyone wants to know of. */
+/* replay_records.c: between two events, without boundaries among them that anyone wants. */
 enum exit_status replay_unmarked(struct replay *replay, const struct trace_block *block,
 				 uint32_t first, uint32_t end);
 
