@@ -239,7 +239,11 @@ static enum exit_status prepare(const struct sweep_args *arguments, struct plan 
 		if (!*find)
 			return diag->status;
 	}
+	plan->salvage = arguments->salvage != 0;
 	status = plan_open_traces(plan, diag);
+	for (size_t i = 0; i < plan->n_traces; i++)
+		if (plan->traces[i].damage)
+			output_salvaged(plan->traces[i].damage);
 	if (status == STATUS_OK && arguments->confidence)
 		status = sweep_choose_samples(arguments, plan, diag);
 	if (status == STATUS_OK)

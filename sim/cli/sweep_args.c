@@ -23,6 +23,7 @@ enum key {
 	KEY_CONFIDENCE,
 	KEY_FIND,
 	KEY_WHERE,
+	KEY_SALVAGE,
 };
 
 static unsigned parse_number(const char *option, const char *text, unsigned max,
@@ -89,6 +90,9 @@ static void check(const struct sweep_args *arguments, struct argp_state *state)
 		argp_error(state,
 			   "--timing does not reach the tasks of --slurm: set timing.backend "
 			   "in the spec");
+	if (arguments->salvage && arguments->mode == SWEEP_SLURM)
+		argp_error(state, "--salvage does not reach the tasks of --slurm: save the traces "
+				  "once, by `twostage trace convert --salvage`");
 	if (arguments->n_workers && arguments->mode == SWEEP_SLURM)
 		argp_error(state, "--jobs does not reach the tasks of --slurm: ask sbatch for "
 				  "processors, `-- --cpus-per-task=N`");
@@ -156,6 +160,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_FIND:
 		arguments->find = arg;
 		return 0;
+	case KEY_SALVAGE:
+		arguments->salvage = 1;
+		return 0;
 	case KEY_WHERE:
 		arguments->where = arg;
 		return 0;
@@ -186,6 +193,8 @@ void sweep_args_parse(struct sweep_args *arguments, int argc, char **argv)
 		  "analytic or systemc, for all models; the spec's own timing.backend stands", 0 },
 		{ "dry-run", 'n', NULL, 0,
 		  "list the points, what they share and what they will cost, and stop", 0 },
+		{ "salvage", KEY_SALVAGE, NULL, 0,
+		  "replay damaged or truncated traces up to the damage", 0 },
 		{ "json", 'J', NULL, 0, "print the summary and the spec's tables as JSON", 0 },
 		{ "csv", 'C', NULL, 0, "print the spec's tables as CSV", 0 },
 		{ "find", KEY_FIND, "PARAM[=LO..HI[:STEP]]", 0,

@@ -23,7 +23,7 @@ struct sweep_args {
 	unsigned slice, n_slices; /* SWEEP_SLICE: which, counted from 0, of how many */
 	unsigned n_tasks;	  /* SWEEP_SLURM: into which it is cut; 0: by their cost */
 	unsigned task_minutes;	  /* what a task of Slurm is to be worth */
-	int dry_run, json, csv, detach;
+	int dry_run, json, csv, detach, salvage;
 	char **sbatch; /* options for sbatch */
 	size_t n_sbatch;
 };

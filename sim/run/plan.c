@@ -68,6 +68,7 @@ void plan_free(struct plan *plan)
 	for (size_t i = 0; i < plan->n_traces; i++) {
 		if (plan->traces[i].reader)
 			trace_close(plan->traces[i].reader);
+		free(plan->traces[i].damage);
 		free(plan->traces[i].path);
 	}
 	plan_free_tables(plan);
@@ -196,22 +197,34 @@ static enum trace_granularity granularity_of(const struct plan *plan, uint32_t t
 	return finest;
 }
 
+static enum exit_status open_trace(const struct plan *plan, uint32_t index, struct diag *diag)
+{
+	struct plan_trace *trace = &plan->traces[index];
+	struct diag damage = DIAG_INIT;
+	const struct trace_info *info;
+
+	trace->reader = trace_open_any(trace->path, NULL, plan->salvage,
+				       granularity_of(plan, index), &damage);
+	if (!trace->reader)
+		return diag_set(diag, damage.status, "%s", damage.text);
+	info = trace_info(trace->reader);
+	trace->name = (struct db_trace){ input_name(trace->path), info->content_digest,
+					 trace_accesses(&info->totals) };
+	if (damage.status == STATUS_OK)
+		return STATUS_OK;
+	trace->damage = malloc(sizeof(*trace->damage));
+	if (!trace->damage)
+		return no_memory(diag);
+	*trace->damage = damage;
+	return STATUS_OK;
+}
+
 enum exit_status plan_open_traces(struct plan *plan, struct diag *diag)
 {
 	enum exit_status status = list_all(plan, diag);
 
-	for (uint32_t i = 0; status == STATUS_OK && i < plan->n_traces; i++) {
-		struct plan_trace *trace = &plan->traces[i];
-		const struct trace_info *info;
-
-		trace->reader =
-			trace_open_any(trace->path, NULL, false, granularity_of(plan, i), diag);
-		if (!trace->reader)
-			return diag->status;
-		info = trace_info(trace->reader);
-		trace->name = (struct db_trace){ input_name(trace->path), info->content_digest,
-						 trace_accesses(&info->totals) };
-	}
+	for (uint32_t i = 0; status == STATUS_OK && i < plan->n_traces; i++)
+		status = open_trace(plan, i, diag);
 	return status;
 }
 

@@ -6,6 +6,7 @@
 #ifndef TWOSTAGE_RUN_PLAN_H
 #define TWOSTAGE_RUN_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,7 @@ struct plan_grid {
 struct plan_trace {
 	char *path;
 	struct trace_reader *reader; /* after plan_open_traces() */
+	struct diag *damage;	     /* what ends a trace that is salvaged; NULL: it is whole */
 	struct db_trace name;
 	/* sample.* of all points of this trace, where their axes say nothing else; may be set
 	 * between plan_open_traces() and plan_expand(). period 0: as in the models. */
@@ -65,13 +67,17 @@ struct plan {
 	size_t n_points, n_duplicates;
 	struct plan_table *tables; /* of `print:` */
 	size_t n_tables;
+	bool salvage; /* damaged traces up to the damage; may be set before plan_open_traces() */
 };
 
 /* Read a spec: names, files and values are checked, nothing is opened. NULL on failure. */
 struct plan *plan_load(const char *path, struct diag *diag);
 void plan_free(struct plan *plan);
 
-/* Open all traces, foreign ones converted in memory. */
+/*
+ * Open all traces, foreign ones and specifications converted once, into a temporary file each,
+ * which the workers read, too.
+ */
 enum exit_status plan_open_traces(struct plan *plan, struct diag *diag);
 
 /* List the points with their keys; those that a point before them equals are left out. */

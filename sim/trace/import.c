@@ -3,37 +3,22 @@
 #include "trace/import_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "trace/gen.h"
 #include "trace/s2t.h"
 #include "trace/source.h"
+#include "trace/temporary.h"
 
 enum {
 	HEAD_BYTES = 1 << 16, /* what the importers look at to know their own */
 	LEAST_SCORE = 30,
 	SPOOL_LEVEL = -5, /* a temporary trace is read once or twice: speed counts */
 };
-
-/* A file without a name, in TMPDIR or else in memory. */
-static int temporary_file(void)
-{
-	const char *folder = getenv("TMPDIR");
-	char path[4096];
-	int fd, n;
-
-	n = snprintf(path, sizeof(path), "%s/twostage.XXXXXX",
-		     folder && *folder ? folder : P_tmpdir);
-	fd = n < (int)sizeof(path) ? mkstemp(path) : -1;
-	if (fd < 0)
-		return memfd_create("twostage", MFD_CLOEXEC);
-	(void)unlink(path);
-	return fd;
-}
 
 /* A native trace that comes compressed, or through a pipe, into a file that can be read anywhere.
  */
@@ -42,27 +27,25 @@ static struct trace_reader *spool_native(struct byte_source *source, bool salvag
 {
 	const char *path = source_path(source);
 	const unsigned char *p;
-	int fd = temporary_file();
+	char *name;
+	int fd = temporary_open(path, &name, diag);
 	size_t got;
 
-	if (fd < 0) {
-		diag_set(diag, STATUS_IO, "%s: cannot make a temporary file: %s", path,
-			 strerror(errno));
+	if (fd < 0)
 		return NULL;
-	}
 	while ((p = source_peek(source, SOURCE_MAX_PEEK, &got, diag)) && got > 0) {
 		ssize_t written = write(fd, p, got);
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0) {
-			diag_set(diag, STATUS_IO, "%s: cannot write to a temporary file: %s", path,
-				 strerror(errno));
+			diag_set(diag, STATUS_IO, "%s: cannot write: %s", name, strerror(errno));
 			p = NULL;
 			break;
 		}
 		source_take(source, (size_t)written);
 	}
+	free(name);
 	if (!p && !(salvage && diag->status == STATUS_BAD_INPUT)) {
 		close(fd);
 		return NULL;
@@ -261,43 +244,47 @@ static enum exit_status fill_from_spec(void *ctx, struct trace_writer *writer,
 	return status ? status : finished;
 }
 
-/* A native trace in a temporary file. */
-static struct trace_reader *spool(spool_fill *fill, void *ctx, const char *path,
+/* The file `fd`, which stays open, gets the records and is then whole. */
+static enum exit_status fill_file(spool_fill *fill, void *ctx, int fd, const char *name,
 				  enum trace_granularity granularity, struct diag *diag)
 {
 	struct trace_writer_options options = { .granularity = granularity,
 						.zstd_level = SPOOL_LEVEL };
+	const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct diag own = DIAG_INIT;
 	struct trace_writer *writer;
-	int fd = temporary_file(), copy = fd < 0 ? -1 : dup(fd);
 	enum exit_status status;
 
-	if (copy < 0) {
-		diag_set(diag, STATUS_IO, "%s: cannot make a temporary file: %s", path,
-			 strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	writer = trace_create_fd(copy, path, &options, diag);
-	if (!writer) {
-		close(fd);
-		return NULL;
-	}
+	if (copy < 0)
+		return diag_set(diag, STATUS_IO, "%s: %s", name, strerror(errno));
+	writer = trace_create_fd(copy, name, &options, diag);
+	if (!writer)
+		return diag->status;
 	status = fill(ctx, writer, granularity, diag);
 	if (status) {
 		trace_abandon(writer);
-	} else {
-		struct diag own = DIAG_INIT;
+		return status;
+	}
+	status = trace_finish(writer, NULL, &own);
+	return status ? diag_set(diag, status, "%s", own.text) : STATUS_OK;
+}
 
-		status = trace_finish(writer, NULL, &own);
-		if (status)
-			diag_set(diag, status, "%s", own.text);
-	}
-	if (status) {
-		close(fd);
+/* A native trace in a temporary file. */
+static struct trace_reader *spool(spool_fill *fill, void *ctx, const char *path,
+				  enum trace_granularity granularity, struct diag *diag)
+{
+	char *name;
+	const int fd = temporary_open(path, &name, diag);
+	enum exit_status status;
+
+	if (fd < 0)
 		return NULL;
-	}
-	return trace_open_fd(fd, path, false, diag);
+	status = fill_file(fill, ctx, fd, name, granularity, diag);
+	free(name);
+	if (status == STATUS_OK)
+		return trace_open_fd(fd, path, false, diag);
+	close(fd);
+	return NULL;
 }
 
 bool trace_is_spec(const char *path)

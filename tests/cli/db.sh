@@ -1,3 +1,4 @@
+#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # `twostage db merge` and what it does with sweeps: the same one, an extended one, slices in any order, databases of
 # the schema before; two at once, and merges that are killed.

@@ -216,7 +216,7 @@ a=$!
 b=$!
 "$TWOSTAGE_FAST" sweep -j 1 -o both.db s.yaml --find stage2.ipa_bits --where 'walks < 1' >c.log 2>&1 &
 c=$!
-"$TWOSTAGE_FAST" db merge both.db free.db >d.log 2>&1 || fail "merge beside sweeps: $(cat d.log)"
+"$TWOSTAGE_FAST" db merge --points both.db free.db >d.log 2>&1 || fail "merge beside sweeps: $(cat d.log)"
 for pid in $a $b $c; do wait "$pid" || fail "sweeps at once: $(cat a.log b.log c.log)"; done
 "$TWOSTAGE_FAST" db export both.db >both.csv
 "$TWOSTAGE_FAST" db export free.db >free.csv
