@@ -310,7 +310,7 @@ static uint64_t next_end(const struct work *work, uint64_t now)
 
 /*
  * Let workers take places as sweep_run() does; one that goes on where it was has the recordings
- * that it wants.
+ * that it wants, and so has a copy of the one that was there.
  */
 static void simulate(struct work *work, size_t *behind)
 {
@@ -321,6 +321,7 @@ static void simulate(struct work *work, size_t *behind)
 		const unsigned worker = first_free(work);
 		const uint64_t now = work->busy[worker];
 		const size_t place = schedule_next(&work->schedule, worker);
+		unsigned like;
 		uint64_t cost;
 
 		if (place == SCHEDULE_NONE) {
@@ -330,8 +331,11 @@ static void simulate(struct work *work, size_t *behind)
 			continue;
 		}
 		schedule_take(&work->schedule, worker);
-		cost = place == behind[worker] ? work->costs[place].shared
-					       : work->costs[place].alone;
+		like = schedule_like(&work->schedule, worker);
+		if (work->busy[like] > now)
+			work->busy[worker] = work->busy[like];
+		cost = place == behind[worker] || like != worker ? work->costs[place].shared
+								 : work->costs[place].alone;
 		work->busy[worker] += cost;
 		forecast->micros += cost;
 		if (cost > forecast->longest_micros)

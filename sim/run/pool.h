@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A pool of worker processes. Each job is a number; its result is a fixed number of bytes. A worker
- * that dies costs the job it had, nothing else; another takes its place.
+ * that dies costs the job it had, nothing else; another takes its place. A worker may become a copy
+ * of another one, so that what that one has learnt in its jobs is learnt once.
  */
 #ifndef TWOSTAGE_RUN_POOL_H
 #define TWOSTAGE_RUN_POOL_H
@@ -33,6 +34,14 @@ unsigned pool_busy(const struct pool *pool);
 
 /* Hand out a job to a worker that is free. */
 enum exit_status pool_submit(struct pool *pool, unsigned worker, uint64_t job, struct diag *diag);
+
+/*
+ * The same, but the worker first becomes a copy of worker `like`, with all that this one has in
+ * memory when it is done with the jobs that it was given so far. Where `like` dies before, or has
+ * not begun, the job is done by a new worker.
+ */
+enum exit_status pool_submit_copy(struct pool *pool, unsigned worker, unsigned like, uint64_t job,
+				  struct diag *diag);
 
 enum pool_event_type {
 	POOL_RESULT,  /* `result` is filled */

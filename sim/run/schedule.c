@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/point.h"
 #include "trace/trace.h"
 
 /* What a point costs by what it shares, in parts of one that shares nothing. */
@@ -19,11 +20,18 @@ static const uint64_t walking_parts[SHARE_DEPTHS] = {
 	[SHARE_WALKS] = 770,	      [SHARE_PLACES] = 2,
 };
 
+/*
+ * What a copy of a worker costs, in records; and a replay that another worker makes as well counts
+ * half of its time, even if nobody waits for it.
+ */
+enum { COPY_RECORDS = 1 << 16, TWICE_DIVISOR = 2 };
+
 /* A point on its way to its place. */
 struct entry {
 	size_t point;
 	uint64_t key[SHARE_DEPTHS]; /* equal: they may share so much */
 	size_t group[SHARE_DEPTHS]; /* the first point of those */
+	bool alone;		    /* it shares nothing, whatever the keys */
 };
 
 /* What qsort() compares. */
@@ -58,9 +66,10 @@ static void set_groups(struct entry *entries, struct by_key *sorted, size_t n, u
 		sorted[i] = (struct by_key){ entries[i].key[depth], &entries[i] };
 	qsort(sorted, n, sizeof(*sorted), compare_keys);
 	for (size_t i = 0; i < n; i++)
-		sorted[i].entry->group[depth] = i && sorted[i].key == sorted[i - 1].key
-							? sorted[i - 1].entry->group[depth]
-							: sorted[i].entry->point;
+		sorted[i].entry->group[depth] =
+			i && sorted[i].key == sorted[i - 1].key && !sorted[i].entry->alone
+				? sorted[i - 1].entry->group[depth]
+				: sorted[i].entry->point;
 }
 
 static enum share_depth shared_by(const struct entry *a, const struct entry *b)
@@ -129,6 +138,7 @@ static bool set_places(struct schedule *schedule, const struct plan *plan,
 			.before = before,
 			.alone = cost_of_one(records, (*parts)[SHARE_NOTHING]),
 			.shared = (uint8_t)shared,
+			.walking = *parts == walking_parts,
 		};
 		before += cost_of_one(records, (*parts)[shared]);
 	}
@@ -156,6 +166,7 @@ enum exit_status schedule_init(struct schedule *schedule, const struct plan *pla
 
 		plan_config(plan, point, &config);
 		entries[i].point = first + i;
+		entries[i].alone = point_is_alone(&config);
 		share_keys(&config, point->trace, entries[i].key);
 	}
 	if (done) {
@@ -164,6 +175,10 @@ enum exit_status schedule_init(struct schedule *schedule, const struct plan *pla
 		qsort(entries, n, sizeof(*entries), compare_groups);
 		done = set_places(schedule, plan, entries);
 		schedule->lanes[0].end = n;
+		for (unsigned i = 0; i < n_workers; i++) {
+			schedule->lanes[i].last = SCHEDULE_NONE;
+			schedule->lanes[i].like = i;
+		}
 	}
 	free(entries);
 	free(sorted);
@@ -180,31 +195,80 @@ void schedule_fini(struct schedule *schedule)
 	memset(schedule, 0, sizeof(*schedule));
 }
 
-/* Of the places begin to end - 1, for a worker that has no recordings. */
+/* Of the places begin to end - 1, by a worker that did the one in front of them. */
 static uint64_t cost_of(const struct schedule *schedule, size_t begin, size_t end)
 {
-	const struct schedule_place *place = &schedule->places[begin];
-	const uint64_t all = schedule->places[end].before - place->before;
-
-	return begin == end ? 0 : all - (place[1].before - place->before) + place->alone;
+	return schedule->places[end].before - schedule->places[begin].before;
 }
 
-/* Where to cut a lane in two, so that the later half is done soonest; its end: nowhere. */
-static size_t find_cut(const struct schedule *schedule, const struct schedule_lane *lane)
+/* How much more a place costs if it shares no more than `depth`. */
+static uint64_t extra_of(const struct schedule *schedule, size_t i, enum share_depth depth)
 {
-	const struct schedule_place *places = schedule->places;
-	/* Its worker has the recordings that it wants. */
-	uint64_t best = places[lane->end].before - places[lane->begin].before;
-	size_t cut = lane->end;
+	const struct schedule_place *place = &schedule->places[i];
+	const uint64_t *parts = place->walking ? walking_parts : usual_parts;
+
+	return depth >= place->shared
+		       ? 0
+		       : (place->alone - 1) * (parts[depth] - parts[place->shared]) / COST_PARTS;
+}
+
+static enum share_depth shared_at(const struct schedule *schedule, size_t i, enum share_depth most)
+{
+	const enum share_depth shared = (enum share_depth)schedule->places[i].shared;
+
+	return shared < most ? shared : most;
+}
+
+/* What a worker that did place `last` shares with place `i`. */
+static enum share_depth shared_since(const struct schedule *schedule, size_t last, size_t i)
+{
+	enum share_depth depth = SHARE_PLACES;
+
+	if (last == SCHEDULE_NONE || last >= i)
+		return SHARE_NOTHING;
+	while (i > last && depth > SHARE_NOTHING)
+		depth = shared_at(schedule, i--, depth);
+	return depth;
+}
+
+struct cut {
+	size_t at;   /* the other lane's end: nowhere */
+	bool copied; /* the worker becomes a copy of the other one */
+};
+
+/*
+ * Where to cut a lane in two, so that the later half is done soonest. A worker of its own begins at
+ * once, but may have to record what the other one does, too; a copy waits until that one is done
+ * with its point.
+ */
+static struct cut find_cut(const struct schedule *schedule, const struct schedule_lane *own,
+			   const struct schedule_lane *lane)
+{
+	enum share_depth owned = shared_since(schedule, own->last, lane->begin);
+	enum share_depth copied = lane->last == SCHEDULE_NONE ? SHARE_NOTHING : SHARE_PLACES;
+	uint64_t best = lane->doing + cost_of(schedule, lane->begin, lane->end);
+	struct cut cut = { .at = lane->end };
 
 	for (size_t i = lane->begin; i < lane->end; i++) {
-		const uint64_t left = places[i].before - places[lane->begin].before;
+		const uint64_t left = cost_of(schedule, lane->begin, i);
 		const uint64_t right = cost_of(schedule, i, lane->end);
-		const uint64_t longer = left > right ? left : right;
 
-		if (longer < best) {
-			best = longer;
-			cut = i;
+		owned = shared_at(schedule, i, owned);
+		copied = shared_at(schedule, i, copied);
+
+		const uint64_t more = extra_of(schedule, i, owned);
+		const uint64_t begun =
+			more + right > lane->doing + left ? more + right : lane->doing + left;
+		const uint64_t again = extra_of(schedule, i, copied) + right + COPY_RECORDS;
+		const uint64_t waited = lane->doing + (again > left ? again : left);
+
+		if (begun + more / TWICE_DIVISOR < best) {
+			best = begun + more / TWICE_DIVISOR;
+			cut = (struct cut){ .at = i };
+		}
+		if (copied > owned && waited < best) {
+			best = waited;
+			cut = (struct cut){ .at = i, .copied = true };
 		}
 	}
 	return cut;
@@ -232,22 +296,41 @@ static struct schedule_lane *longest(const struct schedule *schedule)
 size_t schedule_next(struct schedule *schedule, unsigned worker)
 {
 	struct schedule_lane *own = &schedule->lanes[worker], *other;
-	size_t cut;
+	struct cut cut;
 
 	if (own->begin < own->end)
 		return own->begin;
 	other = longest(schedule);
-	cut = find_cut(schedule, other);
-	if (cut == other->end)
+	cut = find_cut(schedule, own, other);
+	if (cut.at == other->end)
 		return SCHEDULE_NONE;
-	*own = (struct schedule_lane){ cut, other->end };
-	other->end = cut;
+	own->begin = cut.at;
+	own->end = other->end;
+	own->like = worker;
+	if (cut.copied) {
+		own->last = other->last;
+		own->like = (unsigned)(other - schedule->lanes);
+	}
+	other->end = cut.at;
 	return own->begin;
 }
 
 void schedule_take(struct schedule *schedule, unsigned worker)
 {
-	schedule->lanes[worker].begin++;
+	struct schedule_lane *lane = &schedule->lanes[worker];
+	const size_t place = lane->begin++;
+	const enum share_depth depth = shared_since(schedule, lane->last, place);
+
+	lane->doing = cost_of(schedule, place, place + 1) + extra_of(schedule, place, depth);
+	lane->last = place;
+}
+
+unsigned schedule_like(struct schedule *schedule, unsigned worker)
+{
+	const unsigned like = schedule->lanes[worker].like;
+
+	schedule->lanes[worker].like = worker;
+	return like;
 }
 
 unsigned schedule_wanted(const struct schedule *schedule, size_t place)

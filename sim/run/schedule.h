@@ -6,6 +6,7 @@
 #ifndef TWOSTAGE_RUN_SCHEDULE_H
 #define TWOSTAGE_RUN_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,11 +20,15 @@ struct schedule_place {
 	uint64_t alone;	 /* its own cost if it shares nothing */
 	uint8_t shared;	 /* enum share_depth: with the place before */
 	uint8_t wanted;	 /* schedule_wanted() */
+	bool walking;	 /* most misses of its trace walk */
 };
 
 /* Places begin to end - 1 are one worker's. */
 struct schedule_lane {
 	size_t begin, end;
+	size_t last;	/* place taken last, whose recordings the worker has; SCHEDULE_NONE */
+	uint64_t doing; /* what that one costs */
+	unsigned like;	/* schedule_like() */
 };
 
 struct schedule {
@@ -46,6 +51,13 @@ void schedule_fini(struct schedule *schedule);
  */
 size_t schedule_next(struct schedule *schedule, unsigned worker);
 void schedule_take(struct schedule *schedule, unsigned worker);
+
+/*
+ * Of which worker it should become a copy before it begins what it took, for the recordings which
+ * that one has or is about to make; of itself: of none. To be asked for the point that it really
+ * begins: it is said once.
+ */
+unsigned schedule_like(struct schedule *schedule, unsigned worker);
 
 /* At which depths places behind it share with the place, so that what to record is known: 1 << enum
  * share_depth of each. */

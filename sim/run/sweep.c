@@ -200,6 +200,17 @@ static enum exit_status find_point(struct sweep *sweep, const struct plan_point 
 	return status;
 }
 
+/* A worker's job; perhaps for a copy of another one. */
+static enum exit_status hand_out(struct sweep *sweep, unsigned worker, size_t job,
+				 struct diag *diag)
+{
+	const unsigned like =
+		sweep->options->pick ? worker : schedule_like(&sweep->schedule, worker);
+
+	return like == worker ? pool_submit(sweep->pool, worker, job, diag)
+			      : pool_submit_copy(sweep->pool, worker, like, job, diag);
+}
+
 /* Deal with a worker's next point: skip it, note that it is impossible, or hand it out. */
 static enum exit_status begin_point(struct sweep *sweep, unsigned worker, struct diag *diag)
 {
@@ -220,7 +231,7 @@ static enum exit_status begin_point(struct sweep *sweep, unsigned worker, struct
 	}
 	plan_config(sweep->plan, point, &config);
 	if (point_check(&config, &reason) == STATUS_OK)
-		return pool_submit(sweep->pool, worker, job, diag);
+		return hand_out(sweep, worker, job, diag);
 	if (reason.status == STATUS_BAD_INPUT)
 		status = store_impossible(sweep, point, reason.text, diag);
 	else
