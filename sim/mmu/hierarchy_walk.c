@@ -328,9 +328,12 @@ static inline void walk_once(struct mmu_walker *walker, const struct mmu_space *
 	if (walker->vcpu->pe)
 		choose_entries(walker->vcpu, space->regime, access->va);
 	walker->log.reads = 0;
+	walker->log.unasked = 0;
 	walker->plain = false;
+	walker->hooks.idle_stage2 = walk_cache_is_unused(&walker->vcpu->s2);
 	walker->hooks.log = mmu->watch || walker->vcpu->pwc.ways ? NULL : &walker->log;
 	mmu_walk(space->regime, mmu->mem, access, &walker->hooks, result);
+	walker->account.s2_misses += walker->vcpu->s2.ways ? walker->log.unasked : 0;
 	if (!walker->log.reads)
 		return;
 	if (mmu->listener.event)

@@ -263,6 +263,16 @@ static void decode_asid(struct regime *r, const struct arch_cpu *cpu, uint64_t t
 		r->asid &= 0xff;
 }
 
+static bool is_plain(const struct regime *r, const struct regime_stage *s1)
+{
+	const struct regime_stage *s2 = &r->s2;
+
+	if (!r->s1_on || !r->s2_on || s1->closed || s2->setup_fault != FAULT_NONE)
+		return false;
+	return s1->usual && s2->usual && s2->start_level >= 0 && s2->start_level <= 2 &&
+	       !s1->hw_dirty && !s2->hw_dirty;
+}
+
 void regime_init(struct regime *regime, const struct arch_cpu *cpu, const struct mmu_regs *regs,
 		 enum regime_kind kind)
 {
@@ -288,4 +298,6 @@ void regime_init(struct regime *regime, const struct arch_cpu *cpu, const struct
 	regime->s1_on = regime->s1_on && !bit(hcr, 12) && !bit(hcr, 27);
 	regime->s2_on = bit(hcr, 0) || bit(hcr, 12);
 	decode_s2(regime, cpu, regs);
+	regime->plain[0] = is_plain(regime, &regime->s1[0]);
+	regime->plain[1] = is_plain(regime, &regime->s1[1]);
 }

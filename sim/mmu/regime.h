@@ -54,6 +54,18 @@ struct regime_stage {
 	uint8_t s2_attr[USES][16]; /* by MemAttr, without FWB: regime_s2_used() of them */
 };
 
+/*
+ * What a walk before came to: pages of stage 1 and 2 whose descriptors are these but for their
+ * addresses. For walk_usual.c alone, and for speed: no result depends on it.
+ */
+struct regime_seen {
+	uint64_t s1_rest, s2_rest; /* 0: no such walk yet */
+	uint64_t table_rest;	   /* of the stage-2 page that held the table of stage 1; 0: none */
+	uint8_t table_attr;	   /* of reads of that table */
+	uint8_t el, perms, attr, sh;
+	bool global;
+};
+
 enum regime_kind {
 	REGIME_EL10, /* EL1&0, with stage 2 */
 	REGIME_EL20, /* EL2&0: a host with HCR_EL2.E2H = 1 */
@@ -75,6 +87,9 @@ struct regime {
 	bool ttl_hints;	      /* TLBI by VA keeps leaves of other levels than its hint's */
 	uint16_t asid;	      /* of the TTBR that TCR.A1 chooses; 8 bits if TCR.AS = 0 */
 	uint16_t vmid;	      /* 8 bits if VTCR_EL2.VS = 0 */
+	/* By half: both stages have their usual form, legal set-ups and no dirty state. */
+	bool plain[2];
+	struct regime_seen seen[2][ACCESS_STORE + 1]; /* by half and kind of access */
 };
 
 /* Decode; any register values are legal. Nothing is kept of the arguments. */

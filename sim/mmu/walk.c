@@ -13,6 +13,7 @@
 #include "mmu/walk_known.h"
 #include "mmu/walk_leaf.h"
 #include "mmu/walk_read.h"
+#include "mmu/walk_usual.h"
 
 static const struct walk_hooks no_hooks;
 
@@ -39,12 +40,6 @@ PER_STAGE bool fail(struct walk *w, const struct walk_stage *s, const struct wal
 
 /* ---- one descriptor ------------------------------------------------------------------------ */
 
-/* Almost all tables are write-back with both hints; the rest is for the function to say. */
-static inline bool is_cacheable(uint8_t attr)
-{
-	return attr == ATTR_NORMAL_WB || attr_is_write_back(attr);
-}
-
 /* Physical address and attributes of the entry at entry->address. */
 PER_STAGE bool locate(struct walk *w, const struct walk_stage *s, struct walk_entry *entry)
 {
@@ -59,8 +54,8 @@ PER_STAGE bool locate(struct walk *w, const struct walk_stage *s, struct walk_en
 	if (!s2_locate(w, s->st, entry->address, entry->level, WALK_FOR_TABLE_READ, &leaf))
 		return false;
 	entry->pa = pa_of(leaf.address);
-	entry->attr = leaf.attr;
-	entry->cacheable = is_cacheable(leaf.attr);
+	w->table_attr = entry->attr = leaf.attr;
+	entry->cacheable = walk_is_cacheable(leaf.attr);
 	entry->s2_bits = leaf.size_bits;
 	return true;
 }
@@ -76,7 +71,7 @@ PER_STAGE bool locate_known(struct walk *w, const struct walk_stage *s,
 		return locate(w, s, entry);
 	entry->pa = pa_of(known->table_pa.v | (entry->address & walk_offset_mask(s->granule_bits)));
 	entry->attr = known->table_attr;
-	entry->cacheable = is_cacheable(known->table_attr);
+	entry->cacheable = walk_is_cacheable(known->table_attr);
 	entry->s2_bits = 0;
 	return true;
 }
@@ -452,28 +447,52 @@ static inline struct walk_log *plain_log(const struct phys_mem *mem, const struc
 	return hooks->log;
 }
 
+/* From registers on, but for what the stage-1 walk cache was asked already. */
+static inline bool walk_stages(struct walk *w, uint64_t va, struct translation *out)
+{
+	const struct regime_stage *s1 = &w->regime->s1[regime_half(w->access->va)];
+
+	*out = (struct translation){ .global = true };
+	if (!(w->regime->s1_on ? s1_access(w, s1, va, out) : s1_flat(w, va, out)))
+		return false;
+	if (w->regime->s2_on && !w->access->stage1_only && !s2_access(w, out))
+		return false;
+	out->sh = attr_effective_sh(out->attr, out->sh);
+	return true;
+}
+
 void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct access *access,
 	      const struct walk_hooks *hooks, struct translation *out)
 {
 	const uint64_t va = regime_untag(regime, access->va, access->kind);
-	const struct regime_stage *s1 = &regime->s1[regime_half(access->va)];
+	struct walk_tried tried = { 0 };
+	struct walk_point known;
+	struct walk_log *log;
+	bool asked, hit = false;
 	struct walk w;
 
 	if (!hooks)
 		hooks = &no_hooks;
+	log = plain_log(mem, hooks);
+	asked = log && walk_is_usual(regime, hooks, access, va);
+	if (asked) {
+		hit = hooks->probe(hooks->ctx, 1, va, &known);
+		if (hit && walk_usual(regime, mem, access, hooks, va, &known, out, &tried))
+			return;
+	}
 	w = (struct walk){ .regime = regime,
 			   .mem = mem,
 			   .access = access,
 			   .hooks = hooks,
-			   .log = plain_log(mem, hooks),
+			   .log = log,
 			   .hints = hooks->hints,
 			   .out = out,
 			   .needed = walk_needed(access),
-			   .for_level = WALK_FOR_FINAL };
-	*out = (struct translation){ .global = true };
-	if (!(regime->s1_on ? s1_access(&w, s1, va, out) : s1_flat(&w, va, out)))
-		return;
-	if (regime->s2_on && !access->stage1_only && !s2_access(&w, out))
-		return;
-	out->sh = attr_effective_sh(out->attr, out->sh);
+			   .for_level = WALK_FOR_FINAL,
+			   .asked = asked,
+			   .hit = hit };
+	if (hit)
+		w.known = known;
+	if (walk_stages(&w, va, out) && tried.s1_rest)
+		walk_usual_learn(&w, &tried);
 }

@@ -87,7 +87,8 @@ static inline int walk_row_level(int stage, uint8_t row)
 
 /* The reads of a walk for those who look at them only behind it, all at once. */
 struct walk_log {
-	uint32_t reads; /* the walk adds to them */
+	uint32_t reads;	  /* the walk adds to them */
+	uint32_t unasked; /* and to stage-2 probes left out by walk_hooks.idle_stage2 */
 	struct latency_query query[WALK_READS_MOST];
 };
 
@@ -100,6 +101,8 @@ struct walk_hooks {
 	/* Bit n: of enum walk_purpose n: stage-2 translations that neither probe() nor learn() is
 	 * asked about. */
 	uint8_t unserved;
+	/* A stage-2 probe would find nothing: it may be counted in the log instead. */
+	bool idle_stage2;
 	/* Deepest point known for ia. False: none, start from the translation table base. */
 	bool (*probe)(void *ctx, int stage, uint64_t ia, struct walk_point *out);
 	/* A table was reached (before its entry is read) or a leaf was accepted (after all checks

@@ -14,6 +14,7 @@
 enum {
 	WALK_HINTS = 4096, /* of each stage; a power of two */
 	WALK_HINT_LEVELS = 5,
+	WALK_UPPERS = 64, /* a power of two */
 	HINT_INDEX_BITS = PHYS_PAGE_BITS - 3,
 };
 
@@ -23,6 +24,18 @@ struct walk_hint {
 	const uint64_t *words;
 };
 
+/* The way to the stage-2 table of level 2 for a GiB of IPA. */
+struct walk_upper {
+	uint64_t key;  /* IPA >> 30, + 1; 0: none */
+	uint64_t base; /* of the start table */
+	unsigned n;    /* descriptors above: of the start level and below */
+	const uint64_t *word[2];
+	uint64_t desc[2]; /* that they held: the way is this one as long as they do */
+	pa_t pa[2];
+	const uint64_t *words; /* of the table, or of the page of it that is meant */
+	uint64_t table;	       /* PA of that */
+};
+
 struct walk_hints {
 	uint64_t replaced; /* as in struct phys_mem; all is forgotten when that is another one */
 	/* Tables of the last level are many: by stage, and by the input addresses whose descriptors
@@ -30,6 +43,7 @@ struct walk_hints {
 	struct walk_hint last[2][WALK_HINTS];
 	/* The one read last, by stage and level + 1. */
 	struct walk_hint upper[2][WALK_HINT_LEVELS];
+	struct walk_upper stage2[WALK_UPPERS];
 };
 
 /* To be called before a walk: pages may have been freed since the last one. */

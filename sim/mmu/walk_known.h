@@ -15,6 +15,10 @@ PER_STAGE bool probe(const struct walk *w, const struct walk_stage *s,
 		     const struct walk_request *rq, enum walk_caches caches,
 		     struct walk_point *known)
 {
+	if (s->number == 1 && caches == WALK_CACHES && w->asked) {
+		*known = w->known;
+		return w->hit;
+	}
 	return caches == WALK_CACHES && w->hooks->probe && is_served(w, s->number, rq) &&
 	       w->hooks->probe(w->hooks->ctx, s->number, rq->ia, known);
 }

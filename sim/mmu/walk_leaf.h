@@ -97,6 +97,11 @@ struct walk_leaf {
 	bool cached; /* from a walk cache: no entry of a table was read */
 };
 
+/* Leaves that walk_usual() has met, as in struct regime_seen. */
+struct walk_tried {
+	uint64_t s1_rest, s2_rest, table_rest;
+};
+
 struct walk {
 	const struct regime *regime;
 	struct phys_mem *mem;
@@ -108,7 +113,17 @@ struct walk {
 	struct translation *out;
 	uint8_t needed; /* the one permission that the access needs */
 	int8_t for_level;
+	uint8_t table_attr; /* of reads of the stage-1 table that was located last */
+	bool asked;	    /* the stage-1 walk cache, which told `known` or (not `hit`) nothing */
+	bool hit;
+	struct walk_point known;
 };
+
+/* Almost all tables are write-back with both hints; the rest is for the function to say. */
+static inline bool walk_is_cacheable(uint8_t attr)
+{
+	return attr == ATTR_NORMAL_WB || attr_is_write_back(attr);
+}
 
 /* The bits of an address within 2^n bytes, n < 64. */
 static inline uint64_t walk_offset_mask(unsigned n)
