@@ -12,9 +12,10 @@ static uint32_t plain(const uint64_t *stamp, uint32_t ways)
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-enum { LANES = 4, BATCH = 4 * LANES };
+enum { LANES = 4, BATCH = 4 * LANES, USUAL_WAYS = 48 };
 
 #define AVX2   __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx2")))
 #define INLINE static inline __attribute__((always_inline))
 
 AVX2 INLINE __m256i load(const uint64_t *stamp)
@@ -71,24 +72,53 @@ AVX2 INLINE uint32_t way_of(const uint64_t *stamp, uint32_t ways, __m256i oldest
 	}
 }
 
-AVX2 INLINE uint32_t find_oldest(const uint64_t *stamp, uint32_t ways)
+/* The same of the usual number, all compared at once: where it lies is not to be foreseen. */
+AVX2 INLINE uint32_t way_of_usual(const uint64_t *stamp, __m256i oldest)
 {
-	return way_of(stamp, ways, oldest_of(stamp, ways));
+	uint64_t ways = 0;
+
+	for (uint32_t way = 0; way < USUAL_WAYS; way += LANES)
+		ways |= (uint64_t)lanes_of(_mm256_cmpeq_epi64(load(stamp + way), oldest)) << way;
+	return (uint32_t)__builtin_ctzll(ways);
 }
 
-/* The usual number of ways is compared without loops. */
 AVX2 static uint32_t avx2(const uint64_t *stamp, uint32_t ways)
 {
-	return ways == 48     ? find_oldest(stamp, 48)
-	       : ways < BATCH ? plain(stamp, ways)
-			      : find_oldest(stamp, ways);
+	if (ways == USUAL_WAYS)
+		return way_of_usual(stamp, oldest_of(stamp, USUAL_WAYS));
+	return ways < BATCH ? plain(stamp, ways) : way_of(stamp, ways, oldest_of(stamp, ways));
+}
+
+AVX512 INLINE __m512i load8(const uint64_t *stamp)
+{
+	return _mm512_loadu_si512(stamp);
+}
+
+/* The usual number in one go: where the oldest lies is not to be foreseen. */
+AVX512 static uint32_t avx512(const uint64_t *stamp, uint32_t ways)
+{
+	uint64_t equal = 0;
+	__m512i oldest;
+
+	if (ways != USUAL_WAYS)
+		return avx2(stamp, ways);
+	oldest = _mm512_min_epu64(
+		_mm512_min_epu64(_mm512_min_epu64(load8(stamp), load8(stamp + 8)),
+				 _mm512_min_epu64(load8(stamp + 16), load8(stamp + 24))),
+		_mm512_min_epu64(load8(stamp + 32), load8(stamp + 40)));
+	oldest = _mm512_set1_epi64((long long)_mm512_reduce_min_epu64(oldest));
+	for (uint32_t way = 0; way < USUAL_WAYS; way += 8)
+		equal |= (uint64_t)_mm512_cmpeq_epi64_mask(load8(stamp + way), oldest) << way;
+	return (uint32_t)__builtin_ctzll(equal);
 }
 #endif
 
 lru_find *lru_finder(enum lru_width width)
 {
 #if defined(__x86_64__)
-	if (width == LRU_WIDEST && __builtin_cpu_supports("avx2"))
+	if (width == LRU_WIDEST && __builtin_cpu_supports("avx512f"))
+		return avx512;
+	if (width != LRU_PLAIN && __builtin_cpu_supports("avx2"))
 		return avx2;
 #endif
 	(void)width;

@@ -92,7 +92,29 @@ static inline bool tag_matches(const struct tlb_tag *tag, uint64_t key, uint64_t
 	return tag->key == key && (tag->context == own || tag->context == global);
 }
 
-/* Of so many ways; a constant number is compared without a loop. */
+/* A context of the ways whose bits are set. */
+FORMED uint32_t way_among(const struct tlb_tag *tag, uint32_t ways, uint64_t own, uint64_t global)
+{
+	for (; ways; ways &= ways - 1) {
+		const uint32_t way = (uint32_t)__builtin_ctz(ways);
+
+		if (tag[way].context == own || tag[way].context == global)
+			return way;
+	}
+	return TLB_NONE;
+}
+
+/* All keys before any branch: which way it will be is not to be foreseen. */
+FORMED uint32_t way_of_few(const struct tlb_tag *tag, uint32_t ways, uint64_t key, uint64_t own,
+			   uint64_t global)
+{
+	uint32_t equal = 0;
+
+	for (uint32_t way = 0; way < ways; way++)
+		equal |= (uint32_t)(tag[way].key == key) << way;
+	return way_among(tag, equal, own, global);
+}
+
 FORMED uint32_t way_of(const struct tlb_tag *tag, uint32_t ways, uint64_t key, uint64_t own,
 		       uint64_t global)
 {
@@ -108,9 +130,9 @@ FORMED uint32_t find_in_set(const struct tlb *tlb, uint32_t set, uint64_t key, u
 {
 	const uint32_t ways = tlb->shape.ways, first = set * ways;
 	const struct tlb_tag *tag = &tlb->tag[first];
-	const uint32_t way = ways == 5	 ? way_of(tag, 5, key, own, global)
-			     : ways == 4 ? way_of(tag, 4, key, own, global)
-			     : ways == 8 ? way_of(tag, 8, key, own, global)
+	const uint32_t way = ways == 5	 ? way_of_few(tag, 5, key, own, global)
+			     : ways == 4 ? way_of_few(tag, 4, key, own, global)
+			     : ways == 8 ? way_of_few(tag, 8, key, own, global)
 					 : way_of(tag, ways, key, own, global);
 
 	return way == TLB_NONE ? TLB_NONE : first + way;

@@ -321,6 +321,7 @@ static void oldest_is_found(void **state)
 			first = stamp[i] < stamp[first] ? i : first;
 		}
 		assert_int_equal(lru_finder(LRU_PLAIN)(stamp, ways), first);
+		assert_int_equal(lru_finder(LRU_AVX2)(stamp, ways), first);
 		assert_int_equal(lru_finder(LRU_WIDEST)(stamp, ways), first);
 	}
 }

@@ -34,7 +34,11 @@ static inline uint32_t lru_oldest(const uint64_t *stamp, uint32_t ways)
 
 /* lru_oldest() as a function that suits the processor; each gives the same. Stamps below 2^63. */
 typedef uint32_t lru_find(const uint64_t *stamp, uint32_t ways);
-enum lru_width { LRU_PLAIN, LRU_WIDEST };
+enum lru_width {
+	LRU_PLAIN,
+	LRU_AVX2,
+	LRU_WIDEST
+}; /* how wide compares may be, where there are such */
 lru_find *lru_finder(enum lru_width width);
 
 /*
