@@ -23,6 +23,7 @@ struct caches {
 	struct level *end;	    /* of those there are */
 	struct level level[LEVELS]; /* in the order in which they are asked */
 	struct latency_result miss;
+	struct latency_result single[2]; /* of the first level: a miss, a hit */
 	bool first_masked; /* there is a first level, and set_mask & line is its set */
 	uint64_t tag[];
 };
@@ -74,6 +75,8 @@ static void init(void *state, const struct latency_config *config)
 		};
 		first += sets * level->ways;
 	}
+	caches->single[0] = caches->miss;
+	caches->single[1] = caches->level[0].hit;
 	caches->first_masked = caches->end != caches->level &&
 			       caches->level[0].set_mask == caches->level[0].sets - 1;
 }
@@ -86,11 +89,59 @@ static inline uint64_t *set_of(const struct level *level, uint64_t line)
 	return level->tag + set * level->ways;
 }
 
-/* Another line than set[0] becomes the most recent; a miss drops the oldest. */
-static inline bool set_shift(uint64_t *set, uint64_t ways, uint64_t line)
+/* b where a flag of all ones or none says so, else a. Compilers would rather branch. */
+static inline uint64_t either(uint64_t flag, uint64_t a, uint64_t b)
+{
+	return a ^ ((a ^ b) & flag);
+}
+
+/* All ones if they are the same. */
+static inline uint64_t flag_same(uint64_t a, uint64_t b)
+{
+	return -(uint64_t)(a == b);
+}
+
+/*
+ * A line becomes the most recent of its set; a miss drops the oldest. The usual numbers of ways
+ * without branches, as nobody can foretell which way it is, and who guesses wrong has to wait for
+ * the tags.
+ */
+static inline bool use_one(uint64_t *set, uint64_t line)
+{
+	const bool hit = set[0] == line;
+
+	set[0] = line;
+	return hit;
+}
+
+static inline bool use_two(uint64_t *set, uint64_t line)
+{
+	const uint64_t a = set[0], b = set[1], at_a = flag_same(a, line);
+
+	set[0] = line;
+	set[1] = either(at_a, a, b);
+	return (at_a | flag_same(b, line)) & 1;
+}
+
+static inline bool use_four(uint64_t *set, uint64_t line)
+{
+	const uint64_t a = set[0], b = set[1], c = set[2], d = set[3];
+	const uint64_t at_a = flag_same(a, line), by_b = at_a | flag_same(b, line);
+	const uint64_t by_c = by_b | flag_same(c, line);
+
+	set[0] = line;
+	set[1] = either(at_a, a, b);
+	set[2] = either(by_b, b, c);
+	set[3] = either(by_c, c, d);
+	return (by_c | flag_same(d, line)) & 1;
+}
+
+static inline bool use_many(uint64_t *set, uint64_t ways, uint64_t line)
 {
 	uint64_t carried = set[0];
 
+	if (carried == line)
+		return true;
 	set[0] = line;
 	for (uint64_t i = 1; i < ways; i++) {
 		const uint64_t old = set[i];
@@ -103,16 +154,21 @@ static inline bool set_shift(uint64_t *set, uint64_t ways, uint64_t line)
 	return false;
 }
 
+static inline bool use_line(uint64_t *set, uint64_t ways, uint64_t line)
+{
+	return ways == 4   ? use_four(set, line)
+	       : ways == 2 ? use_two(set, line)
+	       : ways == 1 ? use_one(set, line)
+			   : use_many(set, ways, line);
+}
+
 /* From `level` on. NULL: in none of them. */
 static inline const struct latency_result *look_up(const struct level *level,
 						   const struct level *end, uint64_t line)
 {
-	for (; level < end; level++) {
-		uint64_t *set = set_of(level, line);
-
-		if (set[0] == line || set_shift(set, level->ways, line))
+	for (; level < end; level++)
+		if (use_line(set_of(level, line), level->ways, line))
 			return &level->hit;
-	}
 	return NULL;
 }
 
@@ -135,6 +191,19 @@ static void read_soon(const void *state, const struct latency_query *query, uint
 		__builtin_prefetch(set_of(caches->level, query[i].pa.v >> LINE_BITS));
 }
 
+/* Of a single level nobody waits for the tags to say where the line is found. */
+static inline const struct latency_result *look_up_shared(const struct caches *shared,
+							  uint64_t line)
+{
+	const struct level *only = shared->level;
+	const struct latency_result *hit;
+
+	if (shared->end == only + 1)
+		return &shared->single[use_line(set_of(only, line), only->ways, line)];
+	hit = look_up(only, shared->end, line);
+	return hit ? hit : &shared->miss;
+}
+
 /* Own levels from `level` on, then those that all share. */
 static __attribute__((noinline)) const struct latency_result *
 look_further(const struct caches *own, const struct level *level, const struct caches *shared,
@@ -142,9 +211,7 @@ look_further(const struct caches *own, const struct level *level, const struct c
 {
 	const struct latency_result *hit = look_up(level, own->end, line);
 
-	if (!hit)
-		hit = look_up(shared->level, shared->end, line);
-	return hit ? hit : &shared->miss;
+	return hit ? hit : look_up_shared(shared, line);
 }
 
 static void read_each(const struct caches *own, const struct caches *shared,
@@ -175,7 +242,7 @@ static void read_all(void *own, void *shared, const struct latency_query *query,
 
 		if (!query[i].cacheable)
 			found[i] = common->miss;
-		else if (set[0] == line || set_shift(set, first.ways, line))
+		else if (use_line(set, first.ways, line))
 			found[i] = first.hit;
 		else
 			found[i] = *look_further(private, private->level + 1, common, line);
