@@ -61,6 +61,19 @@ terminate() {
 	kill -s TERM "$1" 2>/dev/null
 }
 
+# two_traces FOOTPRINT ACCESSES - $work/t1.s2t and $work/t2.s2t, uniform and of different seeds
+two_traces() {
+	for seed in 1 2; do
+		"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint "$1" --accesses "$2" --seed $seed -o "$work/t$seed.s2t" ||
+			fail 'trace gen'
+	done
+}
+
+# contents DATABASE - its results and its sweeps, without times
+contents() {
+	"$TWOSTAGE_FAST" db export "$1" && sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
+}
+
 # Ends the script; the last line is what tests/run.sh counts.
 finish() {
 	echo "$passed passed, $failed failed"

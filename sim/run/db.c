@@ -419,6 +419,15 @@ enum exit_status db_step_once(struct db *db, sqlite3_stmt *statement, struct dia
 	return status;
 }
 
+enum exit_status db_finish(struct db *db, sqlite3_stmt *query, int step, enum exit_status status,
+			   struct diag *diag)
+{
+	if (status == STATUS_OK && step != SQLITE_DONE && step != SQLITE_ROW)
+		status = db_failure(db, diag);
+	sqlite3_finalize(query);
+	return status;
+}
+
 static enum exit_status put_rows(struct db *db, const struct db_point *point, struct diag *diag)
 {
 	enum exit_status status;

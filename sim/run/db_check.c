@@ -214,10 +214,7 @@ enum exit_status db_scan(struct db *db,
 		if (status == STATUS_OK)
 			status = visit(ctx, &point, diag);
 	}
-	if (status == STATUS_OK && step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 struct check {

@@ -146,10 +146,7 @@ enum exit_status db_digest_fill(struct db *db, struct diag *diag)
 
 	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW)
 		status = db_digest_put(db, (const char *)sqlite3_column_text(query, 0), diag);
-	if (status == STATUS_OK && step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 /* A row of a table whose point has no digest, or of no point at all. */
@@ -174,10 +171,7 @@ static enum exit_status refuse_strays(struct db *db, struct diag *diag)
 				  "%s: point %s: a row in table %s, but no digest", db->path,
 				  (const char *)sqlite3_column_text(query, 0),
 				  (const char *)sqlite3_column_text(query, 1));
-	else if (step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 static enum exit_status check_row(struct db *db, sqlite3_stmt *row, struct diag *diag)
@@ -209,8 +203,6 @@ enum exit_status db_digest_check(struct db *db, struct diag *diag)
 		status = db_prepare(db, "SELECT * FROM digest ORDER BY \"key\"", &query, diag);
 	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW)
 		status = check_row(db, query, diag);
-	if (status == STATUS_OK && step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
+	status = db_finish(db, query, step, status, diag);
 	return status ? status : refuse_strays(db, diag);
 }

@@ -92,10 +92,7 @@ enum exit_status db_estimates_scan(struct db *db,
 
 		status = visit(ctx, &estimate, diag);
 	}
-	if (status == STATUS_OK && step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 /* The samples of one point, owned. */
@@ -125,10 +122,7 @@ static enum exit_status load_samples(struct db *db, const char *key, struct samp
 				(uint64_t)sqlite3_column_int64(query, (int)k + 2);
 		samples->n++;
 	}
-	if (status == STATUS_OK && step != SQLITE_DONE && step != SQLITE_ROW)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 struct check {

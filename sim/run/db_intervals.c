@@ -70,10 +70,7 @@ static enum exit_status refuse_row(struct db *db, struct db_text *text, const ch
 	if (step == SQLITE_ROW)
 		status = diag_set(diag, STATUS_BAD_INPUT, "%s: %s of point %s", db->path, fault,
 				  (const char *)sqlite3_column_text(query, 0));
-	else if (step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 static void or_counts_differ(FILE *out, const char *left, const char *right)
@@ -168,8 +165,5 @@ enum exit_status db_intervals_scan(struct db *db,
 			interval.counts.v[i] = (uint64_t)sqlite3_column_int64(query, (int)i + 4);
 		status = visit(ctx, &interval, diag);
 	}
-	if (status == STATUS_OK && step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }

@@ -33,10 +33,7 @@ static enum exit_status refuse_conflicts(struct db *db, const char *path, struct
 		status = diag_set(diag, STATUS_BAD_INPUT,
 				  "%s and %s have different results of point %s", db->path, path,
 				  (const char *)sqlite3_column_text(query, 0));
-	else if (step != SQLITE_DONE)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
+	return db_finish(db, query, step, status, diag);
 }
 
 static enum exit_status copy_rows(struct db *db, int other_version, uint64_t *n_new,

@@ -44,6 +44,10 @@ char *db_file_name(const char *path);
 /* Run a prepared statement without results, which can then be bound and run again. */
 enum exit_status db_step_once(struct db *db, sqlite3_stmt *statement, struct diag *diag);
 
+/* Finalize a query that was last stepped to `step`: what that, after `status`, comes to. */
+enum exit_status db_finish(struct db *db, sqlite3_stmt *query, int step, enum exit_status status,
+			   struct diag *diag);
+
 /* Run SQL without results. */
 enum exit_status db_execute(struct db *db, const char *statement, struct diag *diag);
 

@@ -58,16 +58,6 @@ static uint64_t key_digest(const char *key)
 	return XXH3_64bits(key, strlen(key));
 }
 
-/* Finalize; what a statement that was stepped to `step` comes to. */
-static enum exit_status finish(struct db *db, sqlite3_stmt *query, int step,
-			       enum exit_status status, struct diag *diag)
-{
-	if (status == STATUS_OK && step != SQLITE_DONE && step != SQLITE_ROW)
-		status = db_failure(db, diag);
-	sqlite3_finalize(query);
-	return status;
-}
-
 /* Prepare with the name of a sweep as first parameter, which must outlive the statement. */
 static enum exit_status prepare_named(struct db *db, const char *statement, const char *name,
 				      sqlite3_stmt **query, struct diag *diag)
@@ -85,7 +75,7 @@ static enum exit_status execute_named(struct db *db, const char *statement, cons
 	sqlite3_stmt *query;
 	const enum exit_status status = prepare_named(db, statement, name, &query, diag);
 
-	return status ? status : finish(db, query, sqlite3_step(query), status, diag);
+	return status ? status : db_finish(db, query, sqlite3_step(query), status, diag);
 }
 
 /* The digest of a part as its rows are, and how many there are. */
@@ -120,7 +110,7 @@ static enum exit_status part_digest(struct db *db, const struct part *part, sqli
 		++*n_rows;
 	}
 	*digest = (sqlite3_int64)XXH3_64bits_digest(&state);
-	return finish(db, query, step, status, diag);
+	return db_finish(db, query, step, status, diag);
 }
 
 /* After its rows were written. */
@@ -142,7 +132,7 @@ static enum exit_status put_part(struct db *db, const struct part *part, struct 
 	sqlite3_bind_int64(insert, 4, part->plan_points);
 	sqlite3_bind_int64(insert, 5, part->plan_digest);
 	sqlite3_bind_int64(insert, 6, digest);
-	return finish(db, insert, sqlite3_step(insert), status, diag);
+	return db_finish(db, insert, sqlite3_step(insert), status, diag);
 }
 
 static enum exit_status forget(struct db *db, const char *name, struct diag *diag)
@@ -220,7 +210,7 @@ enum exit_status db_sweeps_check(struct db *db, struct diag *diag)
 
 	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW)
 		status = check_part(db, query, diag);
-	status = finish(db, query, step, status, diag);
+	status = db_finish(db, query, step, status, diag);
 	if (status == STATUS_OK)
 		status = db_prepare(db, astray, &query, diag);
 	if (status != STATUS_OK)
@@ -230,7 +220,7 @@ enum exit_status db_sweeps_check(struct db *db, struct diag *diag)
 		status = diag_set(diag, STATUS_BAD_INPUT,
 				  "%s: sweep '%.64s': its parts are not those that were stored",
 				  db->path, text_of(query, 0));
-	return finish(db, query, step, status, diag);
+	return db_finish(db, query, step, status, diag);
 }
 
 /* ---- merge ---------------------------------------------------------------------------------- */
@@ -262,7 +252,7 @@ static enum exit_status look(struct db *db, const char *rows, const char *parts,
 	}
 	extent->plan_points = extent->rows;
 	extent->plan_digest = (sqlite3_int64)digest;
-	status = finish(db, query, step, status, diag);
+	status = db_finish(db, query, step, status, diag);
 	if (status != STATUS_OK || !parts)
 		return status;
 	status = prepare_named(db, parts, name, &query, diag);
@@ -273,7 +263,7 @@ static enum exit_status look(struct db *db, const char *rows, const char *parts,
 		extent->plan_points = sqlite3_column_int64(query, 0);
 		extent->plan_digest = sqlite3_column_int64(query, 1);
 	}
-	return finish(db, query, step, status, diag);
+	return db_finish(db, query, step, status, diag);
 }
 
 static enum exit_status copy_whole(struct db *db, const char *name, const struct extent *plan,
@@ -325,7 +315,7 @@ static enum exit_status refuse_order(struct db *db, const char *path, const char
 				  "%s and %s have parts of sweep '%.64s' that were cut otherwise; "
 				  "--points leaves sweeps out",
 				  db->path, path, name);
-	return finish(db, query, step, status, diag);
+	return db_finish(db, query, step, status, diag);
 }
 
 static enum exit_status merge_one(struct db *db, const char *path, int other_version,
@@ -371,5 +361,5 @@ enum exit_status db_sweeps_merge(struct db *db, const char *path, int other_vers
 
 	while (status == STATUS_OK && (step = sqlite3_step(query)) == SQLITE_ROW)
 		status = merge_one(db, path, other_version, text_of(query, 0), diag);
-	return finish(db, query, step, status, diag);
+	return db_finish(db, query, step, status, diag);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/s2t.h"
 #include "trace/s2t_writer.h"
 
 enum { RECORDS = TRACE_BLOCK_RECORDS };
@@ -178,10 +179,8 @@ void blocks_view(struct block_builder *b, uint64_t number, unsigned columns,
 		 struct trace_block *block)
 {
 	struct block_store *s = &b->store[number % BLOCK_STORES];
-	const bool counts = columns & COLUMN_COUNTS, kinds = columns & COLUMN_FIRST_KIND;
-	const bool ordinals = columns & COLUMN_ORDINALS;
 
-	if (kinds && !s->has_kinds)
+	if ((columns & COLUMN_FIRST_KIND) && !s->has_kinds)
 		make_kinds(s);
 	*block = (struct trace_block){
 		.n_records = s->n_records,
@@ -189,15 +188,16 @@ void blocks_view(struct block_builder *b, uint64_t number, unsigned columns,
 		.totals = s->totals,
 		.first_ordinal = s->n_records ? s->ordinal[0] : 0,
 		.keys = s->keys,
-		.key = columns & COLUMN_KEYS_ALONE ? NULL : s->key,
-		.reads = counts ? s->reads : NULL,
-		.stores = counts ? s->stores : NULL,
-		.splits = counts ? s->splits : NULL,
-		.first_store = kinds ? s->first_store : NULL,
-		.store_ordinal = kinds ? s->store_ordinal : NULL,
-		.ordinal = ordinals ? s->ordinal : NULL,
-		.last_ordinal = ordinals ? s->last_ordinal : NULL,
-		.instructions = columns & COLUMN_INSTRUCTIONS ? s->instructions : NULL,
+		.key = s->key,
+		.reads = s->reads,
+		.stores = s->stores,
+		.splits = s->splits,
+		.first_store = s->first_store,
+		.store_ordinal = s->store_ordinal,
+		.ordinal = s->ordinal,
+		.last_ordinal = s->last_ordinal,
+		.instructions = s->instructions,
 	};
 	block->totals.records = s->n_records;
+	s2t_keep_columns(block, columns);
 }

@@ -158,4 +158,21 @@ struct trace_reader *trace_open_fd(int fd, const char *name, bool salvage, struc
 /* What was converted to this trace was damaged: info.complete becomes false. */
 void s2t_mark_incomplete(struct trace_reader *reader);
 
+/* Take the columns from a view of a whole block that were not asked for. */
+static inline void s2t_keep_columns(struct trace_block *block, unsigned columns)
+{
+	if (columns & COLUMN_KEYS_ALONE)
+		block->key = NULL;
+	if (!(columns & COLUMN_COUNTS))
+		block->reads = block->stores = block->splits = NULL;
+	if (!(columns & COLUMN_FIRST_KIND)) {
+		block->first_store = NULL;
+		block->store_ordinal = NULL;
+	}
+	if (!(columns & COLUMN_ORDINALS))
+		block->ordinal = block->last_ordinal = NULL;
+	if (!(columns & COLUMN_INSTRUCTIONS))
+		block->instructions = NULL;
+}
+
 #endif

@@ -384,8 +384,6 @@ static enum exit_status decode_records(const struct decoding *d, unsigned column
 static void publish(struct trace_block *block, const struct s2t_block_header *h, unsigned columns)
 {
 	struct s2t_storage *s = block->storage;
-	const bool counts = columns & COLUMN_COUNTS, kinds = columns & COLUMN_FIRST_KIND;
-	const bool ordinals = columns & COLUMN_ORDINALS;
 
 	*block = (struct trace_block){
 		.n_records = h->n_records,
@@ -401,17 +399,18 @@ static void publish(struct trace_block *block, const struct s2t_block_header *h,
 		.first_ordinal = h->first_ordinal,
 		.keys = s->keys,
 		.events = s->events,
-		.key = columns & COLUMN_KEYS_ALONE ? NULL : s->key,
-		.reads = counts ? s->reads : NULL,
-		.stores = counts ? s->stores : NULL,
-		.splits = counts ? s->splits : NULL,
-		.first_store = kinds ? s->first_store : NULL,
-		.store_ordinal = kinds ? s->store_ordinal : NULL,
-		.ordinal = ordinals ? s->ordinal : NULL,
-		.last_ordinal = ordinals ? s->last_ordinal : NULL,
-		.instructions = columns & COLUMN_INSTRUCTIONS ? s->instructions : NULL,
+		.key = s->key,
+		.reads = s->reads,
+		.stores = s->stores,
+		.splits = s->splits,
+		.first_store = s->first_store,
+		.store_ordinal = s->store_ordinal,
+		.ordinal = s->ordinal,
+		.last_ordinal = s->last_ordinal,
+		.instructions = s->instructions,
 		.storage = s,
 	};
+	s2t_keep_columns(block, columns);
 }
 
 enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granularity granularity,

@@ -26,11 +26,9 @@ rows() {
 }
 # same NAME A B - the same points, and the same sweeps
 same() {
-	"$TWOSTAGE_FAST" db export "$2" >one.csv
-	"$TWOSTAGE_FAST" db export "$3" >other.csv
-	rows "$2" >one.rows
-	rows "$3" >other.rows
-	cmp -s one.csv other.csv && cmp -s one.rows other.rows && pass "$1" || fail "$1: $2 and $3 differ"
+	contents "$2" >one.all
+	contents "$3" >other.all
+	cmp -s one.all other.all && pass "$1" || fail "$1: $2 and $3 differ"
 }
 
 # Different sweeps of one name.

@@ -23,10 +23,6 @@ EOF
 cd "$work" || exit 70
 
 # equal NAME DATABASE - points and the order of the sweep are those of the local run.
-contents() {
-	"$TWOSTAGE_FAST" db export "$1"
-	sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
-}
 equal() {
 	contents "$2" >other
 	expect "$1" 0 '' cmp whole other

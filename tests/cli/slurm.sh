@@ -4,9 +4,7 @@
 # the tasks here and fail when they are told to. Slurm itself is in tests/slurm/ (make check-slurm).
 . tests/lib.sh
 : "${TWOSTAGE_FAST:?}"
-for seed in 1 2; do
-	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 16M --accesses 4000 --seed $seed -o "$work/t$seed.s2t" || fail 'trace gen'
-done
+two_traces 16M 4000
 cd "$work" || exit 70
 cat >s.yaml <<'EOF'
 name: slurm

@@ -35,14 +35,20 @@ void engine_regs(struct engine *e, const struct naive_regs *r, bool el20)
 	regime_init(&e->regime, &e->cpu, &regs, el20 ? REGIME_EL20 : REGIME_EL10);
 }
 
-void engine_walk(struct engine *e, const struct naive_access *a, struct translation *t)
+struct access engine_access(const struct naive_access *a)
 {
 	static const enum access_kind kinds[] = { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE };
-	const struct access access = { .va = va_of(a->va),
-				       .kind = kinds[a->kind],
-				       .el = (uint8_t)a->el,
-				       .at = a->at,
-				       .stage1_only = a->stage1_only };
+
+	return (struct access){ .va = va_of(a->va),
+				.kind = kinds[a->kind],
+				.el = (uint8_t)a->el,
+				.at = a->at,
+				.stage1_only = a->stage1_only };
+}
+
+void engine_walk(struct engine *e, const struct naive_access *a, struct translation *t)
+{
+	const struct access access = engine_access(a);
 	const struct walk_hooks hooks = { .log = &e->log, .hints = e->hints };
 
 	e->log.reads = 0;

@@ -18,6 +18,7 @@ struct engine {
 
 void engine_cpu(struct engine *e, const struct naive_cpu *cpu);
 void engine_regs(struct engine *e, const struct naive_regs *regs, bool el20);
+struct access engine_access(const struct naive_access *a);
 void engine_walk(struct engine *e, const struct naive_access *a, struct translation *t);
 
 enum { ENGINE_DIFFERENCE_MAX = 200 };

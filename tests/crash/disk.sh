@@ -14,9 +14,7 @@ if [ -z "${DISK_NAMESPACE:-}" ]; then
 	exit 0
 fi
 . tests/lib.sh
-for seed in 1 2; do
-	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 16M --accesses 4000 --seed $seed -o "$work/t$seed.s2t" || fail 'trace gen'
-done
+two_traces 16M 4000
 cd "$work" || exit 70
 cat >s.yaml <<'EOF'
 name: disk
@@ -27,9 +25,6 @@ axes:
   host.block_rule: [v10, relaxed]
   host.backing: [4K, 2M]
 EOF
-contents() {
-	"$TWOSTAGE_FAST" db export "$1" && sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
-}
 # Key and time of each point: one that was run again would have another time.
 effort() {
 	for db in "$@"; do [ -s "$db" ] && sqlite3 "$db" 'SELECT * FROM effort'; done 2>/dev/null | sort

@@ -7,10 +7,7 @@
 : "${TWOSTAGE_FAST:?}"
 kills=${TWOSTAGE_LONG:+240}
 kills=${kills:-30}
-for seed in 1 2; do
-	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 32M --accesses 8000 --seed $seed -o "$work/t$seed.s2t" ||
-		fail 'trace gen'
-done
+two_traces 32M 8000
 cd "$work" || exit 70
 cat >s.yaml <<'EOF'
 name: crash
@@ -27,10 +24,6 @@ state=1
 draw() {
 	state=$(((state * 1103515245 + 12345) % 2147483648))
 	random=$((state / 65536 % $1))
-}
-
-contents() {
-	"$TWOSTAGE_FAST" db export "$1" && sqlite3 "$1" 'SELECT * FROM sweep ORDER BY name, point'
 }
 
 # Key and time of each point: a point that was run again would have another time.

@@ -182,12 +182,7 @@ enum caching { UNCACHED, CACHED };
  */
 static bool walk(const struct naive_access *a, enum caching caching, struct translation *t)
 {
-	static const enum access_kind kinds[] = { ACCESS_FETCH, ACCESS_LOAD, ACCESS_STORE };
-	const struct access access = { .va = va_of(a->va),
-				       .kind = kinds[a->kind],
-				       .el = (uint8_t)a->el,
-				       .at = a->at,
-				       .stage1_only = a->stage1_only };
+	const struct access access = engine_access(a);
 	struct walk_hooks hooks = { .read = count_read };
 
 	if (caching == CACHED) {

@@ -73,14 +73,7 @@ bool engine_possible(const struct config *config)
 static void copy_record(struct trace_writer *writer, const struct trace_block *b, uint32_t i)
 {
 	struct diag diag = DIAG_INIT;
-	struct trace_run run = { .key = b->keys[b->key[i]],
-				 .reads = b->reads[i],
-				 .stores = b->stores[i],
-				 .splits = b->splits[i],
-				 .instructions = b->instructions[i],
-				 .ordinal = b->ordinal[i],
-				 .last_ordinal = b->last_ordinal[i],
-				 .store_ordinal = b->store_ordinal[i] };
+	struct trace_run run = trace_block_run(b, i);
 
 	run.key.vm = run.key.asid = 0;
 	check(trace_put_run(writer, &run, &diag), &diag);
