@@ -18,7 +18,7 @@ struct budget {
 static inline void *budget_grow(struct budget *budget, void *array, size_t n, size_t *room,
 				size_t element_bytes)
 {
-	const size_t more = n / 4 + 1024;
+	const size_t more = n / 8 + 1024;
 	void *grown;
 
 	if (n < *room)

@@ -106,7 +106,7 @@ static bool is_faulting(const struct follower *f)
 }
 
 /* Through the whole hierarchy. */
-static bool walk(struct follower *f, struct tlb *l1, const struct miss *miss,
+static bool walk(struct follower *f, struct tlb *l1, const struct miss_kind *kind,
 		 const struct mmu_request *request)
 {
 	uint32_t slot;
@@ -114,24 +114,25 @@ static bool walk(struct follower *f, struct tlb *l1, const struct miss *miss,
 	/* Its one entry may be an older one than that of the miss before. */
 	if (l1->used)
 		tlb_drop(l1, 0);
-	slot = mmu_access(&f->mmu, miss->vcpu, request);
+	slot = mmu_access(&f->mmu, kind->vcpu, request);
 	f->change = next_change(f);
-	return slot != TLB_NONE && !is_faulting(f) && miss_filled(&miss->fill, &l1->leaf[slot]);
+	return slot != TLB_NONE && !is_faulting(f) && miss_filled(&kind->fill, &l1->leaf[slot]);
 }
 
 /* One miss; does it fill the same entry, after the same faults? */
-static bool make(struct follower *f, const struct miss *miss)
+static bool make(struct follower *f)
 {
+	const struct miss_kind *kind = miss_kind(f->stream, f->miss);
 	const struct mmu_request request = {
-		.space = &f->space[miss->space],
-		.va = va_of(va_sign_extend(miss->va)),
-		.kind = miss->fetch ? ACCESS_FETCH : ACCESS_LOAD,
-		.known_ipa = miss->ipa,
+		.space = &f->space[kind->space],
+		.va = va_of(va_sign_extend(f->stream->miss[f->miss].va)),
+		.kind = kind->fetch ? ACCESS_FETCH : ACCESS_LOAD,
+		.known_ipa = miss_ipa(f->stream, f->miss),
 	};
-	struct tlb *l1 = mmu_l1(&f->mmu, miss->vcpu, miss->fetch ? MMU_FETCH : MMU_DATA);
-	const struct tlb_leaf *answer = mmu_l2_answer(&f->mmu, miss->vcpu, &request);
+	struct tlb *l1 = mmu_l1(&f->mmu, kind->vcpu, kind->fetch ? MMU_FETCH : MMU_DATA);
+	const struct tlb_leaf *answer = mmu_l2_answer(&f->mmu, kind->vcpu, &request);
 
-	return answer ? miss_fills(&miss->fill, l1, answer) : walk(f, l1, miss, &request);
+	return answer ? miss_fills(&kind->fill, l1, answer) : walk(f, l1, kind, &request);
 }
 
 static bool make_all(struct follower *f)
@@ -145,7 +146,7 @@ static bool make_all(struct follower *f)
 			f->change = next_change(f);
 		}
 		miss_stream_look_ahead(stream, f->miss, &f->mmu, &ahead);
-		if (!make(f, &stream->miss[f->miss]))
+		if (!make(f))
 			return false;
 	}
 	catch_up(f, UINT64_MAX);
@@ -182,7 +183,7 @@ bool map_follow(const struct mmu_shape *shape, const struct miss_stream *stream,
 	bool done = false;
 
 	f.mem = phys_create();
-	f.space = calloc(stream->spaces + 1, sizeof(*f.space));
+	f.space = calloc(stream->spaces.words + 1, sizeof(*f.space));
 	if (f.mem && f.space && mmu_init(&f.mmu, &one, f.mem, &os)) {
 		f.mmu.os.ctx = &f;
 		f.mem->watch = (struct phys_watch){ written, &f };

@@ -3,22 +3,34 @@
 
 #include <string.h>
 
-enum { FIRST_INDEX = 64 };
+/* The parts of a kind in one word, by the bit where they begin; a space has what is left. */
+enum {
+	KIND_SIZE = 0,
+	KIND_SPAN = 6,
+	KIND_LEAF = 12,
+	KIND_S1 = 18,
+	KIND_FLAGS = 24,
+	KIND_FETCH = 27,
+	KIND_VCPU = 28,
+	KIND_SPACE = 44,
+};
 
 void miss_stream_fini(struct miss_stream *stream)
 {
 	free(stream->miss);
+	free(stream->ipa);
+	free(stream->kind);
+	word_set_fini(&stream->kinds);
 	free(stream->event);
-	free(stream->space);
-	free(stream->space_index);
+	word_set_fini(&stream->spaces);
 	memset(stream, 0, sizeof(*stream));
 }
 
 size_t miss_stream_bytes(const struct miss_stream *stream)
 {
-	return stream->room * sizeof(*stream->miss) + stream->event_room * sizeof(*stream->event) +
-	       stream->space_room * sizeof(*stream->space) +
-	       (stream->space_index ? stream->index_mask + 1 : 0) * sizeof(*stream->space_index);
+	return stream->room * sizeof(*stream->miss) + stream->ipa_room * sizeof(*stream->ipa) +
+	       stream->kind_room * sizeof(*stream->kind) + word_set_bytes(&stream->kinds) +
+	       stream->event_room * sizeof(*stream->event) + word_set_bytes(&stream->spaces);
 }
 
 struct miss_fill miss_fill_of(const struct tlb_leaf *leaf)
@@ -46,72 +58,59 @@ bool miss_fills_part(const struct miss_fill *fill, struct tlb *l1, const struct 
 	return miss_filled(fill, &held);
 }
 
-/* Where the index has a space, or has room for it. */
-static uint32_t *index_of(const struct miss_stream *stream, struct miss_space space)
+static uint64_t kind_word(const struct miss_kind *kind)
 {
-	const uint64_t key = (uint64_t)space.vm << 16 | space.asid;
-	size_t i = key * UINT64_C(0x9e3779b97f4a7c15) >> 32 & stream->index_mask;
+	const struct miss_fill *fill = &kind->fill;
 
-	for (;; i = (i + 1) & stream->index_mask) {
-		const uint32_t at = stream->space_index[i];
-
-		if (!at || (stream->space[at - 1].vm == space.vm &&
-			    stream->space[at - 1].asid == space.asid))
-			return &stream->space_index[i];
-	}
+	return (uint64_t)fill->size_bits << KIND_SIZE | (uint64_t)fill->span_bits << KIND_SPAN |
+	       (uint64_t)fill->leaf_bits << KIND_LEAF | (uint64_t)fill->s1_bits << KIND_S1 |
+	       (uint64_t)fill->flags << KIND_FLAGS | (uint64_t)kind->fetch << KIND_FETCH |
+	       (uint64_t)kind->vcpu << KIND_VCPU | (uint64_t)kind->space << KIND_SPACE;
 }
 
-/* Never more than half full. */
-static bool grow_index(struct miss_stream *stream, struct budget *budget)
+static bool put_kind(struct miss_stream *stream, struct budget *budget,
+		     const struct miss_kind *kind, uint32_t *index)
 {
-	const size_t had = stream->space_index ? stream->index_mask + 1 : 0;
-	const size_t size = had ? had * 2 : FIRST_INDEX;
+	struct miss_kind *grown;
 
-	if (stream->spaces * 2 < had)
-		return true;
-	if (budget->bytes + (size - had) * sizeof(*stream->space_index) > budget->most_bytes)
+	if (kind->space >> (64 - KIND_SPACE) ||
+	    !word_set_put(&stream->kinds, budget, kind_word(kind), index))
 		return false;
-	free(stream->space_index);
-	stream->index_mask = size - 1;
-	stream->space_index = calloc(size, sizeof(*stream->space_index));
-	if (!stream->space_index)
+	grown = budget_grow(budget, stream->kind, *index, &stream->kind_room,
+			    sizeof(*stream->kind));
+	if (!grown)
 		return false;
-	budget->bytes += (size - had) * sizeof(*stream->space_index);
-	for (uint32_t i = 0; i < stream->spaces; i++)
-		*index_of(stream, stream->space[i]) = i + 1;
+	stream->kind = grown;
+	stream->kind[*index] = *kind;
 	return true;
 }
 
-static bool find_space(struct miss_stream *stream, struct budget *budget, struct miss_space space,
-		       uint32_t *out)
+/* Of the miss to come; those before an IPA that is known had none. */
+static bool put_ipa(struct miss_stream *stream, struct budget *budget, uint64_t ipa)
 {
-	struct miss_space *grown;
-	uint32_t *at;
+	while (stream->ipa_room <= stream->misses && (stream->ipa || ipa)) {
+		const size_t had = stream->ipa_room;
+		uint64_t *grown = budget_grow(budget, stream->ipa, had, &stream->ipa_room,
+					      sizeof(*stream->ipa));
 
-	*out = stream->newest;
-	if (stream->misses && stream->space[*out].vm == space.vm &&
-	    stream->space[*out].asid == space.asid)
-		return true;
-	if (!grow_index(stream, budget))
-		return false;
-	at = index_of(stream, space);
-	if (!*at) {
-		grown = budget_grow(budget, stream->space, stream->spaces, &stream->space_room,
-				    sizeof(*stream->space));
 		if (!grown)
 			return false;
-		stream->space = grown;
-		stream->space[stream->spaces++] = space;
-		*at = (uint32_t)stream->spaces;
+		stream->ipa = grown;
+		memset(grown + had, 0, (stream->ipa_room - had) * sizeof(*grown));
 	}
-	*out = stream->newest = *at - 1;
+	if (stream->ipa)
+		stream->ipa[stream->misses] = ipa;
 	return true;
 }
 
 void miss_stream_put(struct miss_stream *stream, struct budget *budget, const struct trace_key *key,
 		     const struct tlb_leaf *leaf, uint32_t tlbis)
 {
-	const struct miss_space space = { key->vm, key->asid };
+	struct miss_kind kind = {
+		.vcpu = key->vcpu,
+		.fill = miss_fill_of(leaf),
+		.fetch = key->stream == STREAM_FETCH,
+	};
 	struct miss *grown;
 	uint32_t index;
 
@@ -121,19 +120,15 @@ void miss_stream_put(struct miss_stream *stream, struct budget *budget, const st
 			    sizeof(*stream->miss));
 	if (grown)
 		stream->miss = grown;
-	if (!grown || !find_space(stream, budget, space, &index)) {
+	if (!grown ||
+	    !word_set_put(&stream->spaces, budget, (uint64_t)key->vm << 16 | key->asid,
+			  &kind.space) ||
+	    !put_kind(stream, budget, &kind, &index) || !put_ipa(stream, budget, key->ipa)) {
 		stream->overflow = true;
 		return;
 	}
-	stream->miss[stream->misses++] = (struct miss){
-		.va = key->va,
-		.ipa = key->ipa,
-		.space = index,
-		.tlbis = tlbis,
-		.vcpu = key->vcpu,
-		.fill = miss_fill_of(leaf),
-		.fetch = key->stream == STREAM_FETCH,
-	};
+	stream->miss[stream->misses++] =
+		(struct miss){ .va = key->va, .kind = index, .tlbis = tlbis };
 }
 
 void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
@@ -151,15 +146,18 @@ void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
 		(struct miss_event){ .before = stream->misses, .event = *event };
 }
 
-struct trace_key miss_key(const struct miss_stream *stream, const struct miss *miss)
+struct trace_key miss_key(const struct miss_stream *stream, size_t i)
 {
+	const struct miss_kind *kind = miss_kind(stream, i);
+	const uint64_t space = stream->spaces.word[kind->space];
+
 	return (struct trace_key){
-		.va = miss->va,
-		.ipa = miss->ipa,
-		.vcpu = miss->vcpu,
-		.vm = stream->space[miss->space].vm,
-		.asid = stream->space[miss->space].asid,
-		.stream = miss->fetch ? STREAM_FETCH : STREAM_DATA,
+		.va = stream->miss[i].va,
+		.ipa = miss_ipa(stream, i),
+		.vcpu = kind->vcpu,
+		.vm = (uint16_t)(space >> 16),
+		.asid = (uint16_t)space,
+		.stream = kind->fetch ? STREAM_FETCH : STREAM_DATA,
 	};
 }
 
@@ -173,7 +171,7 @@ void miss_stream_fetch(const struct miss_stream *stream, size_t at, const struct
 	for (const struct miss *miss = &stream->miss[at + 2 * MISS_BATCH]; ahead->n < MISS_BATCH;
 	     miss++) {
 		ahead->access[ahead->n].va = va_of(va_sign_extend(miss->va));
-		ahead->access[ahead->n++].vcpu = miss->vcpu;
+		ahead->access[ahead->n++].vcpu = stream->kind[miss->kind].vcpu;
 	}
 	mmu_fetch_stage1(mmu, ahead->access, ahead->n);
 }

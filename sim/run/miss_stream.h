@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "mmu/hierarchy.h"
-#include "run/budget.h"
+#include "run/word_set.h"
 #include "trace/trace.h"
 
 /* The part of an L1 entry that L1 look-ups and invalidations depend on. */
@@ -21,18 +21,18 @@ struct miss_fill {
 	uint8_t flags; /* global, no stores, no fetches */
 };
 
-/* An address space of the trace. */
-struct miss_space {
-	uint16_t vm, asid;
-};
-
-struct miss {
-	uint64_t va, ipa; /* as in the trace's key */
-	uint32_t space;	  /* in the stream's list */
-	uint32_t tlbis;	  /* digest of all operations so far */
+/* What many misses have in common. */
+struct miss_kind {
+	uint32_t space; /* in the stream's list */
 	uint16_t vcpu;
 	struct miss_fill fill;
 	uint8_t fetch; /* 1: a fetch; 0: a load */
+};
+
+struct miss {
+	uint64_t va;	/* as in the trace's key */
+	uint32_t kind;	/* in the stream's list */
+	uint32_t tlbis; /* digest of all operations so far */
 };
 
 struct miss_event {
@@ -43,16 +43,17 @@ struct miss_event {
 struct miss_stream {
 	struct miss *miss; /* owned, as the other arrays */
 	size_t misses, room;
+	uint64_t *ipa; /* of each miss, as in the trace's key; NULL: all are 0 */
+	size_t ipa_room;
+	struct miss_kind *kind;
+	size_t kind_room;
+	struct word_set kinds; /* miss_stream.c packs them */
 	struct miss_event *event;
 	size_t events, event_room;
-	struct miss_space *space; /* by first use */
-	size_t spaces, space_room;
-	uint32_t *space_index; /* hash of `space`: its index + 1, or 0 */
-	size_t index_mask;
-	uint32_t newest; /* space of the miss before */
-	bool overflow;	 /* the recording was given up */
-	uint32_t tlbis;	 /* digest of all operations of the replay */
-	bool far;	 /* most misses walk, over large tables: looking ahead pays */
+	struct word_set spaces; /* VM << 16 | ASID */
+	bool overflow;		/* the recording was given up */
+	uint32_t tlbis;		/* digest of all operations of the replay */
+	bool far;		/* most misses walk, over large tables: looking ahead pays */
 };
 
 void miss_stream_fini(struct miss_stream *stream);
@@ -96,8 +97,18 @@ void miss_stream_put(struct miss_stream *stream, struct budget *budget, const st
 void miss_stream_put_event(struct miss_stream *stream, struct budget *budget,
 			   const struct trace_event *event);
 
-/* The key of a miss. */
-struct trace_key miss_key(const struct miss_stream *stream, const struct miss *miss);
+static inline const struct miss_kind *miss_kind(const struct miss_stream *stream, size_t i)
+{
+	return &stream->kind[stream->miss[i].kind];
+}
+
+static inline uint64_t miss_ipa(const struct miss_stream *stream, size_t i)
+{
+	return stream->ipa ? stream->ipa[i] : 0;
+}
+
+/* The key of miss `i`. */
+struct trace_key miss_key(const struct miss_stream *stream, size_t i);
 
 size_t miss_stream_bytes(const struct miss_stream *stream);
 

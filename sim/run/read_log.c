@@ -3,41 +3,76 @@
 
 #include <string.h>
 
+/* Descriptors of a page. */
+enum { PAGE_WORDS_LOG2 = 9 };
+
 void read_log_fini(struct read_log *log)
 {
 	free(log->word);
+	word_set_fini(&log->headers);
+	word_set_fini(&log->pages);
 	memset(log, 0, sizeof(*log));
 }
 
 size_t read_log_bytes(const struct read_log *log)
 {
-	return log->room * sizeof(*log->word);
+	return log->room * sizeof(*log->word) + word_set_bytes(&log->headers) +
+	       word_set_bytes(&log->pages);
 }
 
 static void give_up(struct read_log *log, struct budget *budget)
 {
+	const size_t most_bytes = log->most_bytes;
+
 	budget->bytes -= read_log_bytes(log);
-	free(log->word);
-	log->word = NULL;
-	log->words = log->room = 0;
+	read_log_fini(log);
+	log->most_bytes = most_bytes;
 	log->overflow = true;
 }
 
-static void put(struct read_log *log, struct budget *budget, uint64_t word)
+/* What others record for more points would soon find no room. */
+static bool is_spent(const struct read_log *log, const struct budget *budget)
 {
-	uint64_t *grown;
+	return read_log_bytes(log) > log->most_bytes ||
+	       budget->bytes > budget->most_bytes - budget->most_bytes / 8;
+}
 
-	if (log->overflow)
-		return;
-	grown = read_log_bytes(log) > log->most_bytes
-			? NULL
-			: budget_grow(budget, log->word, log->words, &log->room, sizeof(*grown));
-	if (!grown) {
-		give_up(log, budget);
-		return;
-	}
+static bool put(struct read_log *log, struct budget *budget, uint32_t word)
+{
+	uint32_t *grown;
+
+	if (log->words == log->room && is_spent(log, budget))
+		return false;
+	grown = budget_grow(budget, log->word, log->words, &log->room, sizeof(*grown));
+	if (!grown)
+		return false;
 	log->word = grown;
 	log->word[log->words++] = word;
+	return true;
+}
+
+static bool put_header(struct read_log *log, struct budget *budget,
+		       const struct read_header *header)
+{
+	uint32_t index;
+
+	return word_set_put(&log->headers, budget, read_header_word(header), &index) &&
+	       put(log, budget, index);
+}
+
+static bool put_read(struct read_log *log, struct budget *budget, uint64_t value)
+{
+	const uint32_t in_page = (uint32_t)(value & low_mask(PAGE_WORDS_LOG2));
+	uint32_t index;
+
+	return word_set_put(&log->pages, budget, value - in_page, &index) &&
+	       !(index >> (32 - PAGE_WORDS_LOG2)) &&
+	       put(log, budget, index << PAGE_WORDS_LOG2 | in_page);
+}
+
+static uint64_t value_of(const struct read_log *log, uint32_t word)
+{
+	return log->pages.word[word >> PAGE_WORDS_LOG2] | (word & low_mask(PAGE_WORDS_LOG2));
 }
 
 void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
@@ -52,16 +87,19 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 		.s1_hits = (uint8_t)account->s1_hits,
 		.s2_hits = (uint8_t)(account->s2_leaf_hits + account->s2_table_hits),
 	};
+	bool done;
 
+	if (reads->overflow)
+		return;
 	/* A page-walk cache by address stands between a walk and its reads. */
-	if (account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses ||
-	    account->reads != log->reads)
-		reads->overflow = true;
-	put(reads, budget, read_header_word(&header));
-	for (uint32_t i = 0; i < log->reads; i++)
-		put(reads, budget,
-		    mmu_read_value(log->query[i].pa, log->query[i].cacheable, log->query[i].row,
-				   log->query[i].final));
+	done = !(account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses) &&
+	       account->reads == log->reads && put_header(reads, budget, &header);
+	for (uint32_t i = 0; done && i < log->reads; i++)
+		done = put_read(reads, budget,
+				mmu_read_value(log->query[i].pa, log->query[i].cacheable,
+					       log->query[i].row, log->query[i].final));
+	if (!done)
+		give_up(reads, budget);
 }
 
 /* ---- the other way ------------------------------------------------------------------------ */
@@ -103,21 +141,24 @@ static bool caches_init(struct caches *caches, const struct mmu_shape *shape)
 }
 
 /* The reads of a walk, `word` on, through the caches. */
-static void read_all(const struct caches *caches, const struct read_header *header,
-		     const uint64_t *word, struct walk_account *account)
+static void read_all(const struct caches *caches, const struct read_log *log,
+		     const struct read_header *header, const uint32_t *word,
+		     struct walk_account *account)
 {
+	uint64_t value[WALK_READS_MOST];
 	struct latency_query query[WALK_READS_MOST];
 	struct latency_result found[WALK_READS_MOST];
 
 	for (unsigned i = 0; i < header->reads; i++) {
-		query[i].pa = pa_of((word[i] & low_mask(MMU_READ_PA_BITS)) << 3);
-		query[i].cacheable = word[i] >> MMU_READ_CACHEABLE & 1;
+		value[i] = value_of(log, word[i]);
+		query[i].pa = pa_of((value[i] & low_mask(MMU_READ_PA_BITS)) << 3);
+		query[i].cacheable = value[i] >> MMU_READ_CACHEABLE & 1;
 	}
 	latency_read_all(caches->ops, caches->own[header->vcpu], caches->shared, query,
 			 header->reads, found);
 	for (unsigned i = 0; i < header->reads; i++)
-		account_add_read(account, (uint8_t)(word[i] >> MMU_READ_LEVEL & 15),
-				 word[i] >> MMU_READ_FINAL & 1, found[i]);
+		account_add_read(account, (uint8_t)(value[i] >> MMU_READ_LEVEL & 15),
+				 value[i] >> MMU_READ_FINAL & 1, found[i]);
 }
 
 bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
@@ -134,7 +175,7 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
 	}
 	account_forget_time(stats);
 	for (size_t at = 0; at < log->words; at = next) {
-		const struct read_header header = read_header_of(log->word[at]);
+		const struct read_header header = read_header_of(log->headers.word[log->word[at]]);
 
 		next = at + 1 + header.reads;
 		account.reads = 0;
@@ -142,7 +183,7 @@ bool read_log_count(const struct read_log *log, const struct mmu_shape *shape,
 		account.s2_leaf_hits = header.s2_hits;
 		account.cycles = (uint64_t)header.s1_hits * shape->s1.hit_cycles +
 				 (uint64_t)header.s2_hits * shape->s2.hit_cycles;
-		read_all(&caches, &header, &log->word[at + 1], &account);
+		read_all(&caches, log, &header, &log->word[at + 1], &account);
 		if (header.s1_leaf == LEAF_SIZES)
 			continue;
 		account_time(&account, stats, latencies, (enum account_leaf)header.s1_leaf,

@@ -7,10 +7,10 @@
 #define TWOSTAGE_RUN_READ_LOG_H
 
 #include "mmu/hierarchy.h"
-#include "run/budget.h"
 #include "run/time_log.h"
+#include "run/word_set.h"
 
-/* A walk is a word that says this, then one for each read: mmu_read_value(). */
+/* A walk is a word that says which of these it has, then one for each read. */
 struct read_header {
 	uint16_t vcpu;
 	uint8_t reads;
@@ -33,8 +33,12 @@ static inline struct read_header read_header_of(uint64_t word)
 }
 
 struct read_log {
-	uint64_t *word; /* owned */
+	uint32_t *word; /* owned */
 	size_t words, room;
+	struct word_set headers; /* read_header_word() */
+	/* mmu_read_value() of the first descriptor of each page; which one is in the low bits of a
+	 * word. */
+	struct word_set pages;
 	size_t most_bytes;
 	bool overflow; /* the recording was given up */
 };

@@ -195,20 +195,18 @@ void recorder_miss(struct recorder *recorder, const struct trace_key *key,
 	if (stream->overflow)
 		recorder_spoil(recorder);
 	else
-		recorder_follow(recorder, &stream->miss[stream->misses - 1], space);
+		recorder_follow(recorder, miss_kind(stream, stream->misses - 1)->space, space);
 }
 
-void recorder_follow(struct recorder *recorder, const struct miss *miss,
-		     const struct mmu_space *space)
+void recorder_follow(struct recorder *recorder, uint32_t index, const struct mmu_space *space)
 {
 	const struct tlb_context *context = &space->context;
 
 	recorder->state = RECORDER_BETWEEN;
-	if (recorder->map && (!recorder->misses || recorder->space != miss->space ||
+	if (recorder->map && (!recorder->misses || recorder->space != index ||
 			      recorder->vmid != context->vmid || recorder->asid != context->asid)) {
-		map_log_space(recorder->map, recorder->budget, recorder->misses, miss->space,
-			      space);
-		recorder->space = miss->space;
+		map_log_space(recorder->map, recorder->budget, recorder->misses, index, space);
+		recorder->space = index;
 		recorder->vmid = context->vmid;
 		recorder->asid = context->asid;
 	}

@@ -58,9 +58,8 @@ void recorder_end(struct recorder *recorder);
 void recorder_miss(struct recorder *recorder, const struct trace_key *key,
 		   const struct mmu_space *space, const struct tlb_leaf *leaf);
 
-/* The same for the miss `miss` of a stream that is replayed. */
-void recorder_follow(struct recorder *recorder, const struct miss *miss,
-		     const struct mmu_space *space);
+/* The same for a miss of a stream that is replayed; `index`: of its space there. */
+void recorder_follow(struct recorder *recorder, uint32_t index, const struct mmu_space *space);
 
 /* An access did what recordings do not know: misses and mapping are given up. */
 void recorder_spoil(struct recorder *recorder);

@@ -26,7 +26,7 @@ bool replay_is_recordable(const struct replay *replay)
 }
 
 /* Through the whole hierarchy. */
-static bool walk(struct replay *replay, struct tlb *l1, const struct miss *miss,
+static bool walk(struct replay *replay, struct tlb *l1, const struct miss_kind *kind,
 		 const struct mmu_request *request)
 {
 	uint32_t slot;
@@ -35,15 +35,16 @@ static bool walk(struct replay *replay, struct tlb *l1, const struct miss *miss,
 	if (l1->used)
 		tlb_drop(l1, 0);
 	recorder_begin(replay->record);
-	slot = mmu_access(replay->mmu, miss->vcpu, request);
+	slot = mmu_access(replay->mmu, kind->vcpu, request);
 	return slot != TLB_NONE && slot != MMU_EMULATED &&
-	       miss_filled(&miss->fill, &l1->leaf[slot]);
+	       miss_filled(&kind->fill, &l1->leaf[slot]);
 }
 
 /* Make the access that missed; does it fill the same entry, after the same TLBIs? */
-static bool follow(struct replay *replay, const struct miss_stream *stream, const struct miss *miss)
+static bool follow(struct replay *replay, const struct miss_stream *stream, size_t i)
 {
-	const struct trace_key key = miss_key(stream, miss);
+	const struct trace_key key = miss_key(stream, i);
+	const struct miss_kind *kind = miss_kind(stream, i);
 	struct tlb *l1 = mmu_l1(replay->mmu, key.vcpu, replay_side(&key));
 	const struct tlb_leaf *answer;
 	struct mmu_request request;
@@ -52,9 +53,9 @@ static bool follow(struct replay *replay, const struct miss_stream *stream, cons
 	if (!replay_request(replay, &key, &request))
 		return false;
 	answer = mmu_l2_answer(replay->mmu, key.vcpu, &request);
-	filled = answer ? miss_fills(&miss->fill, l1, answer) : walk(replay, l1, miss, &request);
-	recorder_follow(replay->record, miss, request.space);
-	return filled && recorder_digest(replay->record) == miss->tlbis;
+	filled = answer ? miss_fills(&kind->fill, l1, answer) : walk(replay, l1, kind, &request);
+	recorder_follow(replay->record, kind->space, request.space);
+	return filled && recorder_digest(replay->record) == stream->miss[i].tlbis;
 }
 
 bool replay_stream(struct replay *replay, const struct miss_stream *stream)
@@ -69,7 +70,7 @@ bool replay_stream(struct replay *replay, const struct miss_stream *stream)
 		if (i == stream->misses)
 			break;
 		miss_stream_look_ahead(stream, i, replay->mmu, &ahead);
-		if (!follow(replay, stream, &stream->miss[i]))
+		if (!follow(replay, stream, i))
 			return false;
 	}
 	return recorder_digest(replay->record) == stream->tlbis;

@@ -17,7 +17,7 @@ static const uint64_t usual_parts[SHARE_DEPTHS] = {
 };
 static const uint64_t walking_parts[SHARE_DEPTHS] = {
 	[SHARE_NOTHING] = COST_PARTS, [SHARE_STREAM] = 900, [SHARE_MAP] = 770,
-	[SHARE_WALKS] = 770,	      [SHARE_PLACES] = 2,
+	[SHARE_WALKS] = 250,	      [SHARE_PLACES] = 2,
 };
 
 /*

@@ -9,8 +9,8 @@
 /* Recordings of all kinds that are kept. */
 enum { PARTS = 48 };
 
-/* Reads are of use to few points: they may take 1 in so many bytes. */
-enum { WALKS_DIVISOR = 8 };
+/* Reads are of use to few points: they may take half, and go when all but an eighth is taken. */
+enum { WALKS_DIVISOR = 2 };
 
 /* Fewer walks than this read tables that the host's caches hold. */
 enum { FAR_WALKS = 1 << 12 };

@@ -72,6 +72,13 @@ static uint64_t hash(const void *data, size_t n)
 	return h;
 }
 
+static uint64_t hash_reads(const struct read_log *log)
+{
+	return hash(log->word, log->words * sizeof(*log->word)) ^
+	       hash(log->headers.word, log->headers.words * sizeof(*log->headers.word)) ^
+	       hash(log->pages.word, log->pages.words * sizeof(*log->pages.word)) * 3;
+}
+
 static struct trail leave_trail(const struct config *config, const struct trace_reader *trace)
 {
 	struct miss_stream stream = { 0 };
@@ -99,9 +106,10 @@ static struct trail leave_trail(const struct config *config, const struct trace_
 	assert_false(times.overflow);
 	assert_true(stream.misses && map.ops);
 	trail = (struct trail){
-		.misses = hash(stream.miss, stream.misses * sizeof(*stream.miss)),
+		.misses = hash(stream.miss, stream.misses * sizeof(*stream.miss)) ^
+			  hash(stream.kind, stream.kinds.words * sizeof(*stream.kind)),
 		.mapping = map_log_digest(&map),
-		.reads = walks.overflow ? 0 : hash(walks.word, walks.words * sizeof(*walks.word)),
+		.reads = walks.overflow ? 0 : hash_reads(&walks),
 		.times = hash(times.kind, times.room * sizeof(*times.kind)) ^
 			 hash(times.final, sizeof(times.final)),
 	};
