@@ -11,11 +11,8 @@ $cross -nostdlib -o "$work/known" $here/known.S &&
 	$cross -O1 -pthread -o "$work/busy" $here/busy.c &&
 	gcc -std=c17 -Wall -Wextra -Werror -Itraces/capture -shared -fPIC -o "$work/count.so" \
 		$here/count.c || fail "a program of the test does not compile"
-make -s SETUP=no B=build-gcc CC=gcc CFLAGS='-O3 -g' WERROR=-Werror capture >"$work/make" 2>&1 || {
-	fail "the plug-in does not compile"
-	cat "$work/make"
-}
 plugin=$PWD/build-gcc/capture.so
+[ -e "$plugin" ] || fail 'the plug-in was not built'
 
 # user TRACE,OPTIONS PROGRAM...
 user() {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Samples from outside: text, JSON, database, report, --confidence of run and sweep, and refusals.
 . tests/lib.sh
-: "${TWOSTAGE:?}"
+: "${TWOSTAGE:?}" "${TWOSTAGE_FAST:?}"
 command -v jq >/dev/null || fail "jq is missing"
 command -v sqlite3 >/dev/null || fail "sqlite3 is missing"
 
@@ -56,7 +56,7 @@ traces: $t
 axes: { sample.period: [none, 20000, 60000], tlb.l2.entries: [1280, 640] }
 EOF
 db=$work/s.db
-expect 'sweep' 0 '6 points: 6 run' "$TWOSTAGE" sweep "$work/s.yaml" -o "$db"
+expect 'sweep' 0 '6 points: 6 run' "$TWOSTAGE_FAST" sweep "$work/s.yaml" -o "$db"
 expect 'check' 0 's.db: ok, 6 points' "$TWOSTAGE" db check "$db"
 expect 'estimates as CSV' 0 '^[0-9a-f]{32},neoverse-n1,t.s2t,walks,[0-9]+,[0-9]+,[0-9]+$' \
 	"$TWOSTAGE" db estimates "$db"
@@ -78,10 +78,10 @@ expect 'a changed estimate' 65 'walks is not what the samples tell' "$TWOSTAGE" 
 
 sed -i 's/^axes.*/axes: { stage2.ipa_bits: [40, 44] }/' "$work/s.yaml"
 expect 'sweep of a short trace' 0 '^twostage: t.s2t: no samples, all of it is replayed: the samples and their warm-ups' \
-	"$TWOSTAGE" sweep "$work/s.yaml" -o "$work/c.db" --confidence 5%
+	"$TWOSTAGE_FAST" sweep "$work/s.yaml" -o "$work/c.db" --confidence 5%
 echo 'set: { sample.warm: 100 }' >>"$work/s.yaml"
 expect 'sweep with confidence' 0 '^twostage: t.s2t: sample.period=[0-9]+ sample.length=1000 sample.warm=100' \
-	"$TWOSTAGE" sweep "$work/s.yaml" -o "$work/d.db" --confidence 5%
+	"$TWOSTAGE_FAST" sweep "$work/s.yaml" -o "$work/d.db" --confidence 5%
 expect 'same samples' 0 '^1$' sqlite3 "$work/d.db" 'SELECT count(DISTINCT "sample.period") FROM point'
 expect 'report' 0 'page/index.html$' "$TWOSTAGE" report -d "$work/d.db" -o "$work/page"
 expect 'intervals in figures' 0 ',low 4K granule,high 4K granule,' cat "$work/page/walk-cycles.csv"
@@ -90,10 +90,10 @@ expect 'around their points' 0 '^t,40 [0-9]+$' awk -F, 'NR == 2 && $7 < $3 && $3
 
 # Each trace has samples of its own; one that is too short for any has none, and the others keep theirs.
 "$TWOSTAGE" trace gen --pattern uniform --footprint 16M --accesses 20000 -o "$work/short.s2t" || fail 'trace gen'
-"$TWOSTAGE" trace gen --pattern zipf --footprint 64M --accesses 800000 --fetches 1 -o "$work/other.s2t" || fail 'trace gen'
+"$TWOSTAGE_FAST" trace gen --pattern zipf --footprint 64M --accesses 800000 --fetches 1 -o "$work/other.s2t" || fail 'trace gen'
 sed "s|^traces.*|traces: [$work/short.s2t, $t, $work/other.s2t]|; s/^name.*/name: mixed/" "$work/s.yaml" >"$work/mixed.yaml"
 mixed=$work/mixed.db
-expect 'sweep of several traces' 0 '6 points: 6 run' "$TWOSTAGE" sweep "$work/mixed.yaml" -o "$mixed" --confidence 5%
+expect 'sweep of several traces' 0 '6 points: 6 run' "$TWOSTAGE_FAST" sweep "$work/mixed.yaml" -o "$mixed" --confidence 5%
 cp "$work/out" "$work/told"
 expect 'the short one as a whole' 0 '^twostage: short.s2t: no samples, all of it is replayed: ' cat "$work/told"
 expect 'the others by samples' 0 '^2$' sh -c 'grep -cE "^twostage: (t|other).s2t: sample.period=[0-9]+ sample.length=1000 sample.warm=100" "$1"' sh "$work/told"
@@ -106,7 +106,7 @@ expect 'estimates of the sampled ones alone' 0 '^other.s2t,t.s2t,$' sqlite3 -new
 alone=$("$TWOSTAGE" run --json -c neoverse-n1 -s sample.warm=100 "$work/short.s2t" | jq .stats.walk_cycles)
 expect 'a whole trace counts as alone' 0 "^$alone\$" sqlite3 "$mixed" \
 	"SELECT walk_cycles FROM point WHERE trace = 'short.s2t' AND \"stage2.ipa_bits\" = 40"
-"$TWOSTAGE" sweep "$work/mixed.yaml" -o "$work/full.db" >/dev/null || fail 'full sweep'
+"$TWOSTAGE_FAST" sweep "$work/mixed.yaml" -o "$work/full.db" >/dev/null || fail 'full sweep'
 expect 'its points are those of a sweep without samples' 0 ' 4 new points' "$TWOSTAGE" db merge --points "$work/full.db" "$mixed"
 expect 'report of both' 0 'page2/index.html$' "$TWOSTAGE" report -d "$mixed" -o "$work/page2"
 # A row for each trace and IPA size, in which the walk cycles of the whole one have no interval.

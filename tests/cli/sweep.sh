@@ -4,7 +4,7 @@
 . tests/lib.sh
 : "${TWOSTAGE:?}" "${TWOSTAGE_FAST:?}" "${TWOSTAGE_CLANG:?}"
 for seed in 1 2; do
-	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 256M --accesses 100000 --fetches 1 \
+	"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 256M --accesses 30000 --fetches 1 \
 		--seed $seed -o "$work/t$seed.s2t" || fail 'trace gen'
 done
 cat >"$work/s.yaml" <<'EOF'
@@ -19,7 +19,7 @@ axes:
 EOF
 cd "$work" || exit 70
 
-expect 'dry run' 0 '^48 points .*: 0 there already, 16 impossible, 32 to run, 6400000 accesses' \
+expect 'dry run' 0 '^48 points .*: 0 there already, 16 impossible, 32 to run, 1920000 accesses' \
 	"$TWOSTAGE" sweep --dry-run s.yaml
 expect 'a dry run writes nothing' 1 '' test -e results
 expect 'dry run as JSON' 0 '^32$' sh -c '"$TWOSTAGE" sweep -n --json s.yaml | jq .stats.to_run'
@@ -95,7 +95,7 @@ expect 'foreign database' 65 'foreign.db: an SQLite database, but not' "$TWOSTAG
 expect 'foreign database is untouched' 0 '' cmp foreign.db foreign.copy
 
 # A worker that dies costs its point only. Points long enough to be hit in the middle.
-"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 3000000 --seed 3 -o slow.s2t ||
+"$TWOSTAGE_FAST" trace gen --pattern uniform --footprint 64M --accesses 1500000 --seed 3 -o slow.s2t ||
 	fail 'trace gen'
 printf 'name: slow\nmodels: neoverse-n1\ntraces: slow.s2t\naxes: { stage2.ipa_bits: [36, 38, 40, 42, 44, 46] }\n' >slow.yaml
 kill_worker() {

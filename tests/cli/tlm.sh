@@ -25,7 +25,7 @@ top=$work/top
 build() {
 	make -s -C docs/examples/tlm TOP="$top" B="$top/$1" OUT="$work/$1" CC="$2" CXX="$3" CFLAGS="$4" WARN='-Wall -Wextra -Werror'
 }
-expect 'gcc with sanitizers' 0 '' build build-asan gcc g++ '-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
+expect 'gcc with sanitizers' 0 '' build build-asan gcc g++ '-O0 -fsanitize=address,undefined -fno-sanitize-recover=all'
 expect 'its run' 0 '' sh -c '"$1" >"$2"' - "$work/build-asan/tlm" "$work/got"
 expect 'its output' 0 '' cmp "$work/expected" "$work/got"
 
@@ -42,7 +42,7 @@ cat >"$work/expected" <<'END'
 250 ns, first: TLM_OK_RESPONSE, status code 0, value 43
 END
 threads() {
-	flags='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Isim -Idocs/examples/tlm'
+	flags='-O0 -fsanitize=address,undefined -fno-sanitize-recover=all -Isim -Idocs/examples/tlm'
 	# shellcheck disable=SC2086
 	gcc -std=c17 $flags -c -o "$work/tables.o" docs/examples/tlm/tables.c &&
 		g++ -std=c++17 -Wall -Wextra -Werror $flags -o "$work/threads" tests/cli/tlm_threads.cpp "$work/tables.o" \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_NAME PATH... - give files, or all files of folders, to the target. Each has a process of its
- * own, so that one that dies or never ends is named and the others are still tried.
+ * fuzz_NAME PATH... - give files, or all files of folders, to the target. Those of a folder share a
+ * process. If that fails, and with TWOSTAGE_LONG, each has a process of its own, so that one that
+ * dies or never ends is named and the others are still tried.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -41,36 +42,70 @@ static uint8_t *read_file(const char *path, size_t *n)
 	return data;
 }
 
-static void run_file(const char *path)
+static void give_file(const char *path)
 {
 	size_t n;
 	uint8_t *data = read_file(path, &n);
+
+	setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = SECONDS_AN_INPUT }, NULL);
+	LLVMFuzzerTestOneInput(data, n);
+	free(data);
+}
+
+/* All of these in one process; its status as waitpid() has it. */
+static int status_of(char *const *paths, int n)
+{
 	int status = 0;
 	pid_t child;
 
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		setitimer(ITIMER_PROF, &(struct itimerval){ .it_value.tv_sec = SECONDS_AN_INPUT },
-			  NULL);
-		LLVMFuzzerTestOneInput(data, n);
-		free(data);
+		for (int i = 0; i < n; i++)
+			give_file(paths[i]);
 		exit(0);
 	}
-	free(data);
 	if (child < 0 || waitpid(child, &status, 0) != child) {
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		fprintf(stderr, "%s: %s\n", paths[0], strerror(errno));
 		exit(70);
 	}
-	if (status == 0) {
-		passed++;
-		return;
-	}
+	return status;
+}
+
+static void report(const char *what, int status)
+{
 	failed++;
 	if (WIFSIGNALED(status))
-		fprintf(stderr, "%s: %s\n", path, strsignal(WTERMSIG(status)));
+		fprintf(stderr, "%s: %s\n", what, strsignal(WTERMSIG(status)));
 	else
-		fprintf(stderr, "%s: exit status %d\n", path, WEXITSTATUS(status));
+		fprintf(stderr, "%s: exit status %d\n", what, WEXITSTATUS(status));
+}
+
+static void run_each(char *const *paths, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const int status = status_of(&paths[i], 1);
+
+		if (status == 0)
+			passed++;
+		else
+			report(paths[i], status);
+	}
+}
+
+static void run_all(const char *folder, char *const *paths, int n)
+{
+	const char *longer = getenv("TWOSTAGE_LONG");
+	const unsigned failed_before = failed;
+	const int status = status_of(paths, n);
+
+	if (status == 0 && !(longer && *longer)) {
+		passed += (unsigned)n;
+		return;
+	}
+	run_each(paths, n);
+	if (status && failed == failed_before)
+		report(folder, status);
 }
 
 static int visible(const struct dirent *entry)
@@ -78,22 +113,27 @@ static int visible(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-static void run_path(const char *path)
+static void run_path(char *path)
 {
 	struct dirent **entries;
 	const int n = scandir(path, &entries, visible, alphasort);
-	char name[4096];
+	char **paths = n > 0 ? calloc((size_t)n, sizeof(*paths)) : NULL;
 
 	if (n < 0) {
-		run_file(path);
+		run_each(&path, 1);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
-		run_file(name);
+		if (!paths || asprintf(&paths[i], "%s/%s", path, entries[i]->d_name) < 0)
+			exit(70);
 		free(entries[i]);
 	}
 	free(entries);
+	if (n > 0)
+		run_all(path, paths, n);
+	for (int i = 0; i < n; i++)
+		free(paths[i]);
+	free(paths);
 }
 
 int main(int argc, char **argv)

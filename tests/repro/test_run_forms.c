@@ -84,13 +84,21 @@ static void assert_forms_agree(const struct config *config, uint64_t seed)
 	}
 }
 
+/* So many seeds in long tests, half of them otherwise. */
+static uint64_t seeds(uint64_t n)
+{
+	const char *more = getenv("TWOSTAGE_LONG");
+
+	return more && *more ? n : n / 2;
+}
+
 static void safe_policies(void **state)
 {
 	static const char *const ways[] = { "full", "2" };
 	static const char *const dirty[] = { "preset", "hardware" };
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 20; seed++) {
+	for (uint64_t seed = 1; seed <= seeds(20); seed++) {
 		struct refs refs = random_refs(seed, 8000);
 
 		write_forms(&refs);
@@ -134,7 +142,7 @@ static void run_safe_structures(void **state)
 	enum { N = sizeof(structures) / sizeof(structures[0]) };
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 8 * N; seed++) {
+	for (uint64_t seed = 1; seed <= seeds(8 * N); seed++) {
 		struct refs refs = random_refs(seed, 6000);
 		struct config config =
 			config_of(seed % 2 ? "full" : "2", seed % 4 < 2 ? "preset" : "hardware",
@@ -168,7 +176,7 @@ static void host_among_runs(void **state)
 	uint64_t relookups = 0, exact = 0;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 20; seed++) {
+	for (uint64_t seed = 1; seed <= seeds(20); seed++) {
 		struct refs refs = random_refs(seed, 8000);
 		struct config config = config_of("full", "preset", "lru", "lru");
 		struct stats raw;
@@ -208,7 +216,7 @@ static void forks(void **state)
 	};
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= 24; seed++) {
+	for (uint64_t seed = 1; seed <= seeds(24); seed++) {
 		const struct refs_options options = { .seed = seed,
 						      .n = 8000,
 						      .vcpus = 1,
