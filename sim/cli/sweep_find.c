@@ -283,19 +283,48 @@ static bool find_refusals(const struct plan *plan, const struct param *param,
 	return added;
 }
 
+/* How many from i on are refused for one reason in as many searches. */
+static size_t alike_from(const struct refusals *refusals, size_t i)
+{
+	const struct refused *first = refusals->refused[i];
+	size_t n = 1;
+
+	while (i + n < refusals->n && refusals->refused[i + n]->n_searches == first->n_searches &&
+	       strcmp(refusals->refused[i + n]->reason, first->reason) == 0)
+		n++;
+	return n;
+}
+
+/* "20", "20, 40", "20, 40, ... 5120 (256 values)" */
+static void write_values(const struct refusals *refusals, size_t i, size_t n, FILE *out)
+{
+	fputs(refusals->refused[i]->value, out);
+	if (n > 1)
+		fprintf(out, ", %s", refusals->refused[i + 1]->value);
+	if (n > 2)
+		fprintf(out, ",%s %s (%zu values)", n > 3 ? " ..." : "",
+			refusals->refused[i + n - 1]->value, n);
+}
+
 static void write_refusals_text(const struct refusals *refusals, const struct param *param,
 				FILE *out)
 {
-	for (size_t i = 0; i < refusals->n && i < REFUSALS_SHOWN; i++) {
-		const struct refused *refused = refusals->refused[i];
+	size_t i = 0;
 
-		fprintf(out, "%s=%s cannot be in %s: %s\n", param->key, refused->value,
+	for (size_t lines = 0; i < refusals->n && lines < REFUSALS_SHOWN; lines++) {
+		const struct refused *refused = refusals->refused[i];
+		const size_t n = alike_from(refusals, i);
+
+		fprintf(out, "%s=", param->key);
+		write_values(refusals, i, n, out);
+		fprintf(out, " cannot be in %s: %s\n",
 			output_count(refused->n_searches, "search", "searches").text,
 			refused->reason);
+		i += n;
 	}
-	if (refusals->n > REFUSALS_SHOWN)
+	if (i < refusals->n)
 		fprintf(out, "%s more cannot be; --json names them all\n",
-			output_count(refusals->n - REFUSALS_SHOWN, "value", "values").text);
+			output_count(refusals->n - i, "value", "values").text);
 }
 
 static void write_refusals_json(const struct refusals *refusals)

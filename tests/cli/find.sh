@@ -60,6 +60,11 @@ expect 'of a search' 0 '^stage2.ipa_bits=50 cannot be in 1 search: ' "$TWOSTAGE"
 expect 'no possible value: why' 0 '^neoverse-n1 +t1.s2t +impossible +- +- +- +-$' "$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=50..52' --where 'stage2_start_level < 1'
 expect 'all of them' 0 '^3$' sh -c '"$TWOSTAGE" sweep -o none.db m.yaml --find stage2.ipa_bits=50..52 --where "stage2_start_level < 1" |
 	grep -c "^stage2.ipa_bits=5[012] cannot be in 1 search: stage 2 with 4K granule"'
+printf 'name: wide\nmodels: neoverse-n1\ntraces: t1.s2t\nset: { stage2.ipa_bits: 52 }\n' >w.yaml
+for range in '20..5120:20|20, 40, ... 5120 \(256 values\)' '20..80:20|20, 40, ... 80 \(4 values\)' '20..60:20|20, 40, 60 \(3 values\)' '20..40:20|20, 40'; do
+	expect 'values with one reason in one line' 0 "^tlb.l2.entries=${range#*|} cannot be in 1 search: stage 2 with 4K granule" \
+		"$TWOSTAGE" sweep -o none.db w.yaml --find "tlb.l2.entries=${range%%|*}" --where 'walks < 1'
+done
 expect 'as JSON' 0 '^3 52 1$' sh -c '"$TWOSTAGE" sweep -o none.db --json m.yaml --find stage2.ipa_bits=50..52 --where "stage2_start_level < 1" |
 	jq -r "\"\(.refused | length) \(.refused[2].value) \(.refused[2].searches)\""'
 expect 'one search' 0 '^none.db: 1 search among 3 points, 3 of which' "$TWOSTAGE" sweep -o none.db m.yaml --find 'stage2.ipa_bits=50..52' --where 'stage2_start_level < 1'
