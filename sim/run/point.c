@@ -33,8 +33,8 @@ static const struct trace_block *feed_again(void *ctx, unsigned back)
 	bool sound;
 
 	if (!back) {
-		sound = block->last_ordinal || !trace_read_more(feed->trace, feed->index,
-								COLUMN_ORDINALS, block, feed->diag);
+		sound = trace_has_times(block) ||
+			!trace_read_times(feed->trace, feed->index, block, feed->diag);
 		return sound ? block : NULL;
 	}
 	if (back > feed->index)

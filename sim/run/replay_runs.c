@@ -55,7 +55,7 @@ static enum exit_status look_up(struct replay *replay, const struct trace_block 
 	const struct trace_key *key = &block->keys[block->key[i]];
 	struct mmu_request request;
 
-	if (block->last_ordinal[i] < ordinal)
+	if (trace_last_ordinal(block, i) < ordinal)
 		return STATUS_OK;
 	if (!replay_request(replay, key, &request))
 		return replay->diag->status;
@@ -115,12 +115,12 @@ enum exit_status replay_reopen(struct replay *replay, const struct trace_block *
 	replay->tlbis = replay->mmu->stats.v[STAT_tlbis];
 	if (!replay->runs)
 		return STATUS_OK;
-	if (replay->reread && !block->last_ordinal)
+	if (replay->reread && !trace_has_times(block))
 		full = replay->reread(replay->reread_ctx, 0);
-	if (!full || !full->last_ordinal)
+	if (!full || !trace_has_times(full))
 		return replay->diag->status;
 	if (whose == REPLAY_OTHER_RUNS)
-		ordinal = full->ordinal[index];
+		ordinal = trace_first_ordinal(full, index);
 	for (uint32_t vcpu = 0; vcpu < replay->mmu->shape.vcpus; vcpu++) {
 		for (unsigned stream = STREAM_FETCH; stream <= STREAM_DATA; stream++) {
 			enum exit_status status;

@@ -2,6 +2,7 @@
 /* From the stored bytes of one block to arrays (docs/formats.md). Trusts no size in them. */
 #include <stdlib.h>
 
+#include "trace/s2t_column.h"
 #include "trace/s2t_reader.h"
 
 enum { RECORDS = TRACE_BLOCK_RECORDS };
@@ -70,45 +71,6 @@ static enum exit_status unpack(const struct decoding *d, unsigned type, void *to
 	if (ZSTD_decompressDCtx(d->storage->dctx, to, n, d->data[type], s->stored_bytes) != n)
 		return bad(d, "a compressed section is not valid");
 	return STATUS_OK;
-}
-
-#define WIDEN(to_type, from_type)                                                                  \
-	for (size_t i = 0; i < n; i++) {                                                           \
-		from_type v;                                                                       \
-		memcpy(&v, from + i * sizeof(v), sizeof(v));                                       \
-		((to_type *)to)[i] = v;                                                            \
-	}
-
-/* n elements of `width` bytes to an array of wider ones, of `to_width` bytes. */
-static void widen(void *restrict to, unsigned to_width, const unsigned char *restrict from,
-		  unsigned width, size_t n)
-{
-	if (to_width == 2)
-		WIDEN(uint16_t, uint8_t)
-	else if (to_width == 4 && width == 1)
-		WIDEN(uint32_t, uint8_t)
-	else if (to_width == 4)
-		WIDEN(uint32_t, uint16_t)
-	else if (width == 1)
-		WIDEN(uint64_t, uint8_t)
-	else if (width == 2)
-		WIDEN(uint64_t, uint16_t)
-	else
-		WIDEN(uint64_t, uint32_t)
-}
-
-#define FILL(to_type)                                                                              \
-	for (size_t i = 0; i < n; i++)                                                             \
-		((to_type *)to)[i] = (to_type)value;
-
-static void fill(void *to, unsigned to_width, uint64_t value, size_t n)
-{
-	if (to_width == 2)
-		FILL(uint16_t)
-	else if (to_width == 4)
-		FILL(uint32_t)
-	else
-		FILL(uint64_t)
 }
 
 /* Where to unpack a column of `width` for a target of `target_width` bytes; NULL: neither. */
@@ -231,20 +193,20 @@ static enum exit_status decode_keys(const struct decoding *d)
 	return STATUS_OK;
 }
 
+/* Narrow indices are compared before they are made wider: twice as many at once. */
 static enum exit_status decode_index(const struct decoding *d)
 {
+	const struct s2t_section *section = &d->sections[S2T_INDEX];
 	const size_t n = d->header.n_records;
-	uint16_t *key = d->storage->key;
-	enum exit_status status = COLUMN(d, S2T_INDEX, key);
-	uint16_t max = 0;
+	const bool narrow = section->width == 1 && section->encoding != S2T_CONSTANT;
+	const enum exit_status status = COLUMN(d, S2T_INDEX, d->storage->key);
+	unsigned max;
 
 	if (status)
 		return status;
-	for (size_t i = 0; i < n; i++)
-		max = key[i] > max ? key[i] : max;
-	if (max >= d->header.n_keys)
-		return bad(d, "a record names a key beyond the last one");
-	return STATUS_OK;
+	max = narrow ? max_of_8(d->storage->scratch, n) : max_of_16(d->storage->key, n);
+	return max < d->header.n_keys ? STATUS_OK
+				      : bad(d, "a record names a key beyond the last one");
 }
 
 static enum exit_status decode_stores(const struct decoding *d, unsigned columns)
@@ -265,6 +227,8 @@ static enum exit_status decode_stores(const struct decoding *d, unsigned columns
 	}
 	return status || ok ? status : bad(d, "the first store of a record lies outside it");
 }
+
+static const char not_in_order[] = "its records are not in order of their first access";
 
 /* Each access has one ordinal, so no two records begin with the same one. */
 static bool sum_ordinals(const struct decoding *d)
@@ -308,7 +272,7 @@ static enum exit_status decode_ordinals(const struct decoding *d, unsigned colum
 	if (status)
 		return status;
 	if (!sum_ordinals(d))
-		return bad(d, "its records are not in order of their first access");
+		return bad(d, not_in_order);
 	if (columns & COLUMN_ORDINALS) {
 		if ((status = COLUMN(d, S2T_LAST_OFFSET, s->last_ordinal)))
 			return status;
@@ -438,8 +402,42 @@ enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granular
 	return status;
 }
 
-enum exit_status s2t_decode_more(struct trace_block *block, unsigned columns, const char *path,
-				 uint64_t offset, struct diag *diag)
+/* Narrow enough that no sum of them leaves 64 bits, which then needs no look at each. */
+static bool are_narrow(const struct decoding *d)
+{
+	const struct s2t_section *step = &d->sections[S2T_ORDINAL];
+	const struct s2t_section *reach = &d->sections[S2T_LAST_OFFSET];
+
+	return step->encoding != S2T_CONSTANT && step->width <= 4 &&
+	       reach->encoding != S2T_CONSTANT && reach->width <= 4 &&
+	       d->header.first_ordinal <= INT64_MAX;
+}
+
+static enum exit_status decode_times(const struct decoding *d, struct trace_times *times)
+{
+	const unsigned step_bytes = d->sections[S2T_ORDINAL].width;
+	const unsigned reach_bytes = d->sections[S2T_LAST_OFFSET].width;
+	unsigned char *step = (unsigned char *)d->storage->ordinal;
+	unsigned char *reach = (unsigned char *)d->storage->last_ordinal;
+	const size_t n = d->header.n_records;
+	enum exit_status status;
+
+	if ((status = check_column(d, S2T_ORDINAL, 8)) ||
+	    (status = unpack(d, S2T_ORDINAL, step, n * step_bytes)))
+		return status;
+	if (any_zero(step, step_bytes, n))
+		return bad(d, not_in_order);
+	if ((status = check_column(d, S2T_LAST_OFFSET, 8)) ||
+	    (status = unpack(d, S2T_LAST_OFFSET, reach, n * reach_bytes)))
+		return status;
+	*times = (struct trace_times){ step, reach, step_bytes, reach_bytes, 0, 0 };
+	memcpy(&times->ordinal, step, step_bytes);
+	times->ordinal += d->header.first_ordinal;
+	return STATUS_OK;
+}
+
+enum exit_status s2t_decode_times(struct trace_block *block, const char *path, uint64_t offset,
+				  struct diag *diag)
 {
 	struct s2t_storage *s = block->storage;
 	struct decoding d = {
@@ -449,15 +447,16 @@ enum exit_status s2t_decode_more(struct trace_block *block, unsigned columns, co
 
 	memcpy(&d.header, s->bytes, sizeof(d.header));
 	status = find_sections(&d);
-	if (!status && d.header.n_records)
-		status = decode_columns(&d, columns);
-	if (status)
+	if (!status && d.header.n_records && are_narrow(&d)) {
+		status = decode_times(&d, &s->times);
+		block->times = status ? NULL : &s->times;
 		return status;
-	if (columns & COLUMN_ORDINALS) {
+	}
+	if (!status && d.header.n_records)
+		status = decode_columns(&d, COLUMN_ORDINALS);
+	if (!status) {
 		block->ordinal = s->ordinal;
 		block->last_ordinal = s->last_ordinal;
 	}
-	if (columns & COLUMN_INSTRUCTIONS)
-		block->instructions = s->instructions;
-	return STATUS_OK;
+	return status;
 }

@@ -480,11 +480,12 @@ enum exit_status trace_read_block(const struct trace_reader *r, uint64_t index, 
 	return s2t_decode_block(block, r->info.granularity, columns, r->path, e->offset, diag);
 }
 
-enum exit_status trace_read_more(const struct trace_reader *r, uint64_t index, unsigned columns,
-				 struct trace_block *block, struct diag *diag)
+enum exit_status trace_read_times(const struct trace_reader *r, uint64_t index,
+				  struct trace_block *block, struct diag *diag)
 {
 	const struct s2t_index_entry *e = &r->entries[index];
-	const enum exit_status status = s2t_prepare(block, e->block_bytes, columns, r->path, diag);
+	const enum exit_status status =
+		s2t_prepare(block, e->block_bytes, COLUMN_ORDINALS, r->path, diag);
 
-	return status ? status : s2t_decode_more(block, columns, r->path, e->offset, diag);
+	return status ? status : s2t_decode_times(block, r->path, e->offset, diag);
 }

@@ -35,6 +35,7 @@ struct s2t_storage {
 	uint32_t *reads, *stores, *splits, *instructions;
 	uint8_t *first_store;
 	uint64_t *store_ordinal, *ordinal, *last_ordinal;
+	struct trace_times times; /* their columns lie in ordinal and last_ordinal */
 };
 
 /* Room for a block of `block_bytes` and for `columns` in `block`. */
@@ -49,8 +50,8 @@ enum exit_status s2t_decode_block(struct trace_block *block, enum trace_granular
 				  unsigned columns, const char *path, uint64_t offset,
 				  struct diag *diag);
 
-/* Further columns of a block that has been decoded: trace_read_more(). */
-enum exit_status s2t_decode_more(struct trace_block *block, unsigned columns, const char *path,
-				 uint64_t offset, struct diag *diag);
+/* The ordinals of a block that has been decoded: trace_read_times(). */
+enum exit_status s2t_decode_times(struct trace_block *block, const char *path, uint64_t offset,
+				  struct diag *diag);
 
 #endif

@@ -101,8 +101,23 @@ struct trace_block {
 	const uint64_t *ordinal;       /* COLUMN_ORDINALS: of the first access */
 	const uint64_t *last_ordinal;  /* COLUMN_ORDINALS: of the last access */
 	const uint32_t *instructions;  /* COLUMN_INSTRUCTIONS: see struct trace_run */
+	struct trace_times *times;     /* trace_read_times() */
 	void *storage;		       /* owned; freed by trace_block_free */
 };
+
+/* Ordinals as they are stored. */
+struct trace_times {
+	const unsigned char *step, *reach; /* from the record before; from the first access on */
+	unsigned step_bytes, reach_bytes;  /* of one of them: 1, 2 or 4 */
+	uint32_t at;
+	uint64_t ordinal; /* of record `at`, which was asked for last */
+};
+
+/* times.c: has the block been read with COLUMN_ORDINALS, or trace_read_times()? If so, the ordinals
+ * of record i's first and last access. */
+bool trace_has_times(const struct trace_block *block);
+uint64_t trace_first_ordinal(const struct trace_block *block, uint32_t i);
+uint64_t trace_last_ordinal(const struct trace_block *block, uint32_t i);
 
 /* ---- reading: s2t_reader.c ---------------------------------------------------------------- */
 
@@ -153,11 +168,12 @@ enum exit_status trace_read_block(const struct trace_reader *reader, uint64_t in
 				  unsigned columns, struct trace_block *block, struct diag *diag);
 
 /*
- * Further columns, COLUMN_ORDINALS or COLUMN_INSTRUCTIONS, of the block that was last read into
- * *block, which is block `index`; it keeps those that it has.
+ * What trace_first_ordinal() and trace_last_ordinal() want to know of the block that was last read
+ * into *block, which is block `index`, without COLUMN_ORDINALS. Cheaper than that column where few
+ * records are asked for, in order or nearly so; checked alike.
  */
-enum exit_status trace_read_more(const struct trace_reader *reader, uint64_t index,
-				 unsigned columns, struct trace_block *block, struct diag *diag);
+enum exit_status trace_read_times(const struct trace_reader *reader, uint64_t index,
+				  struct trace_block *block, struct diag *diag);
 void trace_block_free(struct trace_block *block);
 
 /* ---- writing: s2t_writer.c ---------------------------------------------------------------- */
