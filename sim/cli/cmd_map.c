@@ -417,8 +417,16 @@ static int run(int argc, char **argv)
 		return output_error(STATUS_INTERNAL, "out of memory");
 	if (options.mode == MODE_JSON)
 		fputs("{\"schema\":1,\"cases\":[", stdout);
-	for (int i = 0; i < options.input.files_count && status == STATUS_OK; i++)
+	for (int i = 0; i < options.input.files_count && status == STATUS_OK; i++) {
+		const unsigned long before = s.passed + s.failed;
+
 		status = do_file(&s, options.input.files[i], &diag);
+		if (status == STATUS_OK && options.mode == MODE_CHECK &&
+		    s.passed + s.failed == before)
+			status = diag_set(&diag, STATUS_BAD_INPUT,
+					  "%s: no snapshot in it: nothing to check",
+					  options.input.files[i]);
+	}
 	if (options.mode == MODE_JSON)
 		puts("\n]}");
 	if (status == STATUS_OK && options.mode == MODE_CHECK) {

@@ -362,6 +362,7 @@ static enum exit_status do_file(struct session *s, const char *path, struct diag
 {
 	struct translate_reader reader;
 	struct translate_item item = { .kind = ITEM_CASE };
+	const unsigned long queries = s->queries;
 	enum exit_status status = translate_open(&reader, path, diag);
 
 	s->has_id = false;
@@ -374,6 +375,9 @@ static enum exit_status do_file(struct session *s, const char *path, struct diag
 			status = do_item(s, &reader, &item, diag);
 	}
 	translate_close(&reader);
+	if (status == STATUS_OK && s->options->mode == MODE_CHECK && s->queries == queries)
+		status = diag_set(diag, STATUS_BAD_INPUT, "%s: no query in it: nothing to check",
+				  path);
 	return status;
 }
 

@@ -51,6 +51,8 @@ expect 'mismatch' 1 'wrong:3: ipa40: mismatch' map --check "$work/wrong"
 expect 'mismatch shows both' 1 '^    got      snap 1 .*1G_RW' map --check "$work/wrong"
 expect 'mismatch counted' 1 '^0 passed, 2 failed$' map --check "$work/wrong"
 expect 'no snapshot to compare' 1 '^0 passed, 2 failed$' map --check "$work/case"
+head -n 1 "$work/right" >"$work/none"
+expect 'no case at all is no success' 65 'none: no snapshot in it' map --check "$work/right" "$work/none"
 sed '3p' "$work/right" >"$work/more"
 expect 'one too many' 1 '^2 passed, 1 failed$' map --check "$work/more"
 

@@ -26,6 +26,7 @@ q STR 10000001238 el2abort:fsc=04,s1ptw=0,wnr=1,far=10000001238,hpfar=100000010 
 end
 END
 expect 'check' 0 '^5 passed, 0 failed$' translate --check "$work/case"
+expect 'no query at all is no success' 65 '/dev/null: no query in it' translate --check "$work/case" /dev/null
 expect 'standard input' 0 '^5 passed, 0 failed$' sh -c '"$TWOSTAGE" translate --check - <"$1"' sh "$work/case"
 expect 'print' 0 '^q STR 40001238 done chg=80001238:5a5aa5a5c3c33c3c$' translate "$work/case"
 expect 'explain' 0 'level 1, IPA 40001238: read 80000008 = 800007fd, block of 1G at 80000000' \
