@@ -99,7 +99,7 @@ static void print_sources(const struct forecast *forecast)
 
 static void print_costs(const struct forecast *forecast)
 {
-	char all[32], wall[32], point[16], share[16], tables[16], worker[16];
+	char all[32], wall[32], point[16], share[16], tables[16], worker[16], expected[16];
 	const unsigned n = forecast->n_workers;
 	const struct output_count workers = output_count(n, "worker", "workers");
 
@@ -111,9 +111,10 @@ static void print_costs(const struct forecast *forecast)
 	output_size(forecast->share_bytes, share);
 	output_size(forecast->table_bytes, tables);
 	output_size(forecast->worker_bytes * n, worker);
-	printf("memory: %s, %s x (at most %s a point, at most %s of recordings, about %s "
-	       "of simulated tables)\n",
-	       worker, workers.text, point, share, tables);
+	output_size(forecast->expected_bytes * n, expected);
+	printf("memory: about %s, at most %s, %s x (at most %s a point, at most %s of recordings, "
+	       "about %s of simulated tables)\n",
+	       expected, worker, workers.text, point, share, tables);
 }
 
 static void print_text(const struct plan *plan, const struct forecast *forecast)
@@ -185,12 +186,13 @@ static void print_json(const struct plan *plan, const struct forecast *forecast,
 	       "\"probed\":%zu,\"probes\":%zu,\"probe_records\":%" PRIu64
 	       ",\"probe_micros\":%" PRIu64 ","
 	       "\"processor_micros\":%" PRIu64 ",\"wall_micros\":%" PRIu64
-	       ",\"worker_bytes\":%" PRIu64 ",\"table_bytes\":%" PRIu64 "}}\n",
+	       ",\"worker_bytes\":%" PRIu64 ",\"expected_bytes\":%" PRIu64
+	       ",\"table_bytes\":%" PRIu64 "}}\n",
 	       plan->n_points, plan->n_duplicates, forecast->n_done, forecast->n_impossible,
 	       forecast->n_to_run, forecast->accesses, forecast->n_groups, forecast->n_measured,
 	       forecast->n_probed, forecast->n_probes, forecast->probe_records,
 	       forecast->probe_micros, forecast->micros, forecast->wall_micros,
-	       forecast->worker_bytes, forecast->table_bytes);
+	       forecast->worker_bytes, forecast->expected_bytes, forecast->table_bytes);
 }
 
 int sweep_plan_print(const struct sweep_args *arguments, const struct plan *plan,

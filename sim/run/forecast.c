@@ -16,6 +16,10 @@ enum {
 	/* What starting and the database take, of a sweep and of each of its points. */
 	SWEEP_MICROS = 12000,
 	POINT_MICROS = 200,
+	/* What a point usually takes besides its tables: the program and its buffers, and for each
+	 * eight bytes of tables six of what goes with them. */
+	USUAL_BYTES = 16 << 20,
+	TABLE_EIGHTHS = 14,
 };
 
 /* What a place of the schedule costs. */
@@ -272,6 +276,43 @@ static enum exit_status add_place(struct work *work, size_t i, const struct fore
 	return STATUS_OK;
 }
 
+/* Recordings that a worker has with a group: of its points so far, if it needs not forget them. */
+static uint64_t recorded_with(const struct forecast_group *group,
+			      const struct forecast_probe *probe)
+{
+	const uint64_t kept = SWEEP_SHARE_BYTES / SHARE_KEPT_DIVISOR;
+	const uint64_t first = probe ? probe->recorded_bytes[SHARE_NOTHING] : SWEEP_SHARE_BYTES;
+	uint64_t others = 0, largest = 0, all;
+
+	for (unsigned depth = SHARE_STREAM; probe && depth < SHARE_DEPTHS; depth++) {
+		const uint64_t bytes = probe->recorded_bytes[depth];
+
+		others += bytes * group->n_shared[depth];
+		if (group->n_shared[depth] && bytes > largest)
+			largest = bytes;
+	}
+	all = first + (others < kept + largest ? others : kept + largest);
+	return all < SWEEP_SHARE_BYTES ? all : SWEEP_SHARE_BYTES;
+}
+
+static void expect_bytes(struct work *work)
+{
+	struct forecast *forecast = work->forecast;
+	uint64_t recorded = 0;
+
+	for (size_t i = 0; forecast->share_bytes && i < forecast->n_groups; i++) {
+		const struct forecast_group *group = &forecast->groups[i];
+		const uint64_t bytes = recorded_with(group, probe_of(work, i));
+
+		if (group->n_points > 1 && bytes > recorded)
+			recorded = bytes;
+	}
+	forecast->expected_bytes =
+		USUAL_BYTES + forecast->table_bytes / 8 * TABLE_EIGHTHS + recorded;
+	if (forecast->expected_bytes > forecast->worker_bytes)
+		forecast->expected_bytes = forecast->worker_bytes;
+}
+
 static enum exit_status add_places(struct work *work)
 {
 	const struct forecast_probe *probe = NULL;
@@ -382,13 +423,14 @@ static enum exit_status forecast_points(struct work *work, unsigned n_workers,
 		status = add_places(work);
 	if (status == STATUS_OK)
 		status = find_wall(work);
+	forecast->worker_bytes =
+		FORECAST_POINT_BYTES + forecast->share_bytes + forecast->table_bytes;
+	expect_bytes(work);
 	qsort(forecast->groups, forecast->n_groups, sizeof(*forecast->groups), by_example);
 	if (forecast->n_to_run) {
 		forecast->micros += SWEEP_MICROS;
 		forecast->wall_micros += SWEEP_MICROS;
 	}
-	forecast->worker_bytes =
-		FORECAST_POINT_BYTES + forecast->share_bytes + forecast->table_bytes;
 	return status;
 }
 

@@ -43,10 +43,11 @@ struct forecast {
 	size_t n_measured, n_probed;
 	size_t n_probes; /* groups that were probed */
 	uint64_t probe_records, probe_micros;
-	uint64_t table_bytes;  /* expected simulated tables of the point that has most */
-	unsigned n_workers;    /* never more than points to run */
-	uint64_t share_bytes;  /* recordings that a worker keeps at most; 0: nothing is shared */
-	uint64_t worker_bytes; /* FORECAST_POINT_BYTES, share_bytes and table_bytes */
+	uint64_t table_bytes;	 /* expected simulated tables of the point that has most */
+	unsigned n_workers;	 /* never more than points to run */
+	uint64_t share_bytes;	 /* recordings that a worker keeps at most; 0: nothing is shared */
+	uint64_t worker_bytes;	 /* FORECAST_POINT_BYTES, share_bytes and table_bytes */
+	uint64_t expected_bytes; /* of a worker, by the probes: rather this than worker_bytes */
 };
 
 /*

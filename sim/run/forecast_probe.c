@@ -174,6 +174,16 @@ static struct share *small_share(const struct probing *probing)
 	return share_create((size_t)((double)SWEEP_SHARE_BYTES * (part < all ? part / all : 1)));
 }
 
+/* What the last point would have recorded of all of the trace. */
+static uint64_t recorded_bytes(const struct probing *probing, const struct share *share)
+{
+	const double all = (double)trace_info(probing->trace)->totals.records + 1;
+	const double part = (double)trace_info(probing->shared)->totals.records + 1;
+	const double recorded = (double)share_recorded_bytes(share);
+
+	return (uint64_t)(part < all ? recorded * all / part : recorded);
+}
+
 /* The first place of each depth, in the order in which they would be run. */
 static enum exit_status measure_sharing(struct probing *probing, size_t place, uint64_t alone)
 {
@@ -201,6 +211,7 @@ static enum exit_status measure_sharing(struct probing *probing, size_t place, u
 		nanos = run(probing, share, i, probing->shared, schedule_wanted(schedule, i));
 		ratio = (double)nanos / (double)alone;
 		probing->probe->ratio[depth] = i > place || ratio > 1 ? ratio : 1;
+		probing->probe->recorded_bytes[depth] = recorded_bytes(probing, share);
 	}
 	share_free(share);
 	return STATUS_OK;

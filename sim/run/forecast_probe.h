@@ -18,6 +18,8 @@ struct forecast_probe {
 	/* The first of each depth over one that is alone; SHARE_NOTHING: with recording. 0: the
 	 * group has none. */
 	double ratio[SHARE_DEPTHS];
+	/* What the same points record, over the whole trace. */
+	uint64_t recorded_bytes[SHARE_DEPTHS];
 };
 
 /*

@@ -57,7 +57,7 @@ struct part {
 };
 
 struct share {
-	size_t most_bytes;
+	size_t most_bytes, recorded_bytes;
 	uint64_t clock;
 	struct part *part[PARTS]; /* NULL: free */
 	struct share_counts counts;
@@ -129,6 +129,11 @@ static size_t all_bytes(const struct share *share, unsigned *n)
 		bytes += share->part[i] ? part_bytes(share->part[i]) : 0;
 	}
 	return bytes;
+}
+
+size_t share_recorded_bytes(const struct share *share)
+{
+	return share->recorded_bytes;
 }
 
 /* The one used longest ago, the deeper of two: nothing lies below it. NULL: all are newer. */
@@ -241,6 +246,7 @@ struct job {
 	struct part *part[SHARE_DEPTHS];
 	struct machine_tally tally; /* without part[SHARE_MAP] */
 	struct budget budget;
+	size_t kept_bytes; /* of it, before it began */
 	struct recorder recorder;
 };
 
@@ -251,8 +257,9 @@ static struct recorder *begin(struct job *job, enum share_depth depth)
 	struct part **part = job->part;
 	unsigned n;
 
-	forget(share, share->most_bytes / 4, PARTS - SHARE_DEPTHS);
-	job->budget = (struct budget){ all_bytes(share, &n), share->most_bytes };
+	forget(share, share->most_bytes / SHARE_KEPT_DIVISOR, PARTS - SHARE_DEPTHS);
+	job->kept_bytes = all_bytes(share, &n);
+	job->budget = (struct budget){ job->kept_bytes, share->most_bytes };
 	for (unsigned d = depth; d < SHARE_DEPTHS; d++)
 		part[d] = job->wanted & serves[d] ? part_create(d, job->config, job->trace) : NULL;
 	job->recorder = (struct recorder){
@@ -270,6 +277,7 @@ static struct recorder *begin(struct job *job, enum share_depth depth)
 
 static void drop(struct job *job)
 {
+	job->share->recorded_bytes = job->budget.bytes - job->kept_bytes;
 	for (unsigned depth = 0; depth < SHARE_DEPTHS; depth++) {
 		part_free(job->part[depth]);
 		job->part[depth] = NULL;
@@ -468,6 +476,7 @@ enum exit_status share_run(struct share *share, const struct config *config,
 	};
 	enum exit_status status;
 
+	share->recorded_bytes = 0;
 	*intervals = (struct interval_table){ 0 };
 	if (!point_is_alone(config) && follow(&job))
 		return STATUS_OK;

@@ -39,9 +39,15 @@ void share_keys(const struct config *config, uint32_t trace, uint64_t keys[SHARE
 
 struct share;
 
+/* What a point finds at most of those that it has no use for, as 1 in so many of all bytes. */
+enum { SHARE_KEPT_DIVISOR = 4 };
+
 /* Keeps recordings of at most `most_bytes` in all. NULL: out of memory. */
 struct share *share_create(size_t most_bytes);
 void share_free(struct share *share); /* may be NULL */
+
+/* What the last point recorded, kept or not. */
+size_t share_recorded_bytes(const struct share *share);
 
 /*
  * As point_run_intervals(), with an equal result; `trace` must stay open as long as the share. What

@@ -53,6 +53,8 @@ told 'in JSON' '^16 8 true$' '.stats | "\(.probed) \(.probes) \(.probe_records >
 # 64 MiB at 2 MiB a table page, both stages; the program's code may lie elsewhere.
 told 'tables' '^(262144|270336)$' .stats.table_bytes
 told 'memory of a worker' '^true$' ".stats | .worker_bytes == (64 + 128) * 1048576 + .table_bytes"
+# The program with its buffers, tables and what goes with them, and recordings: of each miss, 16 bytes at least.
+told 'what to expect of it' '^true$' '.stats | .expected_bytes > 16 * 1048576 + 1.75 * .table_bytes + 16 * 15000 and .expected_bytes < .worker_bytes / 2'
 plan -j 1
 told 'with one worker: no shorter than all of it' '^true$' '.stats | .wall_micros == .processor_micros'
 plan -j 1000
