@@ -5,7 +5,10 @@
 #include "mmu/walk_hints.h"
 
 /* Descriptors that are about to be read: the caches of the model will be asked for them, too. */
-enum { SOON = 16 };
+enum {
+	SOON = 16,
+	L2_SMALL = 2048, /* entries: in the host's own L2 cache without further ado */
+};
 
 struct soon {
 	const struct mmu *mmu;
@@ -51,10 +54,19 @@ void mmu_fetch_stage1(const struct mmu *mmu, struct mmu_ahead *ahead, uint32_t n
 	fetch_soon(&soon);
 }
 
+/* Do the L2 TLBs take so much memory that their sets have to be fetched, too? */
+static bool l2_is_large(const struct mmu *mmu)
+{
+	const struct tlb_shape *l2 = &mmu->shape.l2;
+
+	return (uint64_t)l2->sets * l2->ways * mmu->shape.vcpus > L2_SMALL;
+}
+
 void mmu_fetch_stage2(const struct mmu *mmu, const struct mmu_ahead *ahead, uint32_t n)
 {
 	const enum granule s1_granule = mmu->shape.s1_granule, s2_granule = mmu->shape.s2_granule;
 	const uint64_t offset = low_mask(s1_granule);
+	const bool fetch_l2 = l2_is_large(mmu);
 	struct walk_hints *hints = mmu->hints;
 	struct soon soon;
 
@@ -67,7 +79,7 @@ void mmu_fetch_stage2(const struct mmu *mmu, const struct mmu_ahead *ahead, uint
 		const struct tlb *l2 = mmu->vcpu[ahead[i].vcpu].l2;
 		const struct walk_hint *hint;
 
-		if (l2->shape.sets)
+		if (fetch_l2)
 			tlb_host_prefetch(l2, ahead[i].va);
 		if (!(desc & DESC_VALID))
 			continue;

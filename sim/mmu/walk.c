@@ -334,19 +334,6 @@ STAGE bool s2_locate(struct walk *w, const struct regime_stage *s1, uint64_t ipa
 	return true;
 }
 
-/*
- * The contiguous hint may be used if the whole span lies in the input range and the descriptor's
- * own address agrees with its place in the span.
- */
-static uint8_t usable_span(const struct regime_stage *st, const struct walk_leaf *leaf, uint64_t ia)
-{
-	if (leaf->span_bits == 0 || leaf->span_bits > st->ia_bits)
-		return leaf->size_bits;
-	if ((leaf->address ^ ia) & walk_offset_mask(leaf->span_bits))
-		return leaf->size_bits;
-	return leaf->span_bits;
-}
-
 /* Stage 2 of what stage 1 left in *out. */
 STAGE bool s2_access(struct walk *w, struct translation *out)
 {
@@ -363,7 +350,7 @@ STAGE bool s2_access(struct walk *w, struct translation *out)
 		return false;
 	out->pa = pa_of(leaf.address);
 	out->s2_bits = leaf.size_bits;
-	out->s2_span_bits = usable_span(st, &leaf, rq.ia);
+	out->s2_span_bits = walk_usable_span(st, &leaf, rq.ia);
 	out->perms &= leaf.perms;
 	out->attr = leaf.attr;
 	out->sh = leaf.sh;
@@ -432,7 +419,7 @@ STAGE bool s1_access(struct walk *w, const struct regime_stage *st, uint64_t va,
 	out->attr = leaf.attr;
 	out->sh = leaf.sh;
 	out->s1_bits = leaf.size_bits;
-	out->s1_span_bits = usable_span(st, &leaf, va);
+	out->s1_span_bits = walk_usable_span(st, &leaf, va);
 	out->global = !(leaf.desc & S1_NG);
 	out->dirty_clear = walk_dirty_clear(st, 1, leaf.desc);
 	return true;
@@ -461,38 +448,51 @@ static inline bool walk_stages(struct walk *w, uint64_t va, struct translation *
 	return true;
 }
 
+/* What the short way has found out. */
+struct walk_start {
+	struct walk_log *log; /* as in struct walk */
+	bool asked, hit;
+	struct walk_point known; /* hit */
+	struct walk_tried tried; /* hit */
+};
+
+STAGE void walk_long(const struct regime *regime, struct phys_mem *mem, const struct access *access,
+		     const struct walk_hooks *hooks, const struct walk_start *start,
+		     struct translation *out)
+{
+	const uint64_t va = regime_untag(regime, access->va, access->kind);
+	struct walk w = { .regime = regime,
+			  .mem = mem,
+			  .access = access,
+			  .hooks = hooks,
+			  .log = start->log,
+			  .hints = hooks->hints,
+			  .out = out,
+			  .needed = walk_needed(access),
+			  .for_level = WALK_FOR_FINAL,
+			  .asked = start->asked,
+			  .hit = start->hit };
+
+	if (start->hit)
+		w.known = start->known;
+	if (walk_stages(&w, va, out) && start->hit && start->tried.s1_rest)
+		walk_usual_learn(&w, &start->tried);
+}
+
 void mmu_walk(const struct regime *regime, struct phys_mem *mem, const struct access *access,
 	      const struct walk_hooks *hooks, struct translation *out)
 {
 	const uint64_t va = regime_untag(regime, access->va, access->kind);
-	struct walk_tried tried = { 0 };
-	struct walk_point known;
-	struct walk_log *log;
-	bool asked, hit = false;
-	struct walk w;
+	struct walk_start start;
 
 	if (!hooks)
 		hooks = &no_hooks;
-	log = plain_log(mem, hooks);
-	asked = log && walk_is_usual(regime, hooks, access, va);
-	if (asked) {
-		hit = hooks->probe(hooks->ctx, 1, va, &known);
-		if (hit && walk_usual(regime, mem, access, hooks, va, &known, out, &tried))
-			return;
-	}
-	w = (struct walk){ .regime = regime,
-			   .mem = mem,
-			   .access = access,
-			   .hooks = hooks,
-			   .log = log,
-			   .hints = hooks->hints,
-			   .out = out,
-			   .needed = walk_needed(access),
-			   .for_level = WALK_FOR_FINAL,
-			   .asked = asked,
-			   .hit = hit };
-	if (hit)
-		w.known = known;
-	if (walk_stages(&w, va, out) && tried.s1_rest)
-		walk_usual_learn(&w, &tried);
+	start.log = plain_log(mem, hooks);
+	start.asked = start.log && walk_is_usual(regime, hooks, access, va);
+	start.hit = start.asked && hooks->probe(hooks->ctx, 1, va, &start.known);
+	start.tried.s1_rest = 0;
+	if (start.hit &&
+	    walk_usual(regime, mem, access, hooks, va, &start.known, out, &start.tried))
+		return;
+	walk_long(regime, mem, access, hooks, &start, out);
 }

@@ -131,6 +131,20 @@ static inline uint64_t walk_offset_mask(unsigned n)
 	return ~(~UINT64_C(0) << n);
 }
 
+/*
+ * The contiguous hint may be used if the whole span lies in the input range and the descriptor's
+ * own address agrees with its place in the span.
+ */
+static inline uint8_t walk_usable_span(const struct regime_stage *st, const struct walk_leaf *leaf,
+				       uint64_t ia)
+{
+	if (leaf->span_bits == 0 || leaf->span_bits > st->ia_bits)
+		return leaf->size_bits;
+	if ((leaf->address ^ ia) & walk_offset_mask(leaf->span_bits))
+		return leaf->size_bits;
+	return leaf->span_bits;
+}
+
 static inline bool walk_unaligned(const struct access *access)
 {
 	return access->kind != ACCESS_FETCH && (access->va.v & low_mask(access->size_log2));

@@ -14,7 +14,7 @@
 struct sampler; /* run/sample.h */
 
 /* Records whose tables and TLB sets are fetched together (replay_ahead.c). */
-enum { REPLAY_BATCH = 16 };
+enum { REPLAY_BATCH = 8 };
 
 /* Where an L1 TLB held the page of a key when it was last used in this block. */
 struct replay_hint {
