@@ -57,8 +57,19 @@ static void check_stdout(int status, void *unused)
 		_exit(STATUS_IO);
 }
 
+/* Up to what is passed on to others: the place of an argument that is empty, 0: there is none. */
+static int empty_argument(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (*argv[i] == '\0')
+			return i;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	const int empty = empty_argument(argc, argv);
+
 	open_standard_streams();
 	argp_err_exit_status = STATUS_USAGE;
 	/* A closed pipe and a file over the size limit are errors of the write, and reported so. */
@@ -70,5 +81,8 @@ int main(int argc, char **argv)
 		printf("twostage %s (engine %s)\n", PROGRAM_VERSION, ENGINE_VERSION);
 		return STATUS_OK;
 	}
+	if (empty)
+		return output_error(STATUS_USAGE,
+				    "argument %d is empty: a name or a value expected", empty);
 	return group_run(&program, argc, argv);
 }

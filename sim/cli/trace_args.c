@@ -65,6 +65,9 @@ error_t trace_args_parse(int key, char *arg, struct argp_state *state)
 		args->json = true;
 		return 0;
 	case 'o':
+		if (strcmp(arg, "-") == 0)
+			argp_error(state, "-o -: a trace goes into a file, since its header is "
+					  "written last");
 		args->out = arg;
 		return 0;
 	case ARGP_KEY_ARG:

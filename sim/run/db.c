@@ -214,20 +214,38 @@ static enum exit_status report_unopened(struct db *db, struct diag *diag)
 			strerror(errno));
 }
 
+/* What SQLite cannot open, or would wait for. */
+static enum exit_status refuse_file(const struct db *db, struct diag *diag)
+{
+	struct stat file;
+
+	if (stat(db->path, &file) != 0) {
+		if (errno != ENOENT)
+			return diag_set(diag, STATUS_IO, "%s: %s", db->path, strerror(errno));
+		return db->access == DB_READ
+			       ? diag_set(diag, STATUS_NO_INPUT, "%s: no such file", db->path)
+			       : STATUS_OK;
+	}
+	if (S_ISREG(file.st_mode))
+		return STATUS_OK;
+	return diag_set(diag, STATUS_IO, "%s: %s", db->path,
+			S_ISDIR(file.st_mode) ? strerror(EISDIR) : "not a regular file");
+}
+
 static enum exit_status open_connection(struct db *db, struct diag *diag)
 {
 	/* A reader may have to roll back what a killed writer left; it changes nothing else. */
 	int flags = SQLITE_OPEN_READWRITE | (db->access == DB_READ ? 0 : SQLITE_OPEN_CREATE);
 	char *name = db_file_name(db->path);
 	enum exit_status status;
-	struct stat file;
 	int opened;
 
 	if (!name)
 		return no_memory(diag);
-	if (db->access == DB_READ && stat(db->path, &file) != 0) {
+	status = refuse_file(db, diag);
+	if (status != STATUS_OK) {
 		free(name);
-		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", db->path);
+		return status;
 	}
 	opened = sqlite3_open_v2(name, &db->sql, flags, NULL);
 	free(name);

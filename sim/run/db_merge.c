@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Copying one result database into another. */
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,7 +102,7 @@ enum exit_status db_merge(struct db *db, const char *path, enum db_merge_what wh
 	enum exit_status status;
 
 	*n_new = 0;
-	if (access(path, F_OK) != 0)
+	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return diag_set(diag, STATUS_NO_INPUT, "%s: no such file", path);
 	if (same_file(db->path, path))
 		return diag_set(diag, STATUS_USAGE, "%s: cannot be merged into itself", path);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "trace/beside.h"
 #include "trace/s2t_writer.h"
 
 static void free_writer(struct trace_writer *w)
@@ -159,41 +160,29 @@ struct trace_writer *trace_create_fd(int fd, const char *name,
 	return create(fd, name, NULL, false, options, diag);
 }
 
-/* A new file beside `path`, with the permissions that open() would give it. */
-static int open_beside(const char *path, char **temp_path)
-{
-	size_t n = strlen(path) + sizeof(".XXXXXX");
-	mode_t mask = umask(0);
-	int fd;
-
-	umask(mask);
-	*temp_path = malloc(n);
-	if (!*temp_path)
-		return -1;
-	snprintf(*temp_path, n, "%s.XXXXXX", path);
-	fd = mkostemp(*temp_path, O_CLOEXEC);
-	if (fd >= 0)
-		(void)fchmod(fd, 0666 & ~mask);
-	return fd;
-}
-
 struct trace_writer *trace_create(const char *path, const struct trace_writer_options *options,
 				  struct diag *diag)
 {
-	char *temp_path = NULL;
+	char *temp_path = NULL, *target = beside_target(path);
+	struct trace_writer *writer = NULL;
 	struct stat st;
 	/* Never rename over, nor remove, what is not an ordinary file: /dev/full, a pipe. */
-	bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-	int fd = options->atomic && !special
-			 ? open_beside(path, &temp_path)
-			 : open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	const bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	int fd = -1;
 
-	if (fd < 0) {
+	if (special)
+		fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	else if (target)
+		fd = options->atomic ? beside_open(target, &temp_path)
+				     : open(target, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd >= 0) {
+		writer = create(fd, target ? target : path, temp_path, !special, options, diag);
+	} else {
 		diag_set(diag, STATUS_IO, "%s: cannot create: %s", path, strerror(errno));
 		free(temp_path);
-		return NULL;
 	}
-	return create(fd, path, temp_path, !special, options, diag);
+	free(target);
+	return writer;
 }
 
 static enum exit_status add_entry(struct trace_writer *w, uint64_t offset, struct diag *diag)
@@ -436,6 +425,8 @@ static enum exit_status commit(struct trace_writer *w, struct diag *diag)
 {
 	if (w->named && fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS)
 		return s2t_writer_fail(w, diag, STATUS_IO, "cannot sync the trace", errno);
+	if (w->temp_path && beside_name(w->fd, w->temp_path) != 0)
+		return s2t_writer_fail(w, diag, STATUS_IO, "cannot name the finished trace", errno);
 	int fd = w->fd;
 
 	w->fd = -1;

@@ -165,7 +165,7 @@ expect 'merge into itself' 64 'merged.db: cannot be merged into itself' "$TWOSTA
 : >empty.db
 expect 'merge of what was stopped before its first point' 0 'merged.db: 0 new points from empty.db' "$TWOSTAGE" db merge merged.db empty.db one.db
 expect 'merge of nothing' 66 'none.db: no such file' "$TWOSTAGE" db merge merged.db none.db
-expect 'no name' 64 'the name of a database is empty' "$TWOSTAGE" sweep -o '' s.yaml
+expect 'no name' 64 'argument 3 is empty: a name' "$TWOSTAGE" sweep -o '' s.yaml
 # Names that SQLite would take for a database in memory, or for a URI.
 for strange in :memory: 'file:x.db?mode=memory'; do
 	expect "$strange" 0 ' 48 new points' "$TWOSTAGE" db merge "$strange" one.db
