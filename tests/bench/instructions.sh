@@ -12,6 +12,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 70
 . tests/lib.sh
+# What would choose other functions of the C library, or another valgrind. It shows a program one kind of processor,
+# whatever AVX-512 the host has, as long as that has AVX2.
+unset GLIBC_TUNABLES VALGRIND_OPTS LD_PRELOAD
 
 twostage=${TWOSTAGE_FAST:-build/twostage}
 figures=tests/bench/instructions.txt

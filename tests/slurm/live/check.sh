@@ -44,17 +44,33 @@ done_points() {
 }
 # wait_for_points DATABASE N
 wait_for_points() {
-	for _ in $(seq 600); do
+	for _ in $(seq 3000); do
 		[ "$(done_points "$1")" -ge "$2" ] && return 0
 		sleep 0.1
 	done
-	fail "no $2 points in $1 after a minute"
+	fail "no $2 points in $1 after five minutes"
 }
-# Processes of this test's tasks.
+# Processes of this test's tasks, their workers included.
 tasks() {
 	for pid in $(pgrep -x twostage); do
 		[ "$(readlink "/proc/$pid/cwd")" = "$work" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qE -e '--slice [0-9]+/' && echo "$pid"
 	done
+}
+# kill_task - one that runs, without its workers; while there is none it waits
+kill_task() {
+	for _ in $(seq 3000); do
+		for task in $(tasks); do
+			read -r _ _ _ parent _ <"/proc/$task/stat" 2>/dev/null || continue
+			[ "$(cat "/proc/$parent/comm" 2>/dev/null)" = twostage ] && continue
+			kill -s KILL "$task" 2>/dev/null && return
+		done
+		sleep 0.1
+	done
+	fail 'no task to kill'
+}
+# partition UP|DOWN - tasks that wait are begun, or not
+partition() {
+	scontrol update PartitionName=main State="$1" || fail "scontrol: State=$1"
 }
 # effort DATABASE - key and time of each point: one that was run again would have another time
 effort() {
@@ -68,15 +84,18 @@ contents local.db >whole
 "$TWOSTAGE" sweep -o s.db --slurm --slices 12 s.yaml >first.log 2>&1 &
 sweep=$!
 wait_for_points s.db 15
-kill -KILL "$(tasks | head -n 1)" || fail 'no task to kill'
+kill_task
+# The other one and the node while nothing new is begun, so that what they leave can be looked at.
 sleep 1
-kill -KILL "$(tasks | tail -n 1)" || fail 'no second task to kill'
+kill_task
+partition DOWN
 node=$(squeue -h -t R -o %N | sort | uniq -c | sort -rn | awk 'NR == 1 { sub(/n/, "", $2); print $2 }')
 sh "$root/tests/slurm/live/cluster.sh" node-kill "${node:-1}" "$cluster"
 effort s.db >before
 expect 'status while it runs' 75 'of 12 slices complete' "$TWOSTAGE" sweep -o s.db --status s.yaml
+partition UP
 # Slurm gives the node up after SlurmdTimeout and its tasks to others, while their first copies may live on.
-for _ in $(seq 120); do
+for _ in $(seq 240); do
 	sinfo -h -N -o '%N %T' | grep -q 'down' && break
 	sleep 0.5
 done
@@ -99,7 +118,7 @@ expect 'the script of tasks' 0 '' cmp s.db.slices/task.sh "$root/scripts/slurm/t
 # Interrupted and cancelled in the middle, resumed.
 "$TWOSTAGE" sweep -o c.db --slurm --slices 12 s.yaml >second.log 2>&1 &
 sweep=$!
-wait_for_points c.db 15
+wait_for_points c.db 5
 kill -TERM "$sweep"
 wait "$sweep"
 stopped=$?
@@ -114,7 +133,7 @@ for _ in $(seq 300); do
 done
 expect 'cancelled: status' 75 'of 240 points done' "$TWOSTAGE" sweep -o c.db --status s.yaml
 effort c.db >before
-expect "cancelled in the middle ($(wc -l <before) points)" 0 '' test "$(wc -l <before)" -ge 15 -a "$(wc -l <before)" -lt 240
+expect "cancelled in the middle ($(wc -l <before) points)" 0 '' test "$(wc -l <before)" -ge 5 -a "$(wc -l <before)" -lt 240
 expect 'shards of cancelled tasks are sound' 0 '' "$TWOSTAGE" db check c.db.slices/slice-*.db
 expect 'resumed' 0 ' 240 there already, 0 failed, 0 not run' "$TWOSTAGE" sweep -o c.db --slurm s.yaml
 contents c.db >merged
@@ -122,8 +141,10 @@ expect 'resumed equals the local run' 0 '' cmp whole merged
 effort c.db >after
 expect 'resumed: finished points were not run again' 1 '' sh -c 'comm -23 before after | grep .'
 
-expect 'detach' 0 '' "$TWOSTAGE" sweep -o d.db --slurm --detach --slices 4 s.yaml -- --begin=now+2
+partition DOWN
+expect 'detach' 0 '' "$TWOSTAGE" sweep -o d.db --slurm --detach --slices 4 s.yaml -- --begin=now+1
 expect 'detached: pending' 75 'slices 1 to 4: 0 of 240 points, pending' "$TWOSTAGE" sweep -o d.db --status s.yaml
+partition UP
 expect 'the same command waits' 0 ' 240 there already' "$TWOSTAGE" sweep -o d.db --slurm s.yaml
 cp out waited
 expect 'and submits nothing' 1 '' grep submitted waited
@@ -131,8 +152,32 @@ contents d.db >merged
 expect 'detached equals the local run' 0 '' cmp whole merged
 
 expect 'sbatch refuses' 74 'sbatch failed' "$TWOSTAGE" sweep -o r.db --slurm --slices 2 s.yaml -- --partition=none
-(sleep 2 && mv t2.s2t away.s2t) &
-expect 'traces that tasks do not see' 70 'slice 2: 0 of 80 points after 3 tries; v.db.slices/slice-2.log: s.yaml:3:18: error: .*t2.s2t: no such trace' \
-	"$TWOSTAGE" sweep -o v.db --slurm --slices 2 s.yaml -- --begin=now+4
+# Traces that are gone when the tasks begin.
+partition DOWN
+"$TWOSTAGE" sweep -o v.db --slurm --slices 2 s.yaml >third.log 2>&1 &
+sweep=$!
+until grep -q 'of 2 slices submitted' third.log || ! kill -s 0 $sweep 2>/dev/null; do sleep 0.1; done
+mv t2.s2t away.s2t
+partition UP
+wait $sweep
+ended=$?
+sweep=
+expect 'traces that tasks do not see: status 70' 0 '' test $ended -eq 70
+expect 'which, and how often it was tried' 0 \
+	'slice 2: 0 of 80 points after 3 tries; v.db.slices/slice-2.log: s.yaml:3:18: error: .*t2.s2t: no such trace' cat third.log
 cd "$root" || exit 70
+sh tests/slurm/live/cluster.sh stop "$cluster"
+# Daemons and tasks have the name of the configuration in their environment, as the command that looks for it has.
+left() {
+	for environment in $(grep -lzxF "SLURM_CONF=$SLURM_CONF" /proc/[0-9]*/environ 2>/dev/null); do
+		process=${environment%/environ}
+		[ ! -e "$process" ] || echo "$process: $(cat "$process/comm")"
+	done
+}
+for _ in $(seq 100); do
+	left >"$work/left"
+	[ -s "$work/left" ] || break
+	sleep 0.1
+done
+expect "nothing of it is left: $(tr '\n' ' ' <"$work/left")" 1 '' test -s "$work/left"
 finish

@@ -12,7 +12,6 @@ esac
 folder=${1:?a folder is needed}
 nodes=${CLUSTER_NODES:-3}
 cpus=${CLUSTER_CPUS:-2}
-port=${CLUSTER_PORT:-26817}
 SLURM_CONF=$folder/slurm.conf
 export SLURM_CONF
 
@@ -30,6 +29,30 @@ end() {
 		sleep 0.1
 	done
 	kill -KILL "$pid" 2>/dev/null || :
+	for _ in $(seq 100); do
+		alive "$1" "$2" || return 0
+		sleep 0.1
+	done
+}
+
+# listening PORT - does anybody, as far as this network namespace knows?
+listening() {
+	grep -qhE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 " /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# none_listening PORT - at this one, for slurmctld, and at those behind it, for the nodes
+none_listening() {
+	for i in $(seq 0 "$nodes"); do
+		listening $(($1 + i)) && return 1
+	done
+	return 0
+}
+
+# Below what the kernel gives to clients; clusters that are started at once begin to look at different places.
+choose_port() {
+	port=${CLUSTER_PORT:-$((20000 + $$ % 1000 * 10))}
+	[ -z "${CLUSTER_PORT:-}" ] || return 0
+	until none_listening "$port"; do port=$((port + 10)); done
 }
 
 configure() {
@@ -85,12 +108,13 @@ node_start() {
 }
 
 start() {
+	choose_port
 	configure
 	munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" --pid-file="$folder/munge/pid" \
 		--log-file="$folder/munge/log" --seed-file="$folder/munge/seed" --num-threads=2
 	slurmctld -c
 	for i in $(seq "$nodes"); do node_start "$i"; done
-	for _ in $(seq 120); do
+	for _ in $(seq 600); do
 		[ "$(sinfo -h -N -t idle -o %N 2>/dev/null | wc -l)" -eq "$nodes" ] && return 0
 		sleep 0.5
 	done
