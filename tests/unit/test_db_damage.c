@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * db_check() notices each number and each word that is changed, each row that goes and each that
- * comes, in each table that the file has: in one row of each column (in all in `make check-long`).
+ * comes, in each table that the file has: in one row of each column (in all, and each made empty,
+ * in `make check-long`).
  * The tables and columns are those that SQLite names.
  */
 #include <setjmp.h>
@@ -162,7 +163,8 @@ static bool damage_row(struct db *db, const char *what, const char *row)
 	return find_damage(db, statement);
 }
 
-static void damage_cell(struct db *db, const char *table, const char *column, const char *row)
+static void damage_cell(struct db *db, const char *table, const char *column, const char *row,
+			bool all)
 {
 	static const char *const values[] = {
 		"CASE typeof(\"%1$s\") WHEN 'integer' THEN \"%1$s\" + 1 WHEN 'text' THEN "
@@ -181,6 +183,8 @@ static void damage_cell(struct db *db, const char *table, const char *column, co
 			break;
 		assert_int_equal(i, 0);
 	}
+	if (!all)
+		return;
 	snprintf(what, sizeof(what), "SELECT 1 FROM \"%s\" WHERE %s AND \"%s\" IS NULL", table, row,
 		 column);
 	assert_int_equal(sqlite3_prepare_v2(db_connection(db), what, -1, &query, NULL), SQLITE_OK);
@@ -210,7 +214,7 @@ static void damage_table(struct db *db, const char *table, bool all)
 	for (size_t i = 0; i < columns.n; i++)
 		for (size_t k = 0; k < rows.n; k++)
 			if (all || columns.n < 16 || k == i % rows.n)
-				damage_cell(db, table, columns.text[i], rows.text[k]);
+				damage_cell(db, table, columns.text[i], rows.text[k], all);
 	for (size_t k = 0; k < rows.n; k++) {
 		snprintf(query, sizeof(query), "DELETE FROM \"%s\"", table);
 		assert_true(damage_row(db, query, rows.text[k]));
@@ -241,13 +245,15 @@ static void every_cell_and_row(void **state)
 	if (db_check(db, &n, &diag) != STATUS_OK)
 		fail_msg("%s", diag.text);
 	assert_int_equal(n, POINTS - 1);
-	/* What SQLite would not let in. */
-	sqlite3_exec(db_connection(db), "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL);
+	/* Also what SQLite would not let in; nothing of it is to stay. */
+	sqlite3_exec(db_connection(db),
+		     "PRAGMA ignore_check_constraints = ON; PRAGMA journal_mode = MEMORY", NULL,
+		     NULL, NULL);
 	tables = ask(db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1");
 	assert_int_equal(tables.n, 7);
 	for (size_t i = 0; i < tables.n; i++)
 		damage_table(db, tables.text[i], lengthy && *lengthy);
-	assert_true(n_damages > 1000);
+	assert_true(n_damages > 600);
 	forget(&tables);
 	db_close(db, NULL);
 }
