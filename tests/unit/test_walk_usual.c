@@ -257,6 +257,17 @@ static void spoil(uint64_t *x)
 	flip(spoilt.pa, spoilt.bits);
 }
 
+/* As after clearing the access flag of all memory: the next walks set it, or fault. */
+static void age_tables(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct world *w = &side[i].w;
+
+		for (uint64_t at = UINT64_C(0x30000000); at < w->next_table; at += 0x10000)
+			world_map2(w, at, 3, at, WORLD_S2_RW ^ DESC_AF);
+	}
+}
+
 static void decode(void)
 {
 	for (unsigned i = 0; i < 2; i++)
@@ -316,6 +327,8 @@ static void run_round(unsigned ipa_bits, int start_level, unsigned calm, uint64_
 			memset(known, 0, sizeof(known));
 			hide = (unsigned)(next(&x) % 8);
 		}
+		if (action == 38 && side[0].regime.s2.hw_af)
+			age_tables();
 		walk_both(*page, &x);
 	}
 	world_free(&side[0].w);
