@@ -37,27 +37,26 @@ static bool is_spent(const struct read_log *log, const struct budget *budget)
 	       budget->bytes > budget->most_bytes - budget->most_bytes / 8;
 }
 
-static bool put(struct read_log *log, struct budget *budget, uint32_t word)
+/* For so many words more. */
+static bool make_room(struct read_log *log, struct budget *budget, size_t more)
 {
 	uint32_t *grown;
 
-	if (log->words == log->room && is_spent(log, budget))
+	if (log->words + more <= log->room)
+		return true;
+	if (is_spent(log, budget))
 		return false;
-	grown = budget_grow(budget, log->word, log->words, &log->room, sizeof(*grown));
-	if (!grown)
-		return false;
-	log->word = grown;
-	log->word[log->words++] = word;
-	return true;
+	grown = budget_grow(budget, log->word, log->words + more, &log->room, sizeof(*grown));
+	if (grown)
+		log->word = grown;
+	return grown;
 }
 
 static bool put_header(struct read_log *log, struct budget *budget,
 		       const struct read_header *header)
 {
-	uint32_t index;
-
-	return word_set_put(&log->headers, budget, read_header_word(header), &index) &&
-	       put(log, budget, index);
+	return word_set_put(&log->headers, budget, read_header_word(header),
+			    &log->word[log->words++]);
 }
 
 static bool put_read(struct read_log *log, struct budget *budget, uint64_t value)
@@ -65,9 +64,11 @@ static bool put_read(struct read_log *log, struct budget *budget, uint64_t value
 	const uint32_t in_page = (uint32_t)(value & low_mask(PAGE_WORDS_LOG2));
 	uint32_t index;
 
-	return word_set_put(&log->pages, budget, value - in_page, &index) &&
-	       !(index >> (32 - PAGE_WORDS_LOG2)) &&
-	       put(log, budget, index << PAGE_WORDS_LOG2 | in_page);
+	if (!word_set_put(&log->pages, budget, value - in_page, &index) ||
+	    index >> (32 - PAGE_WORDS_LOG2))
+		return false;
+	log->word[log->words++] = index << PAGE_WORDS_LOG2 | in_page;
+	return true;
 }
 
 static uint64_t value_of(const struct read_log *log, uint32_t word)
@@ -93,7 +94,8 @@ void read_log_put(struct read_log *reads, struct budget *budget, uint32_t vcpu,
 		return;
 	/* A page-walk cache by address stands between a walk and its reads. */
 	done = !(account->pwc_hits[0] | account->pwc_hits[1] | account->pwc_misses) &&
-	       account->reads == log->reads && put_header(reads, budget, &header);
+	       account->reads == log->reads && make_room(reads, budget, 1 + log->reads) &&
+	       put_header(reads, budget, &header);
 	for (uint32_t i = 0; done && i < log->reads; i++)
 		done = put_read(reads, budget,
 				mmu_read_value(log->query[i].pa, log->query[i].cacheable,

@@ -20,7 +20,7 @@ size_t word_set_bytes(const struct word_set *set)
 /* Where the table has a word, or has room for it. */
 static uint32_t *slot_of(const struct word_set *set, uint64_t word)
 {
-	size_t i = word * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (set->slots - 1);
+	size_t i = word_set_slot(set, word);
 
 	while (set->slot[i] && set->word[set->slot[i] - 1] != word)
 		i = (i + 1) & (set->slots - 1);
@@ -66,6 +66,6 @@ bool word_set_find(struct word_set *set, struct budget *budget, uint64_t word, u
 		set->word[set->words++] = word;
 		*slot = (uint32_t)set->words;
 	}
-	*index = set->newest = *slot - 1;
+	*index = *slot - 1;
 	return true;
 }
