@@ -128,21 +128,24 @@ SPEC
 begin=$(date +%s%N)
 "$TWOSTAGE_FAST" db merge whole.db many.db a.db >/dev/null
 micros=$((($(date +%s%N) - begin) / 1000))
-n_killed=0
-for moment in 1 2 3 4 5 6 7 8 9; do
+# What comes too late on a machine that is busy is tried again.
+n_killed=0 round=0
+while [ $n_killed -lt 5 ] && [ $round -lt 90 ]; do
+	moment=$((round % 9 + 1)) round=$((round + 1))
 	rm -f killed.db*
 	"$TWOSTAGE_FAST" db merge killed.db many.db a.db >/dev/null 2>&1 &
 	pid=$!
 	sleep "$(printf '%d.%06d' $((micros * moment / 10 / 1000000)) $((micros * moment / 10 % 1000000)))"
-	kill -9 $pid 2>/dev/null && n_killed=$((n_killed + 1))
+	kill -9 $pid 2>/dev/null
 	wait $pid 2>/dev/null
+	[ $? -eq 137 ] || continue
+	n_killed=$((n_killed + 1))
 	if [ -s killed.db ]; then
 		"$TWOSTAGE_FAST" db check killed.db >check.log 2>&1
-		grep -qE 'ok, (0|2000|2012) points|is empty' check.log && pass "killed at $moment" ||
-			fail "killed at $moment: $(cat check.log)"
+		grep -qE 'ok, (0|2000|2012) points|is empty' check.log || fail "killed at $moment: $(cat check.log)"
 	fi
 	expect "killed at $moment, repeated" 0 'new points from a.db' "$TWOSTAGE_FAST" db merge killed.db many.db a.db
 	same "killed at $moment, then whole" killed.db whole.db
 done
-[ $n_killed -ge 5 ] && pass 'killed' || fail "only $n_killed of 9 merges were killed"
+[ $n_killed -eq 5 ] && pass 'killed' || fail "only $n_killed of $round merges were killed"
 finish
