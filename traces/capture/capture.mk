@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The capture plug-in: a shared object that QEMU loads. Included by the top Makefile.
 CAPTURE_SRC = $(sort $(wildcard traces/capture/*.c)) sim/base/diag.c \
-	$(sort $(wildcard sim/trace/s2t_writer.c sim/trace/s2t_encode.c sim/trace/s2t_index.c))
+	$(sort $(wildcard sim/trace/beside.c sim/trace/s2t_writer.c sim/trace/s2t_encode.c sim/trace/s2t_index.c))
 CAPTURE_OBJ = $(CAPTURE_SRC:%.c=$(B)/capture/%.o)
 
 capture: $(B)/capture.so
