@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Who may include whom: cli -> run -> {trace, timing, os} -> mmu -> mem -> arch; base by all but arch.
+# Who may include whom: cli -> {sweep, mrc} -> results -> run -> config -> {trace, os}, run -> timing,
+# {os, timing} -> mmu -> mem -> arch; base by all but arch.
 # A plug-in includes its room's header and arch (base is for importers: they report bad input).
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,8 +19,13 @@ BEGIN {
 	allow("os", "os mmu mem arch base")
 	allow("trace", "trace arch base")
 	allow("timing", "timing mmu mem arch base")
-	allow("run", "run trace timing os mmu mem arch base")
-	allow("cli", "cli run trace timing os mmu mem arch base")
+	below = "trace os mmu mem arch base"
+	allow("config", "config " below)
+	allow("run", "run config timing " below)
+	allow("results", "results run config timing " below)
+	allow("mrc", "mrc run config timing " below)
+	allow("sweep", "sweep results run config timing " below)
+	allow("cli", "cli sweep mrc results run config timing " below)
 	# plug-in rooms: the one header of the room that a plug-in may see
 	plugin["mmu/repl"] = "mmu/repl.h"
 	plugin["os/guest"] = "os/guest.h"

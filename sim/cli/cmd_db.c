@@ -9,8 +9,8 @@
 #include "cli/group.h"
 #include "cli/names_args.h"
 #include "cli/output.h"
-#include "run/db.h"
-#include "run/params.h"
+#include "results/db.h"
+#include "config/params.h"
 
 static const char which[] = "which database?";
 

@@ -7,7 +7,7 @@
 #include "base/suggest.h"
 #include "cli/command.h"
 #include "cli/output.h"
-#include "run/params.h"
+#include "config/params.h"
 #include "trace/import.h"
 
 struct arguments {

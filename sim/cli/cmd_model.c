@@ -6,7 +6,7 @@
 #include "cli/group.h"
 #include "cli/names_args.h"
 #include "cli/output.h"
-#include "run/model.h"
+#include "config/model.h"
 #include "run/point.h"
 
 enum { CHECKED_MAX = 256 };

@@ -11,7 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
-#include "cli/report.h"
+#include "cli/report/report.h"
 
 struct options {
 	const char *db, *out;

@@ -3,7 +3,7 @@
 #ifndef TWOSTAGE_CLI_COMPARE_OUTPUT_H
 #define TWOSTAGE_CLI_COMPARE_OUTPUT_H
 
-#include "run/compare.h"
+#include "results/compare.h"
 
 enum compare_detail { COMPARE_SUMMARY, COMPARE_ALL };
 

@@ -5,7 +5,7 @@
 
 #include <argp.h>
 
-#include "run/model.h"
+#include "config/model.h"
 
 enum { CONFIG_SETTINGS_MAX = 256 };
 

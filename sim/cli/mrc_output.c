@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "cli/output.h"
-#include "run/input.h"
+#include "config/input.h"
 
 static const char *stream_name(enum trace_stream stream)
 {

@@ -3,7 +3,7 @@
 #ifndef TWOSTAGE_CLI_MRC_OUTPUT_H
 #define TWOSTAGE_CLI_MRC_OUTPUT_H
 
-#include "run/mrc.h"
+#include "mrc/mrc.h"
 #include "trace/trace.h"
 
 enum { MRC_OUTPUT_ROWS_MAX = 1024 };

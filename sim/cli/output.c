@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include "run/params.h"
+#include "config/params.h"
 
 int output_diag(const struct diag *diag)
 {

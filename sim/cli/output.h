@@ -7,7 +7,7 @@
 
 #include "base/diag.h"
 #include "mmu/stats.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "run/timeline.h"
 
 #define PROGRAM_VERSION "0.1"

@@ -4,7 +4,7 @@
 #define TWOSTAGE_RUN_DEVICES_H
 
 #include "os/vfio.h"
-#include "run/config.h"
+#include "config/config.h"
 
 struct devices {
 	struct smmu smmu;

@@ -9,7 +9,7 @@
 #include "mmu/hierarchy.h"
 #include "os/id_alloc.h"
 #include "os/vm.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "run/devices.h"
 #include "timing/walkers.h"
 

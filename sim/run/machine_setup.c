@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "os/kvm_pgtable.h"
-#include "run/image_file.h"
+#include "config/image_file.h"
 #include "run/machine.h"
-#include "run/tlb_check.h"
+#include "config/tlb_check.h"
 
 static struct arch_cpu cpu_of(const struct config *config)
 {

@@ -6,7 +6,7 @@
 #include "mmu/hierarchy.h"
 #include "mmu/smmu.h"
 #include "os/vm.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "timing/systemc.h"
 #include "timing/walkers.h"
 

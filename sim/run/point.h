@@ -6,7 +6,7 @@
 #include "base/diag.h"
 #include "mmu/account.h"
 #include "mmu/stats.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "run/recorder.h"
 #include "run/timeline.h"
 #include "trace/feed.h"

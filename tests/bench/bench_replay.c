@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "run/model.h"
+#include "config/model.h"
 #include "run/point.h"
 #include "tests/bench/bound.h"
 #include "tests/bench/host_counters.h"

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "run/model.h"
+#include "config/model.h"
 #include "run/point.h"
 
 enum { RUNS_MAX = 99, MACHINES = 3, OPTIONS_MAX = 5 };

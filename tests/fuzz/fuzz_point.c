@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "run/params.h"
+#include "config/params.h"
 #include "run/point.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/s2t_repair.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "run/machine.h"
-#include "run/plan.h"
+#include "sweep/plan.h"
 #include "tests/fuzz/fuzz.h"
 #include "trace/gen.h"
 

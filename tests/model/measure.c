@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/model.h"
+#include "config/model.h"
 #include "tests/repro/engine_point.h"
 #include "tests/repro/scratch.h"
 #include "trace/gen.h"

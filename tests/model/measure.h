@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "run/config.h"
+#include "config/config.h"
 
 /* Per access; cycles without those of the data itself. */
 struct measure {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/params.h"
+#include "config/params.h"
 #include "run/point.h"
 
 static void check(enum exit_status status, const struct diag *diag)

@@ -4,7 +4,7 @@
 #define TWOSTAGE_REPRO_ENGINE_POINT_H
 
 #include "mmu/stats.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "trace/trace.h"
 
 /* "key=value" settings over the defaults, separated by spaces. Exits the program if one is wrong.

@@ -4,7 +4,7 @@
 #define TWOSTAGE_REPRO_IDENTITIES_H
 
 #include "mmu/stats.h"
-#include "run/config.h"
+#include "config/config.h"
 #include "trace/trace.h"
 
 /* The first identity that does not hold, as text; NULL if all do. */

@@ -17,7 +17,7 @@
 
 #include "engine_point.h"
 #include "refs.h"
-#include "run/mrc.h"
+#include "mrc/mrc.h"
 #include "scratch.h"
 
 /* The host's blocks are never smaller than the guest's pages. */

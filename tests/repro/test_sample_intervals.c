@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "run/model.h"
-#include "run/params.h"
+#include "config/model.h"
+#include "config/params.h"
 #include "run/point.h"
 #include "run/sample_estimate.h"
 

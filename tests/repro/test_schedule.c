@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "refs.h"
-#include "run/schedule.h"
+#include "sweep/schedule.h"
 #include "scratch.h"
 #include "tests/conform/gen.h"
 

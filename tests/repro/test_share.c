@@ -15,7 +15,7 @@
 
 #include "engine_point.h"
 #include "refs.h"
-#include "run/share.h"
+#include "sweep/share.h"
 #include "scratch.h"
 #include "tests/conform/gen.h"
 

@@ -15,8 +15,8 @@
 
 #include "engine_point.h"
 #include "refs.h"
-#include "run/params.h"
-#include "run/share.h"
+#include "config/params.h"
+#include "sweep/share.h"
 #include "scratch.h"
 
 enum { TRACES = 3, VALUES_MAX = 24, VALUES_TRIED = 3 };

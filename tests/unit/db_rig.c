@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 #include "db_rig.h"
-#include "run/params.h"
+#include "config/params.h"
 
 char db_rig_path[64], db_rig_other[64];
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "run/db.h"
+#include "results/db.h"
 
 extern char db_rig_path[64], db_rig_other[64]; /* not there at the begin of a test */
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "run/params.h"
+#include "config/params.h"
 
 static void apply(struct config *config, const char *settings)
 {

@@ -12,7 +12,7 @@
 #include <sqlite3.h>
 
 #include "db_rig.h"
-#include "run/params.h"
+#include "config/params.h"
 
 struct seen {
 	size_t n;

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "run/find.h"
+#include "sweep/find.h"
 #include "run/point.h"
-#include "run/sweep.h"
+#include "sweep/sweep.h"
 
 enum { ROUNDS = 15, ROUNDS_LONG = 300, UNDER_WAY_MAX = 64 };
 

@@ -6,8 +6,8 @@
 
 #include "os/guest_image.h"
 #include "rig.h"
-#include "run/image_file.h"
-#include "run/params.h"
+#include "config/image_file.h"
+#include "config/params.h"
 #include "tests/repro/scratch.h"
 
 #define REGS                                                                                       \

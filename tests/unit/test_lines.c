@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "replay_rig.h"
-#include "run/db.h"
+#include "results/db.h"
 #include "run/point.h"
 #include "tests/repro/refs.h"
 #include "tests/repro/scratch.h"

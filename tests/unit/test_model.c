@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "run/model.h"
+#include "config/model.h"
 
 static char folder[64];
 

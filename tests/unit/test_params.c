@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/suggest.h"
-#include "run/params.h"
+#include "config/params.h"
 
 static struct config config;
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "run/plan.h"
+#include "sweep/plan.h"
 
 static char folder[64];
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "run/pool.h"
+#include "sweep/pool.h"
 
 /* Larger than a pipe holds, so that results come in pieces. */
 struct result {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "rig.h"
-#include "run/db.h"
+#include "results/db.h"
 #include "run/point.h"
 #include "run/sample.h"
 #include "run/sample_estimate.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Cuts of a sweep into slices, against all cuts there are. */
-#include "run/slice_cut.h"
+#include "sweep/slice_cut.h"
 #include "trace/rng.h"
 #include "unit.h"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "run/params.h"
-#include "run/stat_expr.h"
+#include "config/params.h"
+#include "results/stat_expr.h"
 
 /* walks = 8, walk_reads = 20, walk_cycles = 0, s2_mapped_2m = 3; cost.exit = 7. */
 static void fill(struct config *config, struct stats *stats)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "rig.h"
-#include "run/db.h"
+#include "results/db.h"
 #include "run/point.h"
 #include "tests/repro/refs.h"
 #include "tests/repro/scratch.h"

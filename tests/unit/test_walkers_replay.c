@@ -10,7 +10,7 @@
 
 #include "rig.h"
 #include "run/point.h"
-#include "run/share.h"
+#include "sweep/share.h"
 #include "tests/repro/refs.h"
 #include "tests/repro/scratch.h"
 
