@@ -38,7 +38,7 @@ struct forecast {
 	 * Where these come from: what the database says of points with the same trace and model, or
 	 * with the same trace (n_measured); a probe of a group of the trace (n_probed;
 	 * forecast_probe.h); or a guess from the trace's blocks (forecast_pages.h). What a point
-	 * shares costs as in the probe, or as run/schedule.h has it.
+	 * shares costs as in the probe, or as sweep/schedule.h has it.
 	 */
 	size_t n_measured, n_probed;
 	size_t n_probes; /* groups that were probed */

@@ -52,7 +52,7 @@ struct plan_point {
 	char key[DB_KEY_TEXT];
 };
 
-struct plan_table; /* run/plan_tables.h */
+struct plan_table; /* sweep/plan_tables.h */
 
 struct plan {
 	const char *name; /* points into the spec */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * In which order the points of a sweep are run, and by which worker: those that share much
- * (run/share.h) one after the other and by the same one, as far as that leaves nobody idle.
+ * (sweep/share.h) one after the other and by the same one, as far as that leaves nobody idle.
  */
 #ifndef TWOSTAGE_SWEEP_SCHEDULE_H
 #define TWOSTAGE_SWEEP_SCHEDULE_H

@@ -10,7 +10,7 @@
 #include "results/db.h"
 #include "sweep/plan.h"
 
-/* Recordings that a worker keeps (run/share.h). */
+/* Recordings that a worker keeps (sweep/share.h). */
 #define SWEEP_SHARE_BYTES (UINT64_C(128) << 20)
 
 #define SWEEP_NONE SIZE_MAX

@@ -17,7 +17,7 @@ struct sweep_args {
 	enum sweep_mode mode;
 	const char *spec, *database;
 	char timing[64];	  /* the setting that --timing stands for; empty: none */
-	const char *find, *where; /* of a search (run/find.h); NULL: run all points */
+	const char *find, *where; /* of a search (sweep/find.h); NULL: run all points */
 	const char *confidence;	  /* of the samples to choose; NULL: none */
 	unsigned n_workers;
 	unsigned slice, n_slices; /* SWEEP_SLICE: which, counted from 0, of how many */
