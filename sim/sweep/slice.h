@@ -28,9 +28,9 @@ struct slices {
 
 /*
  * Cut an expanded plan with open traces into `n` slices of about equal cost, in the order in which
- * one worker would run it (sweep/schedule.h), so that what shares a replay is in one slice where that
- * leaves no other slice with much more to do. It depends on the plan, the traces and `n` alone.
- * Slices at the end are empty if fewer are as good. slices_free() it, whatever is returned.
+ * one worker would run it (sweep/schedule.h), so that what shares a replay is in one slice where
+ * that leaves no other slice with much more to do. It depends on the plan, the traces and `n`
+ * alone. Slices at the end are empty if fewer are as good. slices_free() it, whatever is returned.
  */
 enum exit_status slices_cut(struct slices *slices, const struct plan *plan, unsigned n,
 			    const char *database, struct diag *diag);
