@@ -20,11 +20,8 @@ static const uint64_t walking_parts[SHARE_DEPTHS] = {
 	[SHARE_WALKS] = 250,	      [SHARE_PLACES] = 2,
 };
 
-/*
- * What a copy of a worker costs, in records; and a replay that another worker makes as well counts
- * half of its time, even if nobody waits for it.
- */
-enum { COPY_RECORDS = 1 << 16, TWICE_DIVISOR = 2 };
+/* What a copy of a worker costs, in records: a page fault for each page that either writes. */
+enum { COPY_RECORDS = 1 << 19 };
 
 /* A point on its way to its place. */
 struct entry {
@@ -262,8 +259,8 @@ static struct cut find_cut(const struct schedule *schedule, const struct schedul
 		const uint64_t again = extra_of(schedule, i, copied) + right + COPY_RECORDS;
 		const uint64_t waited = lane->doing + (again > left ? again : left);
 
-		if (begun + more / TWICE_DIVISOR < best) {
-			best = begun + more / TWICE_DIVISOR;
+		if (begun < best) {
+			best = begun;
 			cut = (struct cut){ .at = i };
 		}
 		if (copied > owned && waited < best) {
