@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/group.h"
 #include "cli/names_args.h"
 #include "cli/output.h"
-#include "results/db.h"
 #include "config/params.h"
+#include "results/db.h"
 
 static const char which[] = "which database?";
 
@@ -376,6 +378,11 @@ static int run_merge(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	if (names->n_names < 2)
 		return output_error(STATUS_USAGE, "merge: INTO and at least one FROM expected");
+	/* Before INTO is made. */
+	for (size_t i = 1; i < names->n_names; i++)
+		if (access(names->names[i], F_OK) != 0 && errno == ENOENT)
+			return output_error(STATUS_NO_INPUT, "%s: %s", names->names[i],
+					    strerror(errno));
 	db = db_open(names->names[0], DB_WRITE, &diag);
 	for (size_t i = 1; db && i < names->n_names && diag.status == STATUS_OK; i++) {
 		uint64_t n_new;

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "base/diag.h"
-#include "mmu/stats.h"
 #include "config/config.h"
+#include "mmu/stats.h"
 #include "run/timeline.h"
 
 #define PROGRAM_VERSION "0.1"

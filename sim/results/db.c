@@ -12,8 +12,8 @@
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
-#include "results/db_private.h"
 #include "config/params.h"
+#include "results/db_private.h"
 #include "run/point.h"
 
 /* Longer than any commit of another sweep takes, shorter than a user waits in silence. */

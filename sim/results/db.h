@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 #include "base/diag.h"
-#include "mmu/stats.h"
 #include "config/config.h"
+#include "mmu/stats.h"
 #include "run/sample_estimate.h"
 #include "run/timeline.h"
 

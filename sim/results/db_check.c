@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/params.h"
 #include "results/db.h"
 #include "results/db_private.h"
-#include "config/params.h"
 
 /* Sums that must be equal on every point (stats.def); each ends with STAT_COUNT. */
 static const struct {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "results/db_private.h"
 #include "config/params.h"
+#include "results/db_private.h"
 
 static const char *name_of(unsigned count)
 {

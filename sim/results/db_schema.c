@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "results/db_private.h"
 #include "config/params.h"
+#include "results/db_private.h"
 
 static const char *const identity_columns[DB_COLUMN_PARAMS] = {
 	"key", "model", "trace", "trace_digest", "trace_accesses", "engine", "status", "reason",

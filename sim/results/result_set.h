@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/params.h"
 #include "mmu/stats.h"
 #include "results/db.h"
-#include "config/params.h"
 
 struct result_point {
 	char key[DB_KEY_TEXT]; /* from a database; else empty */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/suggest.h"
-#include "results/derived.h"
 #include "config/params.h"
+#include "results/derived.h"
 
 enum { STEPS_MAX = 64, DEPTH_MAX = 16, WORD_MAX = 64 };
 

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 
 #include "base/diag.h"
-#include "mmu/stats.h"
 #include "config/config.h"
+#include "mmu/stats.h"
 
 struct stat_expr;
 

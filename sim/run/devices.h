@@ -3,8 +3,8 @@
 #ifndef TWOSTAGE_RUN_DEVICES_H
 #define TWOSTAGE_RUN_DEVICES_H
 
-#include "os/vfio.h"
 #include "config/config.h"
+#include "os/vfio.h"
 
 struct devices {
 	struct smmu smmu;

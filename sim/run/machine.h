@@ -5,11 +5,11 @@
 #define TWOSTAGE_RUN_MACHINE_H
 
 #include "base/diag.h"
+#include "config/config.h"
 #include "mem/frames.h"
 #include "mmu/hierarchy.h"
 #include "os/id_alloc.h"
 #include "os/vm.h"
-#include "config/config.h"
 #include "run/devices.h"
 #include "timing/walkers.h"
 

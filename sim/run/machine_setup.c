@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "os/kvm_pgtable.h"
 #include "config/image_file.h"
-#include "run/machine.h"
 #include "config/tlb_check.h"
+#include "os/kvm_pgtable.h"
+#include "run/machine.h"
 
 static struct arch_cpu cpu_of(const struct config *config)
 {

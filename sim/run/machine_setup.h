@@ -3,10 +3,10 @@
 #ifndef TWOSTAGE_RUN_MACHINE_SETUP_H
 #define TWOSTAGE_RUN_MACHINE_SETUP_H
 
+#include "config/config.h"
 #include "mmu/hierarchy.h"
 #include "mmu/smmu.h"
 #include "os/vm.h"
-#include "config/config.h"
 #include "timing/systemc.h"
 #include "timing/walkers.h"
 

@@ -4,9 +4,9 @@
 #define TWOSTAGE_RUN_POINT_H
 
 #include "base/diag.h"
+#include "config/config.h"
 #include "mmu/account.h"
 #include "mmu/stats.h"
-#include "config/config.h"
 #include "run/recorder.h"
 #include "run/timeline.h"
 #include "trace/feed.h"

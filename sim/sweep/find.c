@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/point.h"
 #include "results/stat_expr.h"
+#include "run/point.h"
 #include "sweep/sweep.h"
 
 /* What stands between the two sides of a condition. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/find.h"
 #include "config/param_text.h"
+#include "sweep/find.h"
 
 struct range {
 	uint64_t low, high, step;

@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
+#include "run/point.h"
+#include "run/sample.h"
 #include "sweep/forecast_known.h"
 #include "sweep/forecast_pages.h"
 #include "sweep/forecast_probe.h"
-#include "run/point.h"
-#include "run/sample.h"
 #include "sweep/schedule.h"
 #include "sweep/sweep.h"
 

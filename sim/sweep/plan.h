@@ -13,9 +13,9 @@
 #include "base/diag.h"
 #include "base/yaml_tree.h"
 #include "config/config.h"
-#include "results/db.h"
 #include "config/model.h"
 #include "config/params.h"
+#include "results/db.h"
 #include "trace/trace.h"
 
 enum { PLAN_POINTS_MAX = 10 * 1000 * 1000 };

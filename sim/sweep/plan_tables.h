@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "sweep/plan.h"
 #include "results/stat_expr.h"
+#include "sweep/plan.h"
 
 enum { PLAN_KEYS_MAX = 6, PLAN_VALUES_MAX = 16 };
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/forecast_pages.h"
 #include "run/point.h"
+#include "sweep/forecast_pages.h"
 #include "sweep/schedule.h"
 #include "sweep/slice_cut.h"
 #include "sweep/slice_plan.h"

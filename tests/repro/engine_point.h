@@ -3,8 +3,8 @@
 #ifndef TWOSTAGE_REPRO_ENGINE_POINT_H
 #define TWOSTAGE_REPRO_ENGINE_POINT_H
 
-#include "mmu/stats.h"
 #include "config/config.h"
+#include "mmu/stats.h"
 #include "trace/trace.h"
 
 /* "key=value" settings over the defaults, separated by spaces. Exits the program if one is wrong.

@@ -3,8 +3,8 @@
 #ifndef TWOSTAGE_REPRO_IDENTITIES_H
 #define TWOSTAGE_REPRO_IDENTITIES_H
 
-#include "mmu/stats.h"
 #include "config/config.h"
+#include "mmu/stats.h"
 #include "trace/trace.h"
 
 /* The first identity that does not hold, as text; NULL if all do. */

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "sweep/find.h"
 #include "run/point.h"
+#include "sweep/find.h"
 #include "sweep/sweep.h"
 
 enum { ROUNDS = 15, ROUNDS_LONG = 300, UNDER_WAY_MAX = 64 };

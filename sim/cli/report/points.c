@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/report/report.h"
-#include "results/db.h"
 #include "config/params.h"
+#include "results/db.h"
 #include "run/point.h"
 
 static enum exit_status out_of_memory(struct diag *diag)

@@ -11,8 +11,8 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/sweep/slurm.h"
 #include "cli/sweep/slices.h"
+#include "cli/sweep/slurm.h"
 #include "sweep/forecast.h"
 
 enum {

@@ -7,8 +7,8 @@
 
 #include "cli/output.h"
 #include "cli/sweep/json.h"
-#include "sweep/forecast.h"
 #include "run/point.h"
+#include "sweep/forecast.h"
 #include "sweep/sweep.h"
 
 enum {

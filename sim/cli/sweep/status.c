@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "cli/output.h"
-#include "cli/sweep/slurm.h"
 #include "cli/sweep/json.h"
 #include "cli/sweep/plan.h"
 #include "cli/sweep/slices.h"
+#include "cli/sweep/slurm.h"
 #include "sweep/forecast.h"
 
 enum {
