@@ -381,8 +381,7 @@ static int run_merge(int argc, char **argv)
 	/* Before INTO is made. */
 	for (size_t i = 1; i < names->n_names; i++)
 		if (access(names->names[i], F_OK) != 0 && errno == ENOENT)
-			return output_error(STATUS_NO_INPUT, "%s: %s", names->names[i],
-					    strerror(errno));
+			return output_error(STATUS_NO_INPUT, "%s: no such file", names->names[i]);
 	db = db_open(names->names[0], DB_WRITE, &diag);
 	for (size_t i = 1; db && i < names->n_names && diag.status == STATUS_OK; i++) {
 		uint64_t n_new;

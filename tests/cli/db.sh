@@ -114,7 +114,7 @@ wait $first && [ $second -eq 0 ] && pass 'two at once' || fail "two at once: $(c
 same 'two at once: both are in' both.db twice.db
 expect 'two at once: sound' 0 'twice.db: ok, 32 points$' "$TWOSTAGE" db check twice.db
 
-expect 'merge: a file that is not there' 66 'error: none.db: No such file' "$TWOSTAGE" db merge anew.db a.db none.db
+expect 'merge: a file that is not there' 66 'error: none.db: no such file' "$TWOSTAGE" db merge anew.db a.db none.db
 expect 'merge: nothing was made' 1 '' test -e anew.db
 
 # Killed: all of a database is in, or nothing.
